@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Words for what the compiler can check for us.
+ */
+#ifndef BASE_COMPILER_H
+#define BASE_COMPILER_H
+
+#define MUST_USE	 __attribute__((warn_unused_result))
+#define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
+#define NO_RETURN	 __attribute__((noreturn))
+#define UNUSED		 __attribute__((unused))
+
+#define ARRAY_LEN(a)	 (sizeof(a) / sizeof((a)[0]))
+
+/* The object of this type whose named field is at this address. */
+#define CONTAINER_OF(ptr, type, field) \
+	((type *)(void *)((char *)(ptr) - offsetof(type, field)))
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The log: one line a call, to standard error.
+ *
+ * error: the operator must act.  warn: it goes on, but worse.  info: start,
+ * stop, link up and down.  debug: of one area ("link", "sio", "pool", ...), shown
+ * when that area was asked for.  Tokens, secrets and payloads are never logged.
+ *
+ * The _for variants put in front who the line is about: a label such as
+ * "C-17 203.0.113.9:5512" kept by the object.  Calls keep errno.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stdbool.h>
+
+#include "base/compiler.h"
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+void	log_set_level(enum log_level);
+bool	log_level_from_name(const char *, enum log_level *);
+bool	log_add_area(const char *area);		/* "all" shows every area; false: no such area */
+bool	log_shows_area(const char *area);
+
+/* who may be NULL; errnum 0 adds no strerror(). */
+void	log_msg(enum log_level, const char *area, const char *who, int errnum,
+	    const char *fmt, ...) PRINTF_LIKE(5, 6);
+
+#define log_error(...)	 log_msg(LOG_LEVEL_ERROR, NULL, NULL, errno, __VA_ARGS__)
+#define log_errorx(...)	 log_msg(LOG_LEVEL_ERROR, NULL, NULL, 0, __VA_ARGS__)
+#define log_warn(...)	 log_msg(LOG_LEVEL_WARN, NULL, NULL, errno, __VA_ARGS__)
+#define log_warnx(...)	 log_msg(LOG_LEVEL_WARN, NULL, NULL, 0, __VA_ARGS__)
+#define log_info(...)	 log_msg(LOG_LEVEL_INFO, NULL, NULL, 0, __VA_ARGS__)
+#define log_error_for(who, ...)  log_msg(LOG_LEVEL_ERROR, NULL, who, errno, __VA_ARGS__)
+#define log_errorx_for(who, ...) log_msg(LOG_LEVEL_ERROR, NULL, who, 0, __VA_ARGS__)
+#define log_warn_for(who, ...)	 log_msg(LOG_LEVEL_WARN, NULL, who, errno, __VA_ARGS__)
+#define log_warnx_for(who, ...)	 log_msg(LOG_LEVEL_WARN, NULL, who, 0, __VA_ARGS__)
+#define log_info_for(who, ...)	 log_msg(LOG_LEVEL_INFO, NULL, who, 0, __VA_ARGS__)
+#define log_debug(area, ...)					\
+	do {							\
+		if (log_shows_area(area))			\
+			log_msg(LOG_LEVEL_DEBUG, area, NULL, 0, __VA_ARGS__); \
+	} while (0)
+#define log_debug_for(area, who, ...)				\
+	do {							\
+		if (log_shows_area(area))			\
+			log_msg(LOG_LEVEL_DEBUG, area, who, 0, __VA_ARGS__); \
+	} while (0)
+
+/* Start-up failure or broken invariant: logs and ends the process. */
+void	fatal(const char *fmt, ...) PRINTF_LIKE(1, 2) NO_RETURN;	/* with strerror(errno) */
+void	fatalx(const char *fmt, ...) PRINTF_LIKE(1, 2) NO_RETURN;
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * WebSocket frames out (RFC 6455 section 5.2): each message is one frame.
+ */
+#ifndef CODEC_WS_ENCODER_H
+#define CODEC_WS_ENCODER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "codec/ws_decoder.h"
+
+#define WS_HEAD_MAX 14	/* longest frame head */
+
+/*
+ * Write the head of an unfragmented frame of len bytes; gives its length.  mask:
+ * 4 random bytes in the client role, NULL in the server role.
+ */
+size_t	ws_encode_head(uint8_t head[WS_HEAD_MAX], enum ws_opcode, uint64_t len,
+	    const uint8_t *mask);
+
+/* Mask, or unmask, data in place, byte 0 of data being byte at of the payload (section 5.3). */
+void	ws_mask(void *data, size_t len, const uint8_t mask[4], size_t at);
+
+/* Append a whole frame.  mask as above. */
+void	ws_encode_frame(struct buf *, enum ws_opcode, const void *data, size_t len,
+	    const uint8_t *mask);
+
+/* Append a close frame; code 0: without a body; the reason is cut at 123 bytes. */
+void	ws_encode_close(struct buf *, int code, const char *reason, const uint8_t *mask);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The configuration, parsed and checked: usher.yaml(5).
+ *
+ * A plain, read-only tree that is shared by counting references.  conf_yaml reads
+ * YAML events into values that know their file and line, conf_table knows every
+ * option, conf_apply checks what spans several options and builds this.
+ */
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/compiler.h"
+#include "base/log.h"
+
+#define CONF_NO_LIMIT	  UINT64_MAX	/* "off" */
+#define CONF_PATTERN_ANY  "*"
+
+enum conf_audience { CONF_FOR_BROWSERS, CONF_FOR_NODES, CONF_FOR_BOTH };
+
+struct conf_listener {
+	char *address;			/* as written: "127.0.0.1:8080", "[::]:8080", "unix:/path" */
+	char *host;			/* NULL: a UNIX socket */
+	uint16_t port;
+	char *unix_path;		/* NULL: TCP */
+	enum conf_audience audience;
+	char **origins;			/* "https://app.example.org", "https://*.example.org" */
+	size_t n_origins;
+};
+
+struct conf_secret {
+	char *id;			/* for logs: as configured, or "1", "2", ... */
+	unsigned char *bytes;		/* owned, zeroed when freed */
+	size_t len;
+};
+
+struct conf_jwt {
+	struct conf_secret *secrets;	/* the first signs, all verify; at least one */
+	size_t n_secrets;
+	uint64_t lifetime_s;		/* of a new session */
+};
+
+enum conf_protocol { CONF_PROTOCOL_AUTO, CONF_PROTOCOL_QEWD, CONF_PROTOCOL_USHER };
+
+/* A URL of a destination; equal URLs are normalised to equal texts. */
+struct conf_url {
+	char *text;			/* "ws://10.0.0.5:8081" */
+	char *host;
+	uint16_t port;
+};
+
+/*
+ * A remote application.  Those written inline in u_services ({url, application})
+ * become one each, named "application@url".
+ */
+struct conf_destination {
+	char *name;
+	char *application;
+	struct conf_url *urls;		/* at least one */
+	size_t n_urls;
+	enum conf_protocol protocol;
+	unsigned links;			/* to each URL of a stock peer */
+	uint64_t timeout_ms;		/* 0: not set here */
+	uint64_t queue;			/* requests waiting; CONF_NO_LIMIT */
+	uint64_t queue_bytes;
+};
+
+/* A program here that serves one application. */
+struct conf_application {
+	char *name;
+	char **command;			/* NULL-terminated argv, at least one word */
+	char *directory;		/* absolute */
+	char **environment;		/* NULL-terminated "NAME=value" */
+	char **pass_environment;	/* NULL-terminated names */
+	unsigned pool_size;
+	uint64_t pool_queue;
+	uint64_t pool_deadline_ms;
+	uint64_t pool_start_timeout_ms;
+	uint64_t pool_stop_grace_ms;
+};
+
+/* One type, or pattern of types, of a u_services entry.  Exactly one target is set. */
+struct conf_route {
+	char *pattern;			/* exact type, or with one '*' as its last character */
+	const struct conf_destination *destination;
+	const struct conf_application *application;
+	uint64_t timeout_ms;		/* 0: not set here */
+};
+
+/* An entry of u_services: what this application's messages are routed by. */
+struct conf_service {
+	char *application;
+	struct conf_route *routes;	/* as written; choosing is up to request/service */
+	size_t n_routes;
+};
+
+struct conf_static {
+	char *path;			/* "/index.html" */
+	char *file;			/* absolute */
+};
+
+struct conf_socketio {
+	char *path;			/* "/socket.io/": begins and ends with a slash */
+	uint64_t ping_interval_ms;
+	uint64_t ping_timeout_ms;
+	uint64_t connect_timeout_ms;
+};
+
+struct conf_limits {		/* CONF_NO_LIMIT where "off" is allowed and given */
+	uint64_t sessions;
+	uint64_t sessions_per_address;
+	uint64_t in_flight_per_session;
+	uint64_t messages_per_second;
+	uint64_t bytes_per_second;
+	uint64_t message;
+	uint64_t reply;
+	uint64_t handler_message;
+	uint64_t send_queue;
+	uint64_t http_head;
+	unsigned json_depth;
+};
+
+struct conf_timeouts {
+	uint64_t http_head_ms;
+	uint64_t handshake_ms;
+	uint64_t dial_ms;
+	uint64_t idle_ms;
+	uint64_t request_ms;
+	uint64_t drain_ms;
+};
+
+struct conf {
+	unsigned refs;
+	char *path;			/* of the main file, as given */
+	char *node;
+	unsigned threads;
+	struct conf_listener *listeners;
+	size_t n_listeners;
+	struct conf_jwt jwt;
+	struct conf_socketio socketio;
+	struct conf_destination *destinations;
+	size_t n_destinations;
+	struct conf_service *services;
+	size_t n_services;
+	struct conf_application *applications;
+	size_t n_applications;
+	struct conf_static *statics;
+	size_t n_statics;
+	struct conf_limits limits;
+	struct conf_timeouts timeouts;
+	enum log_level log_level;
+	uint64_t log_slow_ms;		/* CONF_NO_LIMIT: never */
+};
+
+/*
+ * Reads and checks a file and what it includes.  NULL if it is refused: *error, to
+ * be freed, then says "file:line: what is wrong and what would be right", one
+ * line for each fault found (at most 20).  Gives one reference.
+ */
+struct conf	*conf_load(const char *path, char **error);
+
+struct conf	*conf_ref(struct conf *);
+void		 conf_unref(struct conf *);	/* NULL is fine */
+
+/* Every option with its default and one line of help: usherd --defaults. */
+void		 conf_print_defaults(FILE *);
+
+#endif

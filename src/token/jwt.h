@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * JSON Web Tokens (RFC 7519) as QEWD makes them: HS256 over a ring of shared
+ * secrets, and the "qewd" claim encrypted under the same secrets.
+ *
+ * The first secret of the ring signs, all verify.  Each keyed HMAC context is
+ * made once and kept, which is what makes a check cheap.
+ */
+#ifndef TOKEN_JWT_H
+#define TOKEN_JWT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/compiler.h"
+
+#define JWT_MAX_BYTES 65536	/* a longer token is refused before it is hashed */
+
+/* Why a token is refused; texts in the words of the stock master, which clients match on. */
+enum jwt_fault {
+	JWT_OK,
+	JWT_NO_TOKEN,		/* "Error: No token supplied": an empty string */
+	JWT_NOT_STRING,		/* "TypeError: token.split is not a function" */
+	JWT_SEGMENTS,		/* "Error: Not enough or too many segments" */
+	JWT_BAD_JSON,		/* "SyntaxError: ...": a header or payload that is not JSON, or no
+				 * object, or base64url that is none */
+	JWT_ALGORITHM,		/* "Error: Algorithm not supported" */
+	JWT_SIGNATURE,		/* "Error: Signature verification failed" */
+	JWT_NOT_YET,		/* "Error: Token not yet active" */
+	JWT_EXPIRED,		/* "Error: Token expired" */
+	JWT_N
+};
+
+/* "Error: Token expired"; a client is told "Invalid JWT: " and this. */
+const char	*jwt_fault_text(enum jwt_fault);
+
+struct jwt_secret {
+	const char *id;			/* for logs */
+	const unsigned char *bytes;
+	size_t len;
+};
+
+struct jwt_ring;
+
+/* Copies the secrets; at least one.  jwt_ring_free() zeroes them. */
+struct jwt_ring	*jwt_ring_new(const struct jwt_secret *, size_t n);
+void		 jwt_ring_free(struct jwt_ring *);
+size_t		 jwt_ring_count(const struct jwt_ring *);
+
+/*
+ * Checks form, algorithm and signature, not the time.  On JWT_OK the payload, a
+ * JSON object, is appended to payload and *key is the index of the secret that
+ * verified.  Signatures are compared in constant time.
+ */
+MUST_USE enum jwt_fault	jwt_verify(struct jwt_ring *, const char *token, size_t len,
+			    struct buf *payload, unsigned *key);
+
+/* Appends a token of this payload, with QEWD's header, signed with secret number key. */
+void		 jwt_sign(struct jwt_ring *, unsigned key, const char *payload, size_t len,
+		    struct buf *token);
+
+/* The "qewd" claim: AES-256-CBC in hex (protocol reference section 7.1), secret number key. */
+void		 jwt_encrypt(struct jwt_ring *, unsigned key, const char *plain, size_t len,
+		    struct buf *hex);
+/* false, and nothing appended, if it is not such a text or its padding is wrong. */
+bool		 jwt_decrypt(struct jwt_ring *, unsigned key, const char *hex, size_t len,
+		    struct buf *plain);
+
+/* base64url(HMAC-SHA256(secret number key, data)): the proof of a link. */
+void		 jwt_hmac(struct jwt_ring *, unsigned key, const void *data, size_t len,
+		    struct buf *base64url);
+/* Does the proof fit data under any secret of the ring?  In constant time for each secret. */
+bool		 jwt_hmac_verify(struct jwt_ring *, const void *data, size_t len,
+		    const char *proof, size_t proof_len);
+
+#endif

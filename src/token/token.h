@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A verified token: what the rest of the program knows of a session.
+ *
+ * Objects are read-only and shared by counting references; they live on one loop
+ * and are found again through token_cache.
+ */
+#ifndef TOKEN_TOKEN_H
+#define TOKEN_TOKEN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "codec/json_scan.h"
+#include "token/jwt.h"
+
+/* The claims we read or write. */
+enum claim_name {
+	CLAIM_EXP,
+	CLAIM_IAT,
+	CLAIM_ISS,
+	CLAIM_APPLICATION,
+	CLAIM_TIMEOUT,
+	CLAIM_QEWD,
+	CLAIM_NBF,
+	CLAIM_JTI,
+	CLAIM_N
+};
+extern const struct json_names claim_names;
+
+struct token {
+	unsigned refs;
+	char *text;			/* the token itself, NUL-terminated */
+	size_t len;
+	char *payload;			/* its claims, a JSON object, NUL-terminated */
+	size_t payload_len;
+	struct json_object claims;	/* noted in payload with claim_names */
+	unsigned key;			/* index in the ring of the secret that verified it */
+	char *application;		/* the claim, NUL-terminated; "" if absent or no string */
+	size_t application_len;		/* may hold NULs */
+	char *jti;			/* NULL: has none */
+	int64_t exp_ms;			/* INT64_MAX: never (absent or 0) */
+	int64_t nbf_ms;			/* INT64_MIN: absent */
+	struct token_form *forms;	/* rewritten for other applications; owned, at most a few */
+};
+
+struct token	*token_ref(struct token *);
+void		 token_unref(struct token *);	/* NULL is fine */
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Tokens that were verified lately, with their rewritten forms: at most
+ * TOKEN_CACHE_ENTRIES and TOKEN_CACHE_BYTES, the one not used for longest going first.
+ *
+ * exp and nbf are checked on every hit.  The table is seeded, so that nobody can
+ * choose tokens that collide.
+ */
+#ifndef TOKEN_TOKEN_CACHE_H
+#define TOKEN_TOKEN_CACHE_H
+
+#include "token/token.h"
+
+#define TOKEN_CACHE_ENTRIES 4096
+#define TOKEN_CACHE_BYTES   4000000
+
+struct token_cache;
+
+/* The ring is borrowed and must outlive the cache. */
+struct token_cache	*token_cache_new(struct jwt_ring *);
+void			 token_cache_free(struct token_cache *);
+struct jwt_ring		*token_cache_ring(struct token_cache *);
+void			 token_cache_clear(struct token_cache *);
+
+/*
+ * Is this a token of ours, valid now?  now_ms is wall-clock time.  On JWT_OK *t is
+ * a new reference.  A refused token is not remembered.
+ */
+MUST_USE enum jwt_fault	 token_check(struct token_cache *, const char *text, size_t len,
+			    int64_t now_ms, struct token **t);
+
+/*
+ * The same token for another application (protocol reference section 4.3): claim
+ * "application" replaced, every other byte of the payload kept, signed with the
+ * secret that verified it.  Borrowed from t, NUL-terminated; t->text itself if the
+ * names are equal.
+ */
+const char		*token_for_application(struct token_cache *, struct token *t,
+			    const char *application, size_t *len);
+
+#endif
