@@ -28,7 +28,7 @@ struct conf_listener {
 	uint16_t port;
 	char *unix_path;		/* NULL: TCP */
 	enum conf_audience audience;
-	char **origins;			/* "https://app.example.org", "https://*.example.org" */
+	char **origins;			/* as written; a host may begin with "*." */
 	size_t n_origins;
 };
 
