@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * FIFO lists by duration, and a binary heap of the lists by the time their first
+ * timer is due.
+ *
+ * A list stays for as long as it is filled; the heap and the table hold filled lists only, so
+ * a duration used once (the rest of a remote deadline) costs nothing afterwards.
+ */
+#include "base/timerq.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/xmalloc.h"
+
+#define BUCKETS 256	/* of the table of durations; a power of two */
+
+struct timerq_list {
+	uint64_t after_ms;
+	struct timer *first, *last;
+	size_t heap_at;			/* index in the heap */
+	struct timerq_list *next;	/* in its bucket */
+};
+
+struct timerq {
+	struct timerq_list **heap;	/* heap[0] is due first */
+	size_t n, cap;
+	struct timerq_list *bucket[BUCKETS];
+};
+
+struct timerq *
+timerq_new(void)
+{
+	return xcalloc(1, sizeof(struct timerq));
+}
+
+void
+timerq_free(struct timerq *q)
+{
+	if (q == NULL)
+		return;
+	for (size_t i = 0; i < q->n; i++) {
+		for (struct timer *t = q->heap[i]->first; t != NULL; t = t->next)
+			t->list = NULL;
+		free(q->heap[i]);
+	}
+	free(q->heap);
+	free(q);
+}
+
+static uint64_t
+due(const struct timerq *q, size_t i)
+{
+	return q->heap[i]->first->due_ms;
+}
+
+static void
+heap_put(struct timerq *q, size_t i, struct timerq_list *l)
+{
+	q->heap[i] = l;
+	l->heap_at = i;
+}
+
+static void
+heap_swap(struct timerq *q, size_t a, size_t b)
+{
+	struct timerq_list *l = q->heap[a];
+
+	heap_put(q, a, q->heap[b]);
+	heap_put(q, b, l);
+}
+
+/* The first timer of list i changed: find its place. */
+static void
+heap_mend(struct timerq *q, size_t i)
+{
+	size_t child;
+
+	while (i > 0 && due(q, i) < due(q, (i - 1) / 2)) {
+		heap_swap(q, i, (i - 1) / 2);
+		i = (i - 1) / 2;
+	}
+	while ((child = 2 * i + 1) < q->n) {
+		if (child + 1 < q->n && due(q, child + 1) < due(q, child))
+			child++;
+		if (due(q, i) <= due(q, child))
+			break;
+		heap_swap(q, i, child);
+		i = child;
+	}
+}
+
+static struct timerq_list **
+bucket_of(struct timerq *q, uint64_t after_ms)
+{
+	return &q->bucket[(after_ms * 0x9e3779b97f4a7c15u) >> 56 & (BUCKETS - 1)];
+}
+
+/* The filled list of this duration, or a new one that is not in the heap yet. */
+static struct timerq_list *
+list_get(struct timerq *q, uint64_t after_ms)
+{
+	struct timerq_list **at = bucket_of(q, after_ms), *l;
+
+	for (l = *at; l != NULL; l = l->next)
+		if (l->after_ms == after_ms)
+			return l;
+	l = xcalloc(1, sizeof(*l));
+	l->after_ms = after_ms;
+	l->next = *at;
+	*at = l;
+	return l;
+}
+
+static void
+list_remove(struct timerq *q, struct timerq_list *l)
+{
+	struct timerq_list **at = bucket_of(q, l->after_ms);
+	size_t i = l->heap_at;
+
+	while (*at != l)
+		at = &(*at)->next;
+	*at = l->next;
+	q->n--;
+	if (i < q->n) {
+		heap_put(q, i, q->heap[q->n]);
+		heap_mend(q, i);
+	}
+	free(l);
+}
+
+void
+timer_set(struct timerq *q, struct timer *t, uint64_t now_ms, uint64_t after_ms,
+    void (*on_due)(void *), void *arg)
+{
+	struct timerq_list *l;
+
+	timer_stop(q, t);
+	l = list_get(q, after_ms);
+	t->due_ms = now_ms + after_ms;
+	t->on_due = on_due;
+	t->arg = arg;
+	t->list = l;
+	t->next = NULL;
+	t->prev = l->last;
+	if (l->last != NULL) {
+		/* A clock that went back must not break the order of the list. */
+		if (t->due_ms < l->last->due_ms)
+			t->due_ms = l->last->due_ms;
+		l->last->next = t;
+		l->last = t;
+		return;
+	}
+	l->first = l->last = t;
+	if (q->n == q->cap) {
+		q->cap = q->cap > 0 ? 2 * q->cap : 16;
+		q->heap = xreallocarray(q->heap, q->cap, sizeof(struct timerq_list *));
+	}
+	heap_put(q, q->n++, l);
+	heap_mend(q, l->heap_at);
+}
+
+void
+timer_stop(struct timerq *q, struct timer *t)
+{
+	struct timerq_list *l = t->list;
+	bool was_first;
+
+	if (l == NULL)
+		return;
+	was_first = l->first == t;
+	if (t->prev != NULL)
+		t->prev->next = t->next;
+	else
+		l->first = t->next;
+	if (t->next != NULL)
+		t->next->prev = t->prev;
+	else
+		l->last = t->prev;
+	t->list = NULL;
+	if (l->first == NULL)
+		list_remove(q, l);
+	else if (was_first)
+		heap_mend(q, l->heap_at);
+}
+
+bool
+timer_is_set(const struct timer *t)
+{
+	return t->list != NULL;
+}
+
+void
+timerq_run(struct timerq *q, uint64_t now_ms)
+{
+	while (q->n > 0 && due(q, 0) <= now_ms) {
+		struct timer *t = q->heap[0]->first;
+
+		timer_stop(q, t);
+		t->on_due(t->arg);
+	}
+}
+
+uint64_t
+timerq_next_due(const struct timerq *q)
+{
+	return q->n > 0 ? due(q, 0) : TIMERQ_NEVER;
+}

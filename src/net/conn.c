@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A stream with a persistent read event, and a write event only after EAGAIN.
+ *
+ * States: open -> lingering (closed by us in order: output still to be written,
+ * input dropped until the peer's end or a timer) -> dead.  Lingering matters: to close
+ * a socket with unread input makes the kernel send a reset, which can destroy a close
+ * frame that the peer has not read yet.
+ */
+#include "net/conn.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/xmalloc.h"
+#include "net/loop.h"
+
+#define LINGER_MS	2000	/* for the peer to close after we did */
+#define STALL_MS	30000	/* output that makes no progress for so long has no reader */
+#define KEEP_BYTES	4096	/* of an output buffer while it is empty */
+#define WRITE_MAX	(1 << 20)	/* bytes in one write, so that one reader costs a turn little */
+
+enum conn_state { CONN_OPEN, CONN_LINGERING, CONN_DEAD };
+
+struct conn {
+	struct loop *loop;
+	const struct conn_events *ev;	/* borrowed */
+	void *arg;
+	enum conn_state state;
+	bool is_paused;
+	bool waits_to_write;		/* the write event is set */
+	bool is_shut;			/* our direction was shut down */
+	int fd;
+	size_t written;			/* bytes of out that were written already */
+	struct buf out;
+	struct event *read_event, *write_event;
+	struct timer stall_timer;	/* output stalls; while lingering: the peer does not close */
+	struct loop_work flush, release;
+};
+
+static void on_readable(evutil_socket_t fd, short what, void *arg);
+static void on_writable(evutil_socket_t fd, short what, void *arg);
+static void flush_now(void *arg);
+static void die(struct conn *);
+
+struct conn *
+conn_new(struct loop *loop, int fd, const struct conn_events *ev, void *arg)
+{
+	struct conn *c = xcalloc(1, sizeof(*c));
+
+	c->loop = loop;
+	c->fd = fd;
+	c->ev = ev;
+	c->arg = arg;
+	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) != 0)
+		log_warn("fcntl");
+	c->read_event = event_new(loop_base(loop), fd, EV_READ | EV_PERSIST, on_readable, c);
+	if (c->read_event == NULL || event_add(c->read_event, NULL) != 0)
+		fatalx("cannot watch a descriptor");
+	return c;
+}
+
+void
+conn_set_events(struct conn *c, const struct conn_events *ev, void *arg)
+{
+	c->ev = ev;
+	c->arg = arg;
+}
+
+struct loop *
+conn_loop(const struct conn *c)
+{
+	return c->loop;
+}
+
+bool
+conn_is_closed(const struct conn *c)
+{
+	return c->state != CONN_OPEN;
+}
+
+size_t
+conn_queued(const struct conn *c)
+{
+	return c->out.len - c->written;
+}
+
+/* One read per event: the kernel tells again if there is more, after the others had their turn. */
+static ssize_t
+read_once(struct conn *c)
+{
+	size_t size;
+	char *data = loop_read_buffer(c->loop, &size);
+	ssize_t n;
+
+	do
+		n = read(c->fd, data, size);
+	while (n < 0 && errno == EINTR);
+	if (n > 0) {
+		if (c->state == CONN_OPEN)
+			c->ev->on_read(c, data, (size_t)n, c->arg);
+		return n;
+	}
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return n;
+	if (c->state == CONN_OPEN)
+		conn_abort(c, n == 0 ? ERR_PEER_GONE : ERR_RESET);
+	else
+		die(c);
+	return 0;
+}
+
+static void
+on_readable(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	read_once(arg);
+}
+
+void
+conn_read_rest(struct conn *c)
+{
+	while (c->state == CONN_OPEN && read_once(c) > 0)
+		;
+}
+
+void
+conn_pause(struct conn *c)
+{
+	if (c->state == CONN_OPEN && !c->is_paused) {
+		c->is_paused = true;
+		event_del(c->read_event);
+	}
+}
+
+void
+conn_resume(struct conn *c)
+{
+	if (c->state == CONN_OPEN && c->is_paused) {
+		c->is_paused = false;
+		event_add(c->read_event, NULL);
+	}
+}
+
+struct buf *
+conn_out(struct conn *c)
+{
+	return &c->out;
+}
+
+void
+conn_touch(struct conn *c)
+{
+	if (c->state == CONN_DEAD || c->waits_to_write)
+		return;
+	loop_defer(c->loop, LOOP_FLUSH, &c->flush, flush_now, c);
+}
+
+void
+conn_send(struct conn *c, const void *data, size_t len)
+{
+	if (c->state != CONN_OPEN)
+		return;
+	buf_add(&c->out, data, len);
+	conn_touch(c);
+}
+
+static void
+on_stalled(void *arg)
+{
+	struct conn *c = arg;
+
+	if (c->state == CONN_OPEN)
+		conn_abort(c, ERR_TOO_SLOW);
+	else
+		die(c);
+}
+
+static void
+wait_to_write(struct conn *c)
+{
+	if (c->write_event == NULL)
+		c->write_event = event_new(loop_base(c->loop), c->fd, EV_WRITE | EV_PERSIST,
+		    on_writable, c);
+	if (c->write_event == NULL)
+		fatalx("cannot watch a descriptor");
+	if (!c->waits_to_write) {
+		c->waits_to_write = true;
+		event_add(c->write_event, NULL);
+	}
+	if (c->state == CONN_OPEN)
+		loop_timer_set(c->loop, &c->stall_timer, STALL_MS, on_stalled, c);
+}
+
+static void
+on_all_written(struct conn *c)
+{
+	c->written = 0;
+	buf_reset(&c->out, KEEP_BYTES);
+	if (c->waits_to_write) {
+		c->waits_to_write = false;
+		event_del(c->write_event);
+	}
+	if (c->state == CONN_OPEN) {
+		loop_timer_stop(c->loop, &c->stall_timer);
+		if (c->ev->on_drained != NULL)
+			c->ev->on_drained(c, c->arg);
+	} else if (!c->is_shut) {
+		c->is_shut = true;
+		if (shutdown(c->fd, SHUT_WR) != 0)
+			die(c);	/* a pipe, or the peer is gone */
+	}
+}
+
+static void
+flush_now(void *arg)
+{
+	struct conn *c = arg;
+	size_t left;
+	ssize_t n;
+
+	if (c->state == CONN_DEAD)
+		return;
+	while ((left = conn_queued(c)) > 0) {
+		n = write(c->fd, c->out.data + c->written, left < WRITE_MAX ? left : WRITE_MAX);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+			wait_to_write(c);
+			return;
+		}
+		if (n < 0) {
+			if (c->state == CONN_OPEN)
+				conn_abort(c, errno == EPIPE ? ERR_PEER_GONE : ERR_RESET);
+			else
+				die(c);
+			return;
+		}
+		c->written += (size_t)n;
+		if ((size_t)n == WRITE_MAX && conn_queued(c) > 0) {
+			wait_to_write(c);
+			return;
+		}
+	}
+	on_all_written(c);
+}
+
+static void
+on_writable(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	struct conn *c = arg;
+
+	/* Written bytes are dropped in large steps, so that a long queue is not moved each time. */
+	if (c->written > c->out.len / 2) {
+		buf_consume(&c->out, c->written);
+		c->written = 0;
+	}
+	flush_now(c);
+}
+
+void
+conn_close(struct conn *c, enum err why)
+{
+	if (c->state != CONN_OPEN)
+		return;
+	c->state = CONN_LINGERING;
+	if (c->is_paused)
+		event_add(c->read_event, NULL);
+	loop_timer_set(c->loop, &c->stall_timer, LINGER_MS, on_stalled, c);
+	conn_touch(c);
+	c->ev->on_close(c, why, c->arg);
+}
+
+void
+conn_abort(struct conn *c, enum err why)
+{
+	bool was_open = c->state == CONN_OPEN;
+
+	die(c);
+	if (was_open)
+		c->ev->on_close(c, why, c->arg);
+}
+
+static void
+release(void *arg)
+{
+	struct conn *c = arg;
+
+	/* Queued and died in one and the same flush phase: that flush comes next turn. */
+	if (c->flush.is_waiting) {
+		loop_defer(c->loop, LOOP_FREE, &c->release, release, c);
+		return;
+	}
+	event_free(c->read_event);
+	if (c->write_event != NULL)
+		event_free(c->write_event);
+	close(c->fd);
+	buf_free(&c->out);
+	free(c);
+}
+
+/* The memory goes at the end of the turn: callers up the stack may still look at the state. */
+static void
+die(struct conn *c)
+{
+	if (c->state == CONN_DEAD)
+		return;
+	c->state = CONN_DEAD;
+	event_del(c->read_event);
+	if (c->write_event != NULL)
+		event_del(c->write_event);
+	loop_timer_stop(c->loop, &c->stall_timer);
+	loop_defer(c->loop, LOOP_FREE, &c->release, release, c);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One stream: a socket, or a pipe of a worker process.  The only code that reads
+ * and writes them.
+ *
+ * Reading is by callback.  Output is gathered in the connection and written once
+ * per turn of the loop.  A connection always ends by its on_close, called exactly
+ * once, from conn_close() and conn_abort() too; its memory goes at the end of
+ * the turn.
+ */
+#ifndef NET_CONN_H
+#define NET_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct conn;
+struct loop;
+
+struct conn_events {
+	/* Bytes came in; they may be changed in place and are valid during the call. */
+	void (*on_read)(struct conn *, char *data, size_t len, void *arg);
+	/* All output has been written; may be NULL. */
+	void (*on_drained)(struct conn *, void *arg);
+	/* The end: conn must not be used any more.  The owner drops its pointer. */
+	void (*on_close)(struct conn *, enum err why, void *arg);
+};
+
+/* Takes fd, which becomes non-blocking.  ev is borrowed for good. */
+struct conn	*conn_new(struct loop *, int fd, const struct conn_events *ev, void *arg);
+
+/* Another owner: events go to these from now on. */
+void		 conn_set_events(struct conn *, const struct conn_events *ev, void *arg);
+
+struct loop	*conn_loop(const struct conn *);
+bool		 conn_is_closed(const struct conn *);	/* on_close was called; look after each event */
+size_t		 conn_queued(const struct conn *);	/* bytes waiting to be written */
+
+/* Queue bytes; never blocks.  After the end they are dropped. */
+void		 conn_send(struct conn *, const void *, size_t);
+
+/* The output buffer, to append to; conn_touch() afterwards has it written. */
+struct buf	*conn_out(struct conn *);
+void		 conn_touch(struct conn *);
+
+/* Stop and go on reading; for back-pressure. */
+void		 conn_pause(struct conn *);
+void		 conn_resume(struct conn *);
+
+/* Read what the kernel holds now, on_read being called for it; for a process that has ended. */
+void		 conn_read_rest(struct conn *);
+
+/*
+ * End in order: on_close now, then what is queued is written, the stream is shut
+ * and the peer gets a moment to do the same.  Again: no effect.
+ */
+void		 conn_close(struct conn *, enum err why);
+
+/* End at once; what is queued is dropped. */
+void		 conn_abort(struct conn *, enum err why);
+
+#endif

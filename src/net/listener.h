@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A listening socket: the one place where connections are accepted.
+ */
+#ifndef NET_LISTENER_H
+#define NET_LISTENER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct listener;
+struct loop;
+
+#define ADDRESS_MAX 64	/* "[2001:db8::1]:65535", with its NUL; "unix" */
+
+/* Where to listen: host and port, or unix_path. */
+struct listener_where {
+	const char *host;
+	uint16_t port;
+	const char *unix_path;
+};
+
+/* Somebody connected.  Takes fd.  address is without port; both are plain text. */
+typedef void listener_accept_fn(int fd, const char *address, const char *address_port, void *arg);
+
+/*
+ * NULL if it cannot listen there: *error, to be freed, says why.  A stale socket
+ * file is replaced, a live one is not.
+ */
+struct listener	*listener_new(struct loop *, const struct listener_where *,
+		    listener_accept_fn *, void *arg, char **error);
+void		 listener_free(struct listener *);	/* NULL is fine; closes, removes a socket file */
+
+/* "127.0.0.1:8080", with the port that the system chose for 0. */
+const char	*listener_address(const struct listener *);
+
+#endif

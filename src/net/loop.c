@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One event base, one timer for all timers, an eventfd for posts from other threads.
+ *
+ * A turn is one event_base_loop(EVLOOP_ONCE), then the end-of-turn work in two
+ * phases: write what was queued, then free what died.  Event priorities are not used: a flush
+ * event of lower priority would starve under load.
+ */
+#include "net/loop.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/xmalloc.h"
+
+#define READ_BUFFER_BYTES 65536
+#define SIGNALS_MAX	  8
+
+struct post {
+	struct post *next;
+	void (*fn)(void *);
+	void *arg;
+};
+
+struct signal_watch {
+	struct event *event;
+	void (*on_signal)(int, void *);
+	void *arg;
+};
+
+struct loop {
+	struct event_base *base;
+	bool is_stopping;
+	struct timerq *timers;
+	struct event *timer;		/* the one libevent timer */
+	uint64_t timer_due_ms;		/* what it is set to; TIMERQ_NEVER: not set */
+	struct loop_work *work[LOOP_PHASES], **work_tail[LOOP_PHASES];
+	struct signal_watch signals[SIGNALS_MAX];
+	size_t n_signals;
+	struct metrics metrics;
+	char *read_buffer;
+
+	pthread_mutex_t post_lock;	/* guards the posts */
+	struct post *posts, **posts_tail;
+	int wake_fd;			/* eventfd */
+	struct event *wake;
+};
+
+static void on_timer(evutil_socket_t fd, short what, void *arg);
+static void on_wake(evutil_socket_t fd, short what, void *arg);
+
+struct loop *
+loop_new(void)
+{
+	struct loop *loop = xcalloc(1, sizeof(*loop));
+	struct event_config *config = event_config_new();
+
+	/* No lock: libevent is never called from another thread. */
+	if (config == NULL || event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK) != 0 ||
+	    (loop->base = event_base_new_with_config(config)) == NULL)
+		fatalx("cannot make an event base");
+	event_config_free(config);
+	loop->timers = timerq_new();
+	loop->timer_due_ms = TIMERQ_NEVER;
+	loop->timer = evtimer_new(loop->base, on_timer, loop);
+	for (int i = 0; i < LOOP_PHASES; i++)
+		loop->work_tail[i] = &loop->work[i];
+	loop->read_buffer = xmalloc(READ_BUFFER_BYTES);
+	pthread_mutex_init(&loop->post_lock, NULL);
+	loop->posts_tail = &loop->posts;
+	if ((loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
+		fatal("eventfd");
+	loop->wake = event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, on_wake, loop);
+	if (loop->timer == NULL || loop->wake == NULL || event_add(loop->wake, NULL) != 0)
+		fatalx("cannot make an event");
+	return loop;
+}
+
+static void end_of_turn(struct loop *);
+static void run_posts(struct loop *);
+
+void
+loop_free(struct loop *loop)
+{
+	if (loop == NULL)
+		return;
+	run_posts(loop);
+	while (loop->work[LOOP_FLUSH] != NULL || loop->work[LOOP_FREE] != NULL)
+		end_of_turn(loop);
+	for (size_t i = 0; i < loop->n_signals; i++)
+		event_free(loop->signals[i].event);
+	event_free(loop->wake);
+	close(loop->wake_fd);
+	event_free(loop->timer);
+	timerq_free(loop->timers);
+	event_base_free(loop->base);
+	pthread_mutex_destroy(&loop->post_lock);
+	free(loop->read_buffer);
+	free(loop);
+}
+
+static void
+arm_timer(struct loop *loop)
+{
+	uint64_t due_ms = timerq_next_due(loop->timers), now_ms, wait_ms;
+	struct timeval tv;
+
+	if (due_ms == loop->timer_due_ms)
+		return;
+	loop->timer_due_ms = due_ms;
+	if (due_ms == TIMERQ_NEVER) {
+		evtimer_del(loop->timer);
+		return;
+	}
+	now_ms = clock_mono_ms();
+	wait_ms = due_ms > now_ms ? due_ms - now_ms : 0;
+	tv.tv_sec = (time_t)(wait_ms / 1000);
+	tv.tv_usec = (suseconds_t)(wait_ms % 1000 * 1000);
+	evtimer_add(loop->timer, &tv);
+}
+
+static void
+on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	struct loop *loop = arg;
+
+	loop->timer_due_ms = TIMERQ_NEVER;
+	timerq_run(loop->timers, clock_mono_ms());
+}
+
+/* Takes each list once: what is added meanwhile waits for the next turn. */
+static void
+end_of_turn(struct loop *loop)
+{
+	for (int i = 0; i < LOOP_PHASES; i++) {
+		struct loop_work *w = loop->work[i], *next;
+
+		loop->work[i] = NULL;
+		loop->work_tail[i] = &loop->work[i];
+		for (; w != NULL; w = next) {
+			next = w->next;
+			w->is_waiting = false;
+			w->fn(w->arg);
+		}
+	}
+	arm_timer(loop);
+}
+
+void
+loop_run(struct loop *loop)
+{
+	while (!loop->is_stopping) {
+		bool has_work = loop->work[LOOP_FLUSH] != NULL || loop->work[LOOP_FREE] != NULL;
+
+		if (event_base_loop(loop->base, EVLOOP_ONCE | (has_work ? EVLOOP_NONBLOCK : 0)) < 0)
+			fatalx("event_base_loop failed");
+		end_of_turn(loop);
+	}
+}
+
+void
+loop_stop(struct loop *loop)
+{
+	loop->is_stopping = true;
+}
+
+void
+loop_defer(struct loop *loop, enum loop_phase phase, struct loop_work *w, void (*fn)(void *),
+    void *arg)
+{
+	if (w->is_waiting)
+		return;
+	w->is_waiting = true;
+	w->fn = fn;
+	w->arg = arg;
+	w->next = NULL;
+	*loop->work_tail[phase] = w;
+	loop->work_tail[phase] = &w->next;
+}
+
+void
+loop_post(struct loop *loop, void (*fn)(void *), void *arg)
+{
+	struct post *p = xmalloc(sizeof(*p));
+	uint64_t one = 1;
+	bool was_empty;
+
+	*p = (struct post){ .fn = fn, .arg = arg };
+	pthread_mutex_lock(&loop->post_lock);
+	was_empty = loop->posts == NULL;
+	*loop->posts_tail = p;
+	loop->posts_tail = &p->next;
+	pthread_mutex_unlock(&loop->post_lock);
+	/* One wake for a batch; EAGAIN would mean that it is awake anyway. */
+	if (was_empty && write(loop->wake_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		log_error("eventfd");
+}
+
+static void
+run_posts(struct loop *loop)
+{
+	struct post *p, *next;
+
+	pthread_mutex_lock(&loop->post_lock);
+	p = loop->posts;
+	loop->posts = NULL;
+	loop->posts_tail = &loop->posts;
+	pthread_mutex_unlock(&loop->post_lock);
+	for (; p != NULL; p = next) {
+		next = p->next;
+		p->fn(p->arg);
+		free(p);
+	}
+}
+
+static void
+on_wake(evutil_socket_t fd, short what UNUSED, void *arg)
+{
+	uint64_t count;
+
+	if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		log_error("eventfd");
+	run_posts(arg);
+}
+
+void
+loop_timer_set(struct loop *loop, struct timer *t, uint64_t after_ms, void (*on_due)(void *),
+    void *arg)
+{
+	timer_set(loop->timers, t, clock_mono_ms(), after_ms, on_due, arg);
+}
+
+void
+loop_timer_stop(struct loop *loop, struct timer *t)
+{
+	timer_stop(loop->timers, t);
+}
+
+static void
+on_signal_event(evutil_socket_t signo, short what UNUSED, void *arg)
+{
+	struct signal_watch *w = arg;
+
+	w->on_signal((int)signo, w->arg);
+}
+
+void
+loop_on_signal(struct loop *loop, int signo, void (*on_signal)(int, void *), void *arg)
+{
+	struct signal_watch *w;
+
+	if (loop->n_signals == SIGNALS_MAX)
+		fatalx("too many signals");
+	w = &loop->signals[loop->n_signals++];
+	w->on_signal = on_signal;
+	w->arg = arg;
+	w->event = evsignal_new(loop->base, signo, on_signal_event, w);
+	if (w->event == NULL || evsignal_add(w->event, NULL) != 0)
+		fatalx("cannot watch signal %d", signo);
+}
+
+struct metrics *
+loop_metrics(struct loop *loop)
+{
+	return &loop->metrics;
+}
+
+struct event_base *
+loop_base(struct loop *loop)
+{
+	return loop->base;
+}
+
+char *
+loop_read_buffer(struct loop *loop, size_t *size)
+{
+	*size = READ_BUFFER_BYTES;
+	return loop->read_buffer;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * An event loop and what happens at the end of each of its turns.
+ *
+ * An object lives on one loop for all its life.  Other threads reach it through
+ * loop_post() only.  Together with net/conn and net/listener this is the only
+ * code that knows libevent.
+ */
+#ifndef NET_LOOP_H
+#define NET_LOOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/metrics.h"
+#include "base/timerq.h"
+
+struct event_base;
+struct loop;
+
+struct loop	*loop_new(void);
+void		 loop_free(struct loop *);	/* after loop_run() has returned */
+
+void		 loop_run(struct loop *);	/* returns after loop_stop() */
+void		 loop_stop(struct loop *);
+
+/* Calls fn(arg) on the loop's thread, soon.  From any thread. */
+void		 loop_post(struct loop *, void (*fn)(void *), void *arg);
+
+/* Timers of this loop: after_ms from now. */
+void		 loop_timer_set(struct loop *, struct timer *, uint64_t after_ms,
+		    void (*on_due)(void *), void *arg);
+void		 loop_timer_stop(struct loop *, struct timer *);
+
+/* Calls on_signal(signo, arg) on this loop whenever the process gets that signal. */
+void		 loop_on_signal(struct loop *, int signo, void (*on_signal)(int, void *),
+		    void *arg);
+
+struct metrics	*loop_metrics(struct loop *);	/* this loop's counters */
+
+/*
+ * End of turn, for net/: each work is done once, after all callbacks of this turn;
+ * what is added meanwhile waits for the next turn, which then does not block.
+ */
+enum loop_phase { LOOP_FLUSH, LOOP_FREE, LOOP_PHASES };
+
+struct loop_work {
+	struct loop_work *next;
+	bool is_waiting;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+void		 loop_defer(struct loop *, enum loop_phase, struct loop_work *,
+		    void (*fn)(void *), void *arg);
+
+struct event_base *loop_base(struct loop *);	/* for net/ alone */
+char		*loop_read_buffer(struct loop *, size_t *size);	/* scratch for one read */
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One thread, one queue of jobs.  A job belongs to the thread until it is posted
+ * back to its loop; is_cancelled is read and written on that loop alone.
+ */
+#include "net/resolve.h"
+
+#include <netdb.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/xmalloc.h"
+#include "net/loop.h"
+
+struct resolve_job {
+	struct resolve_job *next;
+	struct loop *loop;
+	char *host;
+	char port[8];
+	struct addrinfo *found;
+	int error;			/* of getaddrinfo */
+	bool is_cancelled;
+	resolve_done_fn *done;
+	void *arg;
+};
+
+struct resolver {
+	pthread_t thread;
+	pthread_mutex_t lock;		/* guards what follows */
+	pthread_cond_t changed;
+	struct resolve_job *jobs, **jobs_tail;
+	bool is_stopping;
+};
+
+static void *work(void *);
+
+struct resolver *
+resolver_new(void)
+{
+	struct resolver *r = xcalloc(1, sizeof(*r));
+
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_cond_init(&r->changed, NULL);
+	r->jobs_tail = &r->jobs;
+	/* Signals are blocked in every thread but the one of loop 0: see main.c. */
+	if (pthread_create(&r->thread, NULL, work, r) != 0)
+		fatalx("cannot start the resolver thread");
+	return r;
+}
+
+static void
+job_free(struct resolve_job *job)
+{
+	if (job->found != NULL)
+		freeaddrinfo(job->found);
+	free(job->host);
+	free(job);
+}
+
+void
+resolver_free(struct resolver *r)
+{
+	struct resolve_job *job;
+
+	if (r == NULL)
+		return;
+	pthread_mutex_lock(&r->lock);
+	r->is_stopping = true;
+	pthread_cond_signal(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+	pthread_join(r->thread, NULL);
+	while ((job = r->jobs) != NULL) {
+		r->jobs = job->next;
+		job_free(job);
+	}
+	pthread_cond_destroy(&r->changed);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+}
+
+struct resolve_job *
+resolve(struct resolver *r, struct loop *loop, const char *host, uint16_t port,
+    resolve_done_fn *done, void *arg)
+{
+	struct resolve_job *job = xcalloc(1, sizeof(*job));
+
+	job->loop = loop;
+	job->host = xstrdup(host);
+	snprintf(job->port, sizeof(job->port), "%u", port);
+	job->done = done;
+	job->arg = arg;
+	pthread_mutex_lock(&r->lock);
+	*r->jobs_tail = job;
+	r->jobs_tail = &job->next;
+	pthread_cond_signal(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+	return job;
+}
+
+void
+resolve_cancel(struct resolve_job *job)
+{
+	job->is_cancelled = true;
+}
+
+/* On the loop that asked. */
+static void
+on_done(void *arg)
+{
+	struct resolve_job *job = arg;
+	struct addrinfo *found = job->found;
+
+	if (!job->is_cancelled) {
+		job->found = NULL;
+		job->done(found, found == NULL ? gai_strerror(job->error) : NULL, job->arg);
+	}
+	job_free(job);
+}
+
+static void *
+work(void *arg)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
+	struct resolver *r = arg;
+	struct resolve_job *job;
+
+	pthread_mutex_lock(&r->lock);
+	for (;;) {
+		while (r->jobs == NULL && !r->is_stopping)
+			pthread_cond_wait(&r->changed, &r->lock);
+		if (r->is_stopping)
+			break;
+		job = r->jobs;
+		if ((r->jobs = job->next) == NULL)
+			r->jobs_tail = &r->jobs;
+		pthread_mutex_unlock(&r->lock);
+		job->error = getaddrinfo(job->host, job->port, &hints, &job->found);
+		loop_post(job->loop, on_done, job);
+		pthread_mutex_lock(&r->lock);
+	}
+	pthread_mutex_unlock(&r->lock);
+	return NULL;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * WebSocket on a conn: the decoder's events become ours, frames go out masked
+ * in the client role.
+ */
+#include "net/ws_conn.h"
+
+#include <stdlib.h>
+
+#include "base/id.h"
+#include "base/log.h"
+#include "base/xmalloc.h"
+#include "codec/ws_encoder.h"
+#include "net/conn.h"
+#include "net/loop.h"
+
+#define CLOSE_WITHOUT_CODE 1005
+
+struct ws_conn {
+	struct conn *conn;		/* NULL: it has ended */
+	struct loop *loop;
+	enum ws_role role;
+	struct ws_limits limits;
+	struct ws_decoder *decoder;
+	const struct ws_events *ev;
+	void *arg;
+	enum err why;			/* of the close under way */
+	const char *detail;
+	struct loop_work release;
+};
+
+static void on_read(struct conn *, char *, size_t, void *);
+static void on_conn_close(struct conn *, enum err, void *);
+static void on_message(enum ws_opcode, const char *, size_t, void *);
+static void on_ping(const char *, size_t, void *);
+static void on_pong(const char *, size_t, void *);
+static void on_close_frame(int, const char *, size_t, void *);
+
+static const struct conn_events conn_events = {
+	.on_read = on_read,
+	.on_close = on_conn_close,
+};
+
+static const struct ws_decoder_events decoder_events = {
+	.on_message = on_message,
+	.on_ping = on_ping,
+	.on_pong = on_pong,
+	.on_close = on_close_frame,
+};
+
+struct ws_conn *
+ws_conn_new(struct conn *conn, enum ws_role role, const struct ws_limits *limits,
+    const struct ws_events *ev, void *arg)
+{
+	struct ws_conn *ws = xcalloc(1, sizeof(*ws));
+
+	ws->conn = conn;
+	ws->loop = conn_loop(conn);
+	ws->role = role;
+	ws->limits = *limits;
+	ws->decoder = ws_decoder_new(role, limits->message_max, &decoder_events, ws);
+	ws->ev = ev;
+	ws->arg = arg;
+	conn_set_events(conn, &conn_events, ws);
+	return ws;
+}
+
+void
+ws_conn_feed(struct ws_conn *ws, char *data, size_t len)
+{
+	enum err e;
+
+	if (ws->conn == NULL)
+		return;
+	e = ws_decoder_feed(ws->decoder, data, len);
+	if (e != 0)
+		ws_conn_close(ws, e, ws_decoder_fault(ws->decoder));
+}
+
+static void
+on_read(struct conn *conn UNUSED, char *data, size_t len, void *arg)
+{
+	ws_conn_feed(arg, data, len);
+}
+
+bool
+ws_conn_is_closed(const struct ws_conn *ws)
+{
+	return ws->conn == NULL;
+}
+
+static void
+send_frame(struct ws_conn *ws, enum ws_opcode op, const void *data, size_t len)
+{
+	uint8_t mask[4];
+
+	if (ws->role == WS_CLIENT)
+		id_random(mask, sizeof(mask));
+	ws_encode_frame(conn_out(ws->conn), op, data, len, ws->role == WS_CLIENT ? mask : NULL);
+	conn_touch(ws->conn);
+}
+
+void
+ws_conn_send_text(struct ws_conn *ws, const char *data, size_t len)
+{
+	size_t queued;
+
+	if (ws->conn == NULL)
+		return;
+	queued = conn_queued(ws->conn);
+	if (queued > 0 && queued + len > ws->limits.send_max) {
+		ws_conn_abort(ws, ERR_TOO_SLOW);
+		return;
+	}
+	send_frame(ws, WS_TEXT, data, len);
+}
+
+static void
+on_message(enum ws_opcode op, const char *data, size_t len, void *arg)
+{
+	struct ws_conn *ws = arg;
+
+	if (op == WS_TEXT)
+		ws->ev->on_text(ws, data, len, ws->arg);
+	else
+		ws_conn_close(ws, ERR_BINARY, NULL);
+}
+
+static void
+on_ping(const char *data, size_t len, void *arg)
+{
+	struct ws_conn *ws = arg;
+
+	/* Pongs count as output: a flood of pings by one who does not read ends like any other. */
+	if (conn_queued(ws->conn) > ws->limits.send_max)
+		ws_conn_abort(ws, ERR_TOO_SLOW);
+	else
+		send_frame(ws, WS_PONG, data, len);
+}
+
+static void
+on_pong(const char *data UNUSED, size_t len UNUSED, void *arg UNUSED)
+{
+}
+
+/* Answer with the same code, once (RFC 6455 section 5.5.1). */
+static void
+on_close_frame(int code, const char *reason UNUSED, size_t len UNUSED, void *arg)
+{
+	struct ws_conn *ws = arg;
+	uint8_t mask[4];
+
+	if (ws->role == WS_CLIENT)
+		id_random(mask, sizeof(mask));
+	ws_encode_close(conn_out(ws->conn), code == CLOSE_WITHOUT_CODE ? 0 : code, NULL,
+	    ws->role == WS_CLIENT ? mask : NULL);
+	conn_touch(ws->conn);
+	conn_close(ws->conn, ERR_PEER_LEFT);
+}
+
+void
+ws_conn_close(struct ws_conn *ws, enum err why, const char *detail)
+{
+	uint8_t mask[4];
+
+	if (ws->conn == NULL)
+		return;
+	if (ws->role == WS_CLIENT)
+		id_random(mask, sizeof(mask));
+	ws_encode_close(conn_out(ws->conn), err_ws_close(why), err_ws_close(why) != 0 ?
+	    err_code(why) : NULL, ws->role == WS_CLIENT ? mask : NULL);
+	conn_touch(ws->conn);
+	ws->detail = detail;
+	conn_close(ws->conn, why);
+}
+
+void
+ws_conn_abort(struct ws_conn *ws, enum err why)
+{
+	if (ws->conn != NULL)
+		conn_abort(ws->conn, why);
+}
+
+static void
+release(void *arg)
+{
+	struct ws_conn *ws = arg;
+
+	ws_decoder_free(ws->decoder);
+	free(ws);
+}
+
+static void
+on_conn_close(struct conn *conn UNUSED, enum err why, void *arg)
+{
+	struct ws_conn *ws = arg;
+
+	ws->conn = NULL;
+	ws_decoder_stop(ws->decoder);
+	ws->ev->on_close(ws, why, ws->detail, ws->arg);
+	/* The decoder may be up the stack. */
+	loop_defer(ws->loop, LOOP_FREE, &ws->release, release, ws);
+}
