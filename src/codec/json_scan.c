@@ -270,6 +270,7 @@ go_on(struct json_scan *s, struct nest *n, bool is_first)
 	return true;
 }
 
+/* The kind of a valid value, by its first byte. */
 static enum json_kind
 kind_of(int first)
 {
@@ -287,7 +288,7 @@ kind_of(int first)
 	case 'n':
 		return JSON_NULL;
 	default:
-		return JSON_NUMBER;	/* or nothing at all: scan_number() finds out */
+		return JSON_NUMBER;
 	}
 }
 
@@ -295,15 +296,13 @@ kind_of(int first)
 static bool
 scan_value(struct json_scan *s, unsigned outer, struct json_value *v)
 {
-	struct nest nest;
+	struct nest nest;	/* not cleared: a bit is set or cleared when its level is entered */
+	int first = peek(s), c = first;
+	uint32_t start = s->pos;
 	bool enters;
-	int c;
 
-	nest.depth = 0;
 	nest.outer = outer;
-	c = peek(s);
-	v->start = s->pos;
-	v->kind = kind_of(c);
+	nest.depth = 0;
 	for (;;) {
 		enters = c == '{' || c == '[';
 		if (!(enters ? enter(s, &nest, c == '{') : scan_atom(s)))
@@ -314,7 +313,7 @@ scan_value(struct json_scan *s, unsigned outer, struct json_value *v)
 			break;
 		c = peek(s);
 	}
-	v->end = s->pos;
+	*v = (struct json_value){ kind_of(first), start, s->pos };
 	return true;
 }
 

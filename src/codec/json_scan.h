@@ -68,10 +68,16 @@ struct json_scan {
 	const char *fault;	/* what is wrong at pos; NULL while all is well; static text */
 };
 
-/* Borrows text, of at most JSON_TEXT_MAX bytes, until the pass is over. */
+/*
+ * Borrows text until the pass is over.  A text above JSON_TEXT_MAX bytes is at
+ * fault from the start; a depth_max above 1024 counts as 1024.
+ */
 void	json_scan_init(struct json_scan *, const char *text, size_t len, unsigned depth_max);
 
-/* The next value, of any kind.  After a false, fault and pos say what and where. */
+/*
+ * The next value, of any kind.  After a false, fault and pos say what and where,
+ * and this pass finds nothing more.
+ */
 MUST_USE bool	json_scan_value(struct json_scan *, struct json_value *);
 
 /*
