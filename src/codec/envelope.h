@@ -30,6 +30,20 @@ enum envelope_name {
 	ENV_RESPONSE_TIME,
 	ENV_N
 };
+
+/* The same as text: X(id, name) for each of them. */
+#define ENVELOPE_NAMES(X)				\
+	X(ENV_TYPE, "type")				\
+	X(ENV_TOKEN, "token")				\
+	X(ENV_JWT, "jwt")				\
+	X(ENV_APPLICATION, "application")		\
+	X(ENV_MS_REQUEST_ID, "ms_requestId")		\
+	X(ENV_USHER, "usher")				\
+	X(ENV_FINISHED, "finished")			\
+	X(ENV_MESSAGE, "message")			\
+	X(ENV_ERROR, "error")				\
+	X(ENV_RESPONSE_TIME, "responseTime")
+
 extern const struct json_names envelope_names;
 
 /* A scanned event.  Offsets are into text, which is borrowed. */
@@ -47,7 +61,8 @@ struct envelope {
  * Scans the array of a Socket.IO event: ["name", argument, ...].  Arguments
  * behind the first are validated and ignored.  Borrows text.
  * ERR_BAD_JSON: not JSON, deeper than depth_max, or not an array that begins with
- * a string or a number.
+ * a string or a number.  The array itself does not count as depth, so that an
+ * argument passes or fails alike in an event and in an HTTP body.
  */
 MUST_USE enum err	 envelope_scan_event(struct envelope *, const char *text, size_t len,
 			    unsigned depth_max);

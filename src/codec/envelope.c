@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * QEWD requests and replies: which members they have, and whether they may be
+ * served.  What a member means is decided elsewhere.
+ */
+#include "codec/envelope.h"
+
+#define NAME(id, name)		 [id] = name,
+#define TWICE(id, name)		 [id] = "\"" name "\" occurs twice",
+#define TWICE_INSIDE(id, name)	 [id] = "\"" name "\" occurs twice in \"message\"",
+
+static const char *const name_table[ENV_N] = { ENVELOPE_NAMES(NAME) };
+
+const struct json_names envelope_names = { ENV_N, name_table };
+
+/* Parsers do not agree on which of two counts, so a message with two is served by none. */
+static const char *const twice_in_top[ENV_N] = { ENVELOPE_NAMES(TWICE) };
+static const char *const twice_in_message[ENV_N] = { ENVELOPE_NAMES(TWICE_INSIDE) };
+
+static bool
+scan_arg(struct envelope *e, struct json_scan *s)
+{
+	return json_scan_members(s, &e->arg, &envelope_names, &e->top, ENV_MESSAGE, &e->message);
+}
+
+/* A whole event.  After a false, the fault is in s where the JSON is bad, else in e. */
+static bool
+scan_elements(struct envelope *e, struct json_scan *s)
+{
+	struct json_value more;
+
+	if (!json_scan_take(s, '[')) {
+		e->fault = "an event is an array";
+		return false;
+	}
+	if (!json_scan_value(s, &e->event))
+		return false;
+	if (e->event.kind != JSON_STRING && e->event.kind != JSON_NUMBER) {
+		e->fault = "the name of an event is a string";
+		return false;
+	}
+	if (json_scan_take(s, ',') && !scan_arg(e, s))
+		return false;
+	while (json_scan_take(s, ','))
+		if (!json_scan_value(s, &more))
+			return false;
+	if (!json_scan_take(s, ']')) {
+		e->fault = "expected ',' or ']'";
+		return false;
+	}
+	return json_scan_end(s);
+}
+
+enum err
+envelope_scan_event(struct envelope *e, const char *text, size_t len, unsigned depth_max)
+{
+	struct json_scan s;
+
+	*e = (struct envelope){ .text = text, .len = len };
+	json_scan_init(&s, text, len, depth_max);
+	if (scan_elements(e, &s))
+		return ERR_NONE;
+	if (s.fault != NULL)
+		e->fault = s.fault;
+	return ERR_BAD_JSON;
+}
+
+enum err
+envelope_scan_object(struct envelope *e, const char *text, size_t len, unsigned depth_max)
+{
+	struct json_scan s;
+
+	*e = (struct envelope){ .text = text, .len = len };
+	json_scan_init(&s, text, len, depth_max);
+	if (scan_arg(e, &s) && json_scan_end(&s))
+		return ERR_NONE;
+	e->fault = s.fault;
+	return ERR_BAD_JSON;
+}
+
+static enum err
+check_names(struct envelope *e, const struct json_object *o, const char *const fault[ENV_N])
+{
+	for (size_t i = 0; i < ENV_N; i++) {
+		if (o->member[i].seen > 1) {
+			e->fault = fault[i];
+			return ERR_BAD_MESSAGE;
+		}
+	}
+	return ERR_NONE;
+}
+
+enum err
+envelope_check_request(struct envelope *e)
+{
+	return check_names(e, &e->top, twice_in_top);
+}
+
+enum err
+envelope_check_reply(struct envelope *e)
+{
+	enum err err = check_names(e, &e->top, twice_in_top);
+
+	return err != ERR_NONE ? err : check_names(e, &e->message, twice_in_message);
+}
+
+const char *
+envelope_raw(const struct envelope *e, const struct json_object *o, enum envelope_name name,
+    size_t *len)
+{
+	const struct json_value *v = &o->member[name].value;
+
+	*len = v->end - v->start;
+	return v->kind != JSON_NONE ? e->text + v->start : NULL;
+}
