@@ -44,7 +44,8 @@ struct handler_msg {
 /*
  * Reads one line, without its LF.  Borrows it.  ERR_BAD_LINE: not a JSON object,
  * no "op", a field of the wrong type, "send", "finish" or "fail" without an id, or
- * a name that we read twice in "message".
+ * a name that we read twice in "message".  null counts as absent (but stays
+ * JSON_NULL as a message).
  */
 MUST_USE enum err	 handler_msg_decode(struct handler_msg *, const char *line, size_t len,
 			    unsigned depth_max);
@@ -64,8 +65,8 @@ struct handler_request {
 	uint64_t deadline_ms;		/* what is left */
 	const char *client_address;	/* plain text; NULL: unknown */
 	const char *client_socket;	/* plain text; NULL: unknown */
-	const char *request;		/* plain text: the request's id in the logs */
-	const char *trace;		/* plain text: traceparent */
+	const char *request;		/* plain text: the request's id in the logs; NULL: none */
+	const char *trace;		/* plain text: traceparent; NULL: none */
 };
 
 /*

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Lines between the daemon and a worker process, both directions.
+ *
+ * A handler's line is read in one pass.  Its names and those of the reply in
+ * "message" are one table, the reply's in front, so that the members noted in "message"
+ * can be spliced with envelope_names.
+ */
+#include "codec/handler_msg.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "codec/envelope.h"
+
+#define PROTOCOL_VERSION 1
+
+enum line_name {
+	LINE_TYPE = ENV_TYPE,
+	LINE_MESSAGE = ENV_MESSAGE,
+	LINE_ERROR = ENV_ERROR,
+	LINE_OP = ENV_N,
+	LINE_ID,
+	LINE_SESSION,
+	LINE_SECRET,
+	LINE_CODE,
+	LINE_LEVEL,
+	LINE_TEXT,
+	LINE_REASON,
+	LINE_KIT,
+	LINE_N
+};
+
+#define NAME(id, name) [id] = name,
+
+static const char *const name_table[LINE_N] = {
+	ENVELOPE_NAMES(NAME)
+	[LINE_OP] = "op",
+	[LINE_ID] = "id",
+	[LINE_SESSION] = "session",
+	[LINE_SECRET] = "secret",
+	[LINE_CODE] = "code",
+	[LINE_LEVEL] = "level",
+	[LINE_TEXT] = "text",
+	[LINE_REASON] = "reason",
+	[LINE_KIT] = "kit",
+};
+_Static_assert(LINE_N <= JSON_NAMES_MAX, "more names than a pass can note");
+
+static const struct json_names line_names = { LINE_N, name_table };
+
+static const struct {
+	const char *name;
+	enum handler_op op;
+	bool needs_id;
+} ops[] = {
+	{ "ready",	HANDLER_READY,		false },
+	{ "unready",	HANDLER_UNREADY,	false },
+	{ "send",	HANDLER_SEND,		true },
+	{ "finish",	HANDLER_FINISH,		true },
+	{ "fail",	HANDLER_FAIL,		true },
+	{ "log",	HANDLER_LOG,		false },
+};
+
+/* What an op may carry, of which kind, and which value it becomes. */
+#define VALUE(field) offsetof(struct handler_msg, field)
+static const struct {
+	enum handler_op op;
+	enum line_name name;
+	enum json_kind kind;
+	size_t value;
+	const char *fault;
+} fields[] = {
+	{ HANDLER_READY, LINE_KIT, JSON_STRING, VALUE(kit), "\"kit\" is no string" },
+	{ HANDLER_UNREADY, LINE_REASON, JSON_STRING, VALUE(reason), "\"reason\" is no string" },
+	{ HANDLER_SEND, LINE_TYPE, JSON_STRING, VALUE(type), "\"type\" is no string" },
+	{ HANDLER_FINISH, LINE_SESSION, JSON_OBJECT, VALUE(session), "\"session\" is no object" },
+	{ HANDLER_FINISH, LINE_SECRET, JSON_ARRAY, VALUE(secret), "\"secret\" is no array" },
+	{ HANDLER_FAIL, LINE_ERROR, JSON_STRING, VALUE(error), "\"error\" is no string" },
+	{ HANDLER_FAIL, LINE_CODE, JSON_STRING, VALUE(code), "\"code\" is no string" },
+	{ HANDLER_LOG, LINE_LEVEL, JSON_STRING, VALUE(level), "\"level\" is no string" },
+	{ HANDLER_LOG, LINE_TEXT, JSON_STRING, VALUE(log_text), "\"text\" is no string" },
+};
+
+static enum err
+bad_line(struct handler_msg *m, const char *fault)
+{
+	m->fault = fault;
+	return ERR_BAD_LINE;
+}
+
+/* Which op is it, and does it have the id it needs? */
+static enum err
+read_op(struct handler_msg *m, const struct json_object *line)
+{
+	struct json_value id = line->member[LINE_ID].value;
+	bool needs_id = false;
+
+	m->op_name = line->member[LINE_OP].value;
+	if (m->op_name.kind != JSON_STRING)
+		return bad_line(m, "no \"op\"");
+	for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
+		if (json_string_is(m->text, m->op_name, ops[i].name)) {
+			m->op = ops[i].op;
+			needs_id = ops[i].needs_id;
+		}
+	}
+	m->has_id = json_number_u64(m->text, id, &m->id);
+	if (m->has_id || m->op == HANDLER_UNKNOWN)
+		return ERR_NONE;
+	if (id.kind != JSON_NONE && id.kind != JSON_NULL)
+		return bad_line(m, "\"id\" is no request's number");
+	return needs_id ? bad_line(m, "no \"id\"") : ERR_NONE;
+}
+
+/* The op's own fields.  null is as good as absent: some languages print it for "none". */
+static enum err
+read_fields(struct handler_msg *m, const struct json_object *line)
+{
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+		struct json_value v = line->member[fields[i].name].value;
+
+		if (fields[i].op != m->op || v.kind == JSON_NONE || v.kind == JSON_NULL)
+			continue;
+		if (v.kind != fields[i].kind)
+			return bad_line(m, fields[i].fault);
+		*(struct json_value *)(void *)((char *)m + fields[i].value) = v;
+	}
+	return ERR_NONE;
+}
+
+/* Are all elements of this valid array strings? */
+static bool
+is_all_strings(const char *text, struct json_value array)
+{
+	struct json_value v;
+	struct json_scan s;
+
+	json_scan_init(&s, text + array.start, array.end - array.start, 1);
+	if (!json_scan_take(&s, '[') || json_scan_take(&s, ']'))
+		return true;
+	do {
+		if (!json_scan_value(&s, &v) || v.kind != JSON_STRING)
+			return false;
+	} while (json_scan_take(&s, ','));
+	return true;
+}
+
+static enum err
+read_message(struct handler_msg *m, const struct json_object *line)
+{
+	if (m->op != HANDLER_SEND && m->op != HANDLER_FINISH)
+		return ERR_NONE;
+	m->message = line->member[LINE_MESSAGE].value;
+	for (size_t i = 0; i < ENV_N; i++)
+		if (m->body.member[i].seen > 1)
+			return bad_line(m, "a name of the protocol occurs twice in \"message\"");
+	return ERR_NONE;
+}
+
+enum err
+handler_msg_decode(struct handler_msg *m, const char *text, size_t len, unsigned depth_max)
+{
+	struct json_object line;
+	struct json_value v;
+	struct json_scan s;
+	enum err err;
+
+	*m = (struct handler_msg){ .text = text };
+	json_scan_init(&s, text, len, depth_max);
+	if (!json_scan_members(&s, &v, &line_names, &line, LINE_MESSAGE, &m->body) ||
+	    !json_scan_end(&s))
+		return bad_line(m, s.fault);
+	if (v.kind != JSON_OBJECT)
+		return bad_line(m, "not an object");
+	if ((err = read_op(m, &line)) != ERR_NONE || (err = read_fields(m, &line)) != ERR_NONE)
+		return err;
+	if (m->secret.kind == JSON_ARRAY && !is_all_strings(text, m->secret))
+		return bad_line(m, "\"secret\" holds something that is no string");
+	return read_message(m, &line);
+}
+
+/* A member that is a string, with a comma unless it is the first one; none if text is NULL. */
+static void
+add_text(struct buf *b, const char *name, const char *text)
+{
+	if (text == NULL)
+		return;
+	if (b->data[b->len - 1] != '{')
+		buf_add_char(b, ',');
+	buf_printf(b, "\"%s\":", name);
+	buf_add_json_string(b, text, strlen(text));
+}
+
+static void
+blank_out(char *p, size_t n, char c)
+{
+	char *end = p + n;
+
+	while ((p = memchr(p, c, (size_t)(end - p))) != NULL)
+		*p++ = ' ';
+}
+
+/*
+ * ,"name":text on one line.  A JSON string cannot hold a raw LF or CR (RFC 8259
+ * section 7), so in a validated text each of them is white space, and a blank there
+ * changes nothing.  LF would end our line; CR does for some line readers.
+ */
+static void
+add_json(struct buf *b, const char *name, const char *text, size_t len)
+{
+	char *p;
+
+	buf_printf(b, ",\"%s\":", name);
+	p = buf_reserve(b, len);
+	memcpy(p, text, len);
+	blank_out(p, len, '\n');
+	blank_out(p, len, '\r');
+	buf_used(b, len);
+}
+
+void
+handler_msg_encode_hello(struct buf *b, const char *node, const char *application,
+    unsigned worker)
+{
+	buf_printf(b, "{\"op\":\"hello\",\"protocol\":%d", PROTOCOL_VERSION);
+	add_text(b, "node", node);
+	add_text(b, "application", application);
+	buf_printf(b, ",\"worker\":%u}\n", worker);
+}
+
+/* Always there, so that handlers need not look for it before they look inside. */
+static void
+add_client(struct buf *b, const struct handler_request *r)
+{
+	buf_add_str(b, ",\"client\":{");
+	add_text(b, "address", r->client_address);
+	add_text(b, "socket", r->client_socket);
+	buf_add_char(b, '}');
+}
+
+void
+handler_msg_encode_request(struct buf *b, const struct handler_request *r)
+{
+	buf_reserve(b, r->message_len + r->session_len + r->secret_len + 512);
+	buf_add_str(b, "{\"op\":\"request\",\"id\":");
+	buf_add_u64(b, r->id);
+	add_text(b, "application", r->application);
+	add_json(b, "type", r->type, r->type_len);
+	add_json(b, "message", r->message, r->message_len);
+	add_json(b, "session", r->session, r->session_len);
+	add_json(b, "secret", r->secret, r->secret_len);
+	buf_add_str(b, ",\"deadline_ms\":");
+	buf_add_u64(b, r->deadline_ms);
+	add_client(b, r);
+	add_text(b, "request", r->request);
+	add_text(b, "trace", r->trace);
+	buf_add_str(b, "}\n");
+}
+
+void
+handler_msg_encode_stop(struct buf *b)
+{
+	buf_add_str(b, "{\"op\":\"stop\"}\n");
+}
