@@ -29,7 +29,8 @@ enum ws_opcode {
 };
 
 /*
- * Data is valid during the call only.  Any of these may call ws_decoder_stop().
+ * Data is valid during the call only.  Any of these may call ws_decoder_stop(),
+ * none may feed or free the decoder.  NULL: not of interest.
  */
 struct ws_decoder_events {
 	/* A whole message; text is valid UTF-8.  data[len] must not be read. */
@@ -44,7 +45,8 @@ struct ws_decoder;
 
 /*
  * message_max: a longer message ends decoding with ERR_TOO_BIG, decided on the
- * announced length before anything is stored.  ev and arg are borrowed.
+ * announced length before anything is stored; so does a message in more than
+ * 1,024 fragments of less than 16 bytes.  ev and arg are borrowed.
  */
 struct ws_decoder	*ws_decoder_new(enum ws_role, size_t message_max,
 			    const struct ws_decoder_events *ev, void *arg);
@@ -58,7 +60,7 @@ void			 ws_decoder_free(struct ws_decoder *);
  */
 MUST_USE enum err	 ws_decoder_feed(struct ws_decoder *, void *data, size_t len);
 
-/* Why the last feed failed, for the log; static text. */
+/* Why the feed failed, for the log; static text, "" before that. */
 const char		*ws_decoder_fault(const struct ws_decoder *);
 
 /* Ignore all further input: no more events. */

@@ -27,7 +27,10 @@ void	ws_mask(void *data, size_t len, const uint8_t mask[4], size_t at);
 void	ws_encode_frame(struct buf *, enum ws_opcode, const void *data, size_t len,
 	    const uint8_t *mask);
 
-/* Append a close frame; code 0: without a body; the reason is cut at 123 bytes. */
+/*
+ * Append a close frame; code 0: without a body.  reason (NULL: none) is UTF-8 and cut
+ * at 123 bytes, not inside a character.
+ */
 void	ws_encode_close(struct buf *, int code, const char *reason, const uint8_t *mask);
 
 #endif

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * WebSocket frames into messages: a loop over two steps, the head of a frame and
+ * its payload.
+ *
+ * A head is collected in the decoder (14 bytes at most) and judged as a whole
+ * before a byte of payload is looked at.  A payload that is a complete message in
+ * one piece is used where it lies; all else is gathered in a buffer that grows
+ * with what has arrived, never with what was announced.
+ */
+#include "codec/ws_decoder.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/xmalloc.h"
+#include "codec/utf8.h"
+#include "codec/ws_encoder.h"
+
+#define FIN		0x80
+#define RESERVED	0x70
+#define OPCODE		0x0f
+#define MASKED		0x80
+#define LENGTH		0x7f
+#define LENGTH_16	126
+#define LENGTH_64	127
+#define CONTROL_MAX	125	/* bytes a control frame may carry (section 5.5) */
+#define NO_CODE		1005	/* a close frame without a body (section 7.4.1) */
+
+/* Nothing of a message's buffer above this is kept for the next one. */
+#define KEEP_BYTES	2048
+
+/*
+ * Fragments smaller than SMALL_BYTES that one message may have.  Without a bound a
+ * peer could go on for ever with empty ones, below every limit of size.
+ */
+#define SMALL_BYTES	16
+#define SMALL_MAX	1024
+
+enum step { STEP_HEAD, STEP_PAYLOAD, STEP_STOPPED };
+
+struct ws_decoder {
+	enum ws_role role;
+	size_t message_max;
+	const struct ws_decoder_events *ev;	/* borrowed, as is arg */
+	void *arg;
+	enum step step;
+	bool is_feeding;
+	const char *fault;
+
+	/* the frame */
+	uint8_t head[WS_HEAD_MAX];
+	size_t head_len;	/* bytes of head we have */
+	uint64_t left;		/* bytes of payload still to come */
+	size_t at;		/* bytes of payload we had */
+	uint8_t mask[4];
+	char control[CONTROL_MAX];	/* payload of a control frame that came in pieces */
+
+	/* the message */
+	enum ws_opcode kind;	/* WS_CONTINUATION: we are between messages */
+	struct buf message;	/* its fragments so far */
+	struct utf8_state utf8;
+	unsigned n_small;	/* its small fragments */
+};
+
+/* What is left of the bytes being fed. */
+struct input {
+	char *p;
+	size_t len;
+};
+
+static enum err	step_head(struct ws_decoder *, struct input *);
+static enum err	step_payload(struct ws_decoder *, struct input *);
+
+struct ws_decoder *
+ws_decoder_new(enum ws_role role, size_t message_max, const struct ws_decoder_events *ev,
+    void *arg)
+{
+	struct ws_decoder *d = xcalloc(1, sizeof(*d));
+
+	d->role = role;
+	d->message_max = message_max;
+	d->ev = ev;
+	d->arg = arg;
+	d->fault = "";
+	return d;
+}
+
+void
+ws_decoder_free(struct ws_decoder *d)
+{
+	if (d == NULL)
+		return;
+	assert(!d->is_feeding);
+	buf_free(&d->message);
+	free(d);
+}
+
+/* Is there something to do?  An empty payload is complete without a further byte. */
+static bool
+can_go_on(const struct ws_decoder *d, const struct input *in)
+{
+	switch (d->step) {
+	case STEP_HEAD:
+		return in->len > 0;
+	case STEP_PAYLOAD:
+		return in->len > 0 || d->left == 0;
+	case STEP_STOPPED:
+		break;
+	}
+	return false;
+}
+
+enum err
+ws_decoder_feed(struct ws_decoder *d, void *data, size_t len)
+{
+	struct input in = { data, len };
+	enum err err = ERR_NONE;
+
+	assert(!d->is_feeding);
+	d->is_feeding = true;
+	while (err == ERR_NONE && can_go_on(d, &in))
+		err = d->step == STEP_HEAD ? step_head(d, &in) : step_payload(d, &in);
+	d->is_feeding = false;
+	if (err != ERR_NONE || d->step == STEP_STOPPED)
+		ws_decoder_stop(d);
+	return err;
+}
+
+const char *
+ws_decoder_fault(const struct ws_decoder *d)
+{
+	return d->fault;
+}
+
+void
+ws_decoder_stop(struct ws_decoder *d)
+{
+	d->step = STEP_STOPPED;
+	d->kind = WS_CONTINUATION;
+	/* Inside an event the buffer may be what the event is reading. */
+	if (!d->is_feeding)
+		buf_free(&d->message);
+}
+
+size_t
+ws_decoder_held(const struct ws_decoder *d)
+{
+	return d->kind == WS_CONTINUATION ? 0 : d->message.len;
+}
+
+static enum err
+fail(struct ws_decoder *d, enum err err, const char *fault)
+{
+	d->fault = fault;
+	return err;
+}
+
+static enum ws_opcode
+opcode_of(const struct ws_decoder *d)
+{
+	return (enum ws_opcode)(d->head[0] & OPCODE);
+}
+
+static bool
+is_final(const struct ws_decoder *d)
+{
+	return (d->head[0] & FIN) != 0;
+}
+
+static bool
+is_control(const struct ws_decoder *d)
+{
+	return (d->head[0] & WS_CLOSE) != 0;
+}
+
+/* The first two bytes are here: everything that can be said without the length. */
+static enum err
+check_start(struct ws_decoder *d)
+{
+	bool is_masked = (d->head[1] & MASKED) != 0;
+
+	if ((d->head[0] & RESERVED) != 0)
+		return fail(d, ERR_BAD_FRAME, "reserved bit is set");
+	switch (opcode_of(d)) {
+	case WS_CONTINUATION:
+		if (d->kind == WS_CONTINUATION)
+			return fail(d, ERR_BAD_FRAME, "continuation of no message");
+		break;
+	case WS_TEXT:
+	case WS_BINARY:
+		if (d->kind != WS_CONTINUATION)
+			return fail(d, ERR_BAD_FRAME, "new message inside another");
+		break;
+	case WS_CLOSE:
+	case WS_PING:
+	case WS_PONG:
+		if (!is_final(d))
+			return fail(d, ERR_BAD_FRAME, "control frame in fragments");
+		if ((d->head[1] & LENGTH) > CONTROL_MAX)
+			return fail(d, ERR_BAD_FRAME, "control frame above 125 bytes");
+		break;
+	default:
+		return fail(d, ERR_BAD_FRAME, "reserved opcode");
+	}
+	if (is_masked && d->role == WS_CLIENT)
+		return fail(d, ERR_BAD_FRAME, "frame of a server is masked");
+	if (!is_masked && d->role == WS_SERVER)
+		return fail(d, ERR_BAD_FRAME, "frame of a client is not masked");
+	return ERR_NONE;
+}
+
+/* How many bytes of head hold the length beyond the second byte. */
+static size_t
+length_bytes(const struct ws_decoder *d)
+{
+	switch (d->head[1] & LENGTH) {
+	case LENGTH_16:
+		return 2;
+	case LENGTH_64:
+		return 8;
+	}
+	return 0;
+}
+
+/* How long this head is, as far as it is known yet. */
+static size_t
+head_bytes(const struct ws_decoder *d)
+{
+	if (d->head_len < 2)
+		return 2;
+	return 2 + length_bytes(d) + ((d->head[1] & MASKED) != 0 ? 4 : 0);
+}
+
+/* The payload length; its shortest form is the only one allowed (section 5.2). */
+static enum err
+read_length(struct ws_decoder *d)
+{
+	size_t n = length_bytes(d);
+	uint64_t len = 0;
+
+	for (size_t i = 0; i < n; i++)
+		len = len << 8 | d->head[2 + i];
+	if (n == 0)
+		len = d->head[1] & LENGTH;
+	else if (len < (n == 2 ? LENGTH_16 : UINT16_MAX + 1))
+		return fail(d, ERR_BAD_FRAME, "length is not in its shortest form");
+	else if (len > INT64_MAX)
+		return fail(d, ERR_BAD_FRAME, "length has its top bit set");
+	d->left = len;
+	return ERR_NONE;
+}
+
+/* A frame of a message begins: may the message become as long as announced? */
+static enum err
+begin_data(struct ws_decoder *d)
+{
+	if (opcode_of(d) != WS_CONTINUATION) {
+		d->kind = opcode_of(d);
+		d->utf8 = (struct utf8_state){ 0 };
+		d->n_small = 0;
+	}
+	/* Earlier fragments were held against the same limit: no wrap below 0. */
+	if (d->left > d->message_max - d->message.len)
+		return fail(d, ERR_TOO_BIG, "message is longer than allowed");
+	if (!is_final(d) && d->left < SMALL_BYTES && ++d->n_small > SMALL_MAX)
+		return fail(d, ERR_TOO_BIG, "message has too many small fragments");
+	return ERR_NONE;
+}
+
+static enum err
+step_head(struct ws_decoder *d, struct input *in)
+{
+	enum err err;
+
+	while (d->head_len < head_bytes(d)) {
+		if (in->len == 0)
+			return ERR_NONE;
+		d->head[d->head_len++] = (uint8_t)*in->p++;
+		in->len--;
+		if (d->head_len == 2 && (err = check_start(d)) != ERR_NONE)
+			return err;
+	}
+	if ((err = read_length(d)) != ERR_NONE)
+		return err;
+	if (!is_control(d) && (err = begin_data(d)) != ERR_NONE)
+		return err;
+	if (d->role == WS_SERVER)
+		memcpy(d->mask, d->head + d->head_len - sizeof(d->mask), sizeof(d->mask));
+	d->at = 0;
+	d->step = STEP_PAYLOAD;
+	return ERR_NONE;
+}
+
+/* The frame is over.  Set before its event, which may stop the decoder. */
+static void
+expect_head(struct ws_decoder *d)
+{
+	d->step = STEP_HEAD;
+	d->head_len = 0;
+}
+
+/* The codes an endpoint may send (section 7.4; 1012 to 1014 were registered later). */
+static bool
+is_close_code(int code)
+{
+	return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
+	    (code >= 3000 && code <= 4999);
+}
+
+static enum err
+take_close(struct ws_decoder *d, const char *data, size_t len)
+{
+	int code = NO_CODE;
+
+	if (len == 1)
+		return fail(d, ERR_BAD_FRAME, "close frame with half a code");
+	if (len >= 2) {
+		code = (uint8_t)data[0] << 8 | (uint8_t)data[1];
+		if (!is_close_code(code))
+			return fail(d, ERR_BAD_FRAME, "close code is not allowed");
+		data += 2;
+		len -= 2;
+	}
+	if (!utf8_is_valid(data, len))
+		return fail(d, ERR_BAD_UTF8, "close reason is not UTF-8");
+	ws_decoder_stop(d);
+	if (d->ev->on_close != NULL)
+		d->ev->on_close(code, data, len, d->arg);
+	return ERR_NONE;
+}
+
+static enum err
+take_control(struct ws_decoder *d, const char *piece, size_t n)
+{
+	size_t len = d->at;
+
+	if (n < len || d->left > 0) {	/* it comes in pieces */
+		memcpy(d->control + len - n, piece, n);
+		piece = d->control;
+	}
+	if (d->left > 0)
+		return ERR_NONE;
+	expect_head(d);
+	switch (opcode_of(d)) {
+	case WS_PING:
+		if (d->ev->on_ping != NULL)
+			d->ev->on_ping(piece, len, d->arg);
+		return ERR_NONE;
+	case WS_PONG:
+		if (d->ev->on_pong != NULL)
+			d->ev->on_pong(piece, len, d->arg);
+		return ERR_NONE;
+	default:
+		return take_close(d, piece, len);
+	}
+}
+
+/* The last frame of a message is complete; data is all of it. */
+static enum err
+end_message(struct ws_decoder *d, const char *data, size_t len)
+{
+	enum ws_opcode kind = d->kind;
+
+	if (kind == WS_TEXT && !utf8_is_complete(&d->utf8))
+		return fail(d, ERR_BAD_UTF8, "text ends inside a character");
+	d->kind = WS_CONTINUATION;
+	if (d->ev->on_message != NULL)
+		d->ev->on_message(kind, data, len, d->arg);
+	buf_reset(&d->message, KEEP_BYTES);
+	return ERR_NONE;
+}
+
+static enum err
+take_data(struct ws_decoder *d, const char *piece, size_t n)
+{
+	bool ends_message = d->left == 0 && is_final(d);
+
+	if (d->kind == WS_TEXT && !utf8_feed(&d->utf8, piece, n))
+		return fail(d, ERR_BAD_UTF8, "text is not UTF-8");
+	if (d->left == 0)
+		expect_head(d);
+	if (ends_message && d->message.len == 0)	/* the piece is the message */
+		return end_message(d, piece, n);
+	buf_add(&d->message, piece, n);
+	return ends_message ? end_message(d, d->message.data, d->message.len) : ERR_NONE;
+}
+
+static enum err
+step_payload(struct ws_decoder *d, struct input *in)
+{
+	size_t n = in->len < d->left ? in->len : (size_t)d->left;
+	char *piece = in->p;
+
+	if (d->role == WS_SERVER)
+		ws_mask(piece, n, d->mask, d->at);
+	in->p += n;
+	in->len -= n;
+	d->left -= n;
+	d->at += n;
+	return is_control(d) ? take_control(d, piece, n) : take_data(d, piece, n);
+}

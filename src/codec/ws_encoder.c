@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * WebSocket frames out: always final, the length in its shortest form.
+ */
+#include "codec/ws_encoder.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define FIN		0x80
+#define MASKED		0x80
+#define LENGTH_16	126
+#define LENGTH_64	127
+#define CONTROL_MAX	125	/* bytes a control frame may carry (section 5.5) */
+
+size_t
+ws_encode_head(uint8_t head[WS_HEAD_MAX], enum ws_opcode opcode, uint64_t len, const uint8_t *mask)
+{
+	size_t n = 2, length_bytes = 0;
+
+	assert(opcode < WS_CLOSE || len <= CONTROL_MAX);
+	head[0] = (uint8_t)(FIN | opcode);
+	if (len < LENGTH_16) {
+		head[1] = (uint8_t)len;
+	} else if (len <= UINT16_MAX) {
+		head[1] = LENGTH_16;
+		length_bytes = 2;
+	} else {
+		head[1] = LENGTH_64;
+		length_bytes = 8;
+	}
+	while (length_bytes > 0)
+		head[n++] = (uint8_t)(len >> 8 * --length_bytes);
+	if (mask != NULL) {
+		head[1] |= MASKED;
+		memcpy(head + n, mask, 4);
+		n += 4;
+	}
+	return n;
+}
+
+void
+ws_mask(void *data, size_t len, const uint8_t mask[4], size_t at)
+{
+	uint8_t *p = data, turned[8];
+	uint64_t key, eight;
+	size_t i = 0;
+
+	for (size_t k = 0; k < sizeof(turned); k++)
+		turned[k] = mask[(at + k) & 3];
+	memcpy(&key, turned, sizeof(key));
+	for (; len - i >= sizeof(eight); i += sizeof(eight)) {
+		memcpy(&eight, p + i, sizeof(eight));
+		eight ^= key;
+		memcpy(p + i, &eight, sizeof(eight));
+	}
+	for (; i < len; i++)
+		p[i] ^= turned[i & 7];
+}
+
+void
+ws_encode_frame(struct buf *b, enum ws_opcode opcode, const void *data, size_t len,
+    const uint8_t *mask)
+{
+	uint8_t head[WS_HEAD_MAX];
+	size_t start;
+
+	buf_add(b, head, ws_encode_head(head, opcode, len, mask));
+	start = b->len;
+	buf_add(b, data, len);
+	if (mask != NULL)
+		ws_mask(b->data + start, len, mask, 0);
+}
+
+/* How much of a reason fits into a close frame without cutting a character in two. */
+static size_t
+reason_len(const char *reason)
+{
+	size_t len = strlen(reason);
+
+	if (len <= CONTROL_MAX - 2)
+		return len;
+	len = CONTROL_MAX - 2;
+	while (len > 0 && ((uint8_t)reason[len] & 0xc0) == 0x80)
+		len--;
+	return len;
+}
+
+void
+ws_encode_close(struct buf *b, int code, const char *reason, const uint8_t *mask)
+{
+	uint8_t body[CONTROL_MAX];
+	size_t len = 0;
+
+	if (code != 0) {
+		body[len++] = (uint8_t)(code >> 8);
+		body[len++] = (uint8_t)code;
+		if (reason != NULL) {
+			size_t n = reason_len(reason);
+
+			memcpy(body + len, reason, n);
+			len += n;
+		}
+	}
+	ws_encode_frame(b, WS_CLOSE, body, len, mask);
+}
