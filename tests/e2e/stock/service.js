@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: ISC
+// A stock QEWD micro-service.  Its settings come as JSON: { port, secret, pool, modules }
+'use strict';
+require('./loopback');
+const path = require('node:path');
+const settings = JSON.parse(process.argv[2]);
+
+require('qewd').master.start({
+	port: String(settings.port),	// as a text: 0, any port, is no false then
+	poolSize: settings.pool,
+	serverName: 'stock-service',
+	webServerRootPath: process.cwd() + path.sep,
+	onWorkerStartedPath: path.join(__dirname, 'worker-started.js'),
+	moduleMap: settings.modules,
+	jwt: { secret: settings.secret }
+});
