@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The "usher" member, scanned and built.
+ */
+#include "codec/usher_member.h"
+
+#include <string.h>
+
+enum name {
+	U_LINK, U_NODE, U_PROOF, U_MESSAGE, U_ID, U_DEADLINE, U_HOPS, U_TRACE, U_CLIENT,
+	U_ADDRESS, U_SOCKET, U_N
+};
+
+static const struct json_names names = {
+	.n = U_N,
+	.name = (const char *const[]){
+		[U_LINK] = "link", [U_NODE] = "node", [U_PROOF] = "proof",
+		[U_MESSAGE] = "message", [U_ID] = "id", [U_DEADLINE] = "deadline_ms",
+		[U_HOPS] = "hops", [U_TRACE] = "trace", [U_CLIENT] = "client",
+		[U_ADDRESS] = "address", [U_SOCKET] = "socket",
+	},
+};
+
+#define DEPTH_MAX 8
+
+/* A string that fits and holds no control characters; anything else counts as absent. */
+static void
+get_text(const char *text, const struct json_member *m, char *out, size_t cap)
+{
+	struct buf b = { 0 };
+
+	out[0] = '\0';
+	if (!json_string_get(text, m->value, &b))
+		return;
+	if (b.len > 0 && b.len < cap) {
+		memcpy(out, b.data, b.len);
+		out[b.len] = '\0';
+		for (size_t i = 0; i < b.len; i++)
+			if ((unsigned char)out[i] < 0x20)
+				out[0] = '\0';
+	}
+	buf_free(&b);
+}
+
+bool
+usher_member_decode(struct usher_member *u, const char *text, struct json_value v)
+{
+	const char *base = text + v.start;
+	struct json_object o, client;
+	struct json_value again;
+	struct json_scan s;
+	uint64_t link;
+
+	memset(u, 0, sizeof(*u));
+	json_scan_init(&s, base, v.end - v.start, DEPTH_MAX);
+	if (v.kind != JSON_OBJECT ||
+	    !json_scan_members(&s, &again, &names, &o, U_CLIENT, &client))
+		return false;
+	u->is_link = json_number_u64(base, o.member[U_LINK].value, &link) && link == 1;
+	get_text(base, &o.member[U_NODE], u->node, sizeof(u->node));
+	get_text(base, &o.member[U_PROOF], u->proof, sizeof(u->proof));
+	json_number_u64(base, o.member[U_MESSAGE].value, &u->message_max);
+	u->has_id = json_number_u64(base, o.member[U_ID].value, &u->id);
+	u->has_deadline = json_number_u64(base, o.member[U_DEADLINE].value, &u->deadline_ms);
+	json_number_u64(base, o.member[U_HOPS].value, &u->hops);
+	get_text(base, &o.member[U_TRACE], u->trace, sizeof(u->trace));
+	if (o.member[U_CLIENT].value.kind == JSON_OBJECT) {
+		get_text(base, &client.member[U_ADDRESS], u->client_address,
+		    sizeof(u->client_address));
+		get_text(base, &client.member[U_SOCKET], u->client_socket,
+		    sizeof(u->client_socket));
+	}
+	return true;
+}
+
+static void
+add_text(struct buf *b, const char *name, const char *value)
+{
+	buf_add_str(b, name);
+	buf_add_json_string(b, value, strlen(value));
+}
+
+void
+usher_member_encode_request(struct buf *b, const struct usher_member *u)
+{
+	buf_add_str(b, "{\"id\":");
+	buf_add_u64(b, u->id);
+	buf_add_str(b, ",\"deadline_ms\":");
+	buf_add_u64(b, u->deadline_ms);
+	buf_add_str(b, ",\"hops\":");
+	buf_add_u64(b, u->hops);
+	add_text(b, ",\"trace\":", u->trace);
+	add_text(b, ",\"client\":{\"address\":", u->client_address);
+	add_text(b, ",\"socket\":", u->client_socket);
+	buf_add_str(b, "}}");
+}
+
+void
+usher_member_encode_reply(struct buf *b, uint64_t id)
+{
+	buf_add_str(b, "{\"id\":");
+	buf_add_u64(b, id);
+	buf_add_char(b, '}');
+}
+
+void
+usher_member_encode_announcement(struct buf *b, const char *node, const char *proof)
+{
+	add_text(b, "{\"link\":1,\"node\":", node);
+	add_text(b, ",\"proof\":", proof);
+	buf_add_char(b, '}');
+}
+
+void
+usher_member_encode_answer(struct buf *b, const char *node, uint64_t message_max)
+{
+	add_text(b, "{\"link\":1,\"node\":", node);
+	buf_add_str(b, ",\"message\":");
+	buf_add_u64(b, message_max);
+	buf_add_char(b, '}');
+}

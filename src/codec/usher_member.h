@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The member "usher" that two nodes put into each other's messages: announcement of
+ * a link, ids, remaining deadline, hops, trace, the client a request began with.
+ *
+ * It is read only from a proven peer, and never reaches a browser.
+ */
+#ifndef CODEC_USHER_MEMBER_H
+#define CODEC_USHER_MEMBER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "codec/json_scan.h"
+
+#define USHER_PROOF_PREFIX "usher-link\n"	/* what is signed: this and the Engine.IO sid */
+#define USHER_HOPS_MAX	   8
+#define TRACE_MAX	   64			/* a traceparent with its NUL */
+#define CLIENT_MAX	   80			/* an address or a socket id with its NUL */
+
+/* Absent texts are "", absent numbers 0. */
+struct usher_member {
+	bool is_link;			/* "link":1 */
+	char node[128];
+	char proof[64];
+	uint64_t message_max;		/* "message": what the peer takes */
+	bool has_id;
+	uint64_t id;
+	bool has_deadline;
+	uint64_t deadline_ms;		/* left */
+	uint64_t hops;
+	char trace[TRACE_MAX];
+	char client_address[CLIENT_MAX];
+	char client_socket[CLIENT_MAX];
+};
+
+/* Reads the member's value v in text; false: not an object. */
+bool	usher_member_decode(struct usher_member *, const char *text, struct json_value v);
+
+/* Append a value.  Of a request on a link: */
+void	usher_member_encode_request(struct buf *, const struct usher_member *);
+/* Of a reply: {"id":N} */
+void	usher_member_encode_reply(struct buf *, uint64_t id);
+/* Of a registration: {"link":1,"node":...,"proof":...} */
+void	usher_member_encode_announcement(struct buf *, const char *node, const char *proof);
+/* Of its answer: {"link":1,"node":...,"message":...} */
+void	usher_member_encode_answer(struct buf *, const char *node, uint64_t message_max);
+
+#endif

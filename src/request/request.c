@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The life of a request: begun, submitted, answered, ended; and the error replies
+ * that this node makes itself.
+ */
+#include "request/request.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/xmalloc.h"
+#include "net/loop.h"
+#include "token/token.h"
+
+#define TRACEPARENT_LEN 55	/* "00-" 32 hex "-" 16 hex "-" 2 hex (W3C Trace Context) */
+
+static void on_deadline(void *);
+
+static bool
+is_hex(const char *s, size_t n)
+{
+	return strspn(s, "0123456789abcdef") >= n;
+}
+
+static bool
+is_traceparent(const char *t)
+{
+	return strlen(t) == TRACEPARENT_LEN && memcmp(t, "00-", 3) == 0 && is_hex(t + 3, 32) &&
+	    t[35] == '-' && is_hex(t + 36, 16) && t[52] == '-' && is_hex(t + 53, 2) &&
+	    strspn(t + 3, "0") < 32;
+}
+
+/* The trace id stays the same on all nodes; each hop has a span id of its own. */
+static void
+set_trace(struct request *r, const char *trace)
+{
+	char span[17];
+
+	id_hex(span, 8);
+	if (is_traceparent(trace))
+		snprintf(r->name, sizeof(r->name), "%.32s", trace + 3);
+	else
+		id_hex(r->name, REQUEST_ID_LEN / 2);
+	snprintf(r->trace, sizeof(r->trace), "00-%s-%s-01", r->name, span);
+}
+
+struct request *
+request_new(struct requests *all, const struct origin_ops *origin, void *arg,
+    const struct envelope *env, const char *trace)
+{
+	struct request *r = xcalloc(1, sizeof(*r));
+	struct buf type = { 0 };
+
+	r->all = all;
+	r->id = ++all->last_id;
+	r->origin = origin;
+	r->origin_arg = arg;
+	r->text = xmemdup(env->text, env->len);
+	r->env = *env;
+	r->env.text = r->text;
+	json_string_get(env->text, env->top.member[ENV_TYPE].value, &type);
+	r->type_len = type.len;
+	r->type = buf_take(&type);
+	r->begun_ms = clock_mono_ms();
+	r->deadline_ms = UINT64_MAX;
+	set_trace(r, trace);
+	all->n_open++;
+	metrics_inc(loop_metrics(all->loop), METRIC_REQUESTS);
+	return r;
+}
+
+static void
+log_end(const struct request *r, const char *how)
+{
+	uint64_t took_ms = clock_mono_ms() - r->begun_ms;
+	const char *where = r->destination != NULL ? r->destination->name : "nowhere";
+
+	if (took_ms >= r->all->slow_ms)
+		log_warnx("request %s: type %s at %s took %llu ms: %s", r->name, r->type, where,
+		    (unsigned long long)took_ms, how);
+	log_debug("request", "%s: type %s at %s: %s after %llu ms", r->name, r->type, where, how,
+	    (unsigned long long)took_ms);
+}
+
+/* The only way out. */
+static void
+end(struct request *r, const struct reply *final, const char *how)
+{
+	struct requests *all = r->all;
+
+	assert(final->is_final);
+	loop_timer_stop(all->loop, &r->deadline_timer);
+	log_end(r, how);
+	metrics_inc(loop_metrics(all->loop),
+	    final->err == 0 ? METRIC_REPLIES : METRIC_REQUESTS_FAILED);
+	if (r->origin != NULL)
+		r->origin->on_final(r, final, r->origin_arg);
+	token_unref(r->token);
+	free(r->text);
+	free(r->type);
+	free(r);
+	if (--all->n_open == 0 && all->on_idle != NULL)
+		all->on_idle(all->on_idle_arg);
+}
+
+void
+request_submit(struct request *r, struct destination *d, uint64_t timeout_ms)
+{
+	assert(r->destination == NULL);
+	r->destination = d;
+	request_limit(r, timeout_ms);
+	d->ops->submit(d, r);
+}
+
+uint64_t
+request_left_ms(const struct request *r)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	return r->deadline_ms > now_ms ? r->deadline_ms - now_ms : 0;
+}
+
+void
+request_limit(struct request *r, uint64_t left_ms)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	if (left_ms >= r->deadline_ms || now_ms + left_ms >= r->deadline_ms)
+		return;
+	r->deadline_ms = now_ms + left_ms;
+	loop_timer_set(r->all->loop, &r->deadline_timer, left_ms, on_deadline, r);
+}
+
+static void
+on_deadline(void *arg)
+{
+	struct request *r = arg;
+
+	metrics_inc(loop_metrics(r->all->loop), METRIC_TIMEOUTS);
+	if (r->destination != NULL)
+		r->destination->ops->cancel(r->destination, r, ERR_TIMEOUT);
+	request_fail(r, ERR_TIMEOUT, NULL);
+}
+
+void
+request_reply(struct request *r, const struct reply *reply)
+{
+	assert(!reply->is_final);
+	metrics_inc(loop_metrics(r->all->loop), METRIC_INTERMEDIATES);
+	if (r->origin != NULL)
+		r->origin->on_reply(r, reply, r->origin_arg);
+}
+
+void
+request_finish(struct request *r, const struct reply *reply)
+{
+	end(r, reply, reply->is_error ? "answered with an error" : "answered");
+}
+
+/* The message of an error reply. */
+static void
+add_error_message(struct buf *b, const struct request *r, enum err e, const char *text)
+{
+	buf_add_str(b, "{\"error\":");
+	buf_add_json_string(b, text, strlen(text));
+	buf_printf(b, ",\"code\":\"%s\",\"status\":{\"code\":%d}", err_code(e), err_http_status(e));
+	if (err_http_status(e) == 401)
+		buf_add_str(b, ",\"disconnect\":true");
+	buf_add_str(b, ",\"by\":");
+	buf_add_json_string(b, r->all->node, strlen(r->all->node));
+	buf_printf(b, ",\"request\":\"%s\",\"ran\":\"%s\"", r->name, err_ran(e));
+	if (e == ERR_TOO_MANY || e == ERR_OVERLOADED)
+		buf_add_str(b, ",\"retry_after_ms\":1000");
+	buf_add_char(b, '}');
+}
+
+void
+request_fail(struct request *r, enum err e, const char *text)
+{
+	struct buf message = { 0 };
+	struct json_object body;
+	struct json_scan scan;
+	struct reply final = {
+		.err = e, .is_final = true, .is_error = true, .is_local = true,
+		.body = &body,
+	};
+
+	assert(e != ERR_NONE);
+	add_error_message(&message, r, e, text != NULL ? text : err_text(e));
+	json_scan_init(&scan, message.data, message.len, 8);
+	if (!json_scan_members(&scan, &final.message, &envelope_names, &body, -1, NULL))
+		fatalx("own error message does not scan");
+	final.text = message.data;
+	end(r, &final, err_code(e));
+	buf_free(&message);
+}
+
+void
+request_leave(struct request *r)
+{
+	r->origin = NULL;
+}
+
+char *
+request_no_handler_text(const struct request *r, const char *application)
+{
+	return xasprintf("Handler not defined for %s messages of type %s", application, r->type);
+}
+
+void
+request_queue_init(struct request_queue *q, uint64_t n_max, uint64_t bytes_max)
+{
+	TAILQ_INIT(&q->list);
+	q->n = q->bytes = 0;
+	q->n_max = n_max;
+	q->bytes_max = bytes_max;
+}
+
+bool
+request_queue_add(struct request_queue *q, struct request *r)
+{
+	if (q->n >= q->n_max || q->bytes + r->env.len > q->bytes_max)
+		return false;
+	TAILQ_INSERT_TAIL(&q->list, r, waiting);
+	q->n++;
+	q->bytes += r->env.len;
+	return true;
+}
+
+void
+request_queue_remove(struct request_queue *q, struct request *r)
+{
+	TAILQ_REMOVE(&q->list, r, waiting);
+	q->n--;
+	q->bytes -= r->env.len;
+}
+
+struct request *
+request_queue_first(const struct request_queue *q)
+{
+	return TAILQ_FIRST(&q->list);
+}

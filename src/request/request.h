@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One request on its way: who asks, what, until when, and who serves it.
+ *
+ * A request ends exactly once: by a final reply, an error, its deadline or a cancellation.
+ * This file alone decides it and knows neither sockets nor protocols.
+ */
+#ifndef REQUEST_REQUEST_H
+#define REQUEST_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/compiler.h"
+#include "base/timerq.h"
+#include "codec/envelope.h"
+#include "codec/usher_member.h"
+#include "request/destination.h"
+#include "request/origin.h"
+#include "request/reply.h"
+
+struct loop;
+struct token;
+
+#define REQUEST_ID_LEN 32	/* the trace id: the same on every node a request passes */
+
+/* What all requests of a loop share. */
+struct requests {
+	struct loop *loop;
+	const char *node;		/* our name; borrowed */
+	uint64_t slow_ms;		/* a request that took longer is logged */
+	uint64_t last_id;
+	size_t n_open;
+	void (*on_idle)(void *arg);	/* the last open one ended; NULL: nobody asks */
+	void *on_idle_arg;
+};
+
+struct request {
+	struct requests *all;
+	uint64_t id;			/* this node's number */
+	char name[REQUEST_ID_LEN + 1];	/* in logs and error replies */
+	char trace[TRACE_MAX];		/* traceparent of this hop */
+
+	const struct origin_ops *origin;	/* NULL: it has left */
+	void *origin_arg;
+	LIST_ENTRY(request) of_origin;	/* the origin's own list */
+	bool echoes_id;			/* ms_requestId goes into intermediates too */
+
+	char *text;			/* the event; owned */
+	struct envelope env;		/* scanned in text */
+	char *type;			/* unescaped, NUL-terminated; owned */
+	size_t type_len;		/* may hold NULs */
+	struct token *token;		/* verified; a reference; NULL until it was checked */
+
+	struct destination *destination;	/* NULL: not submitted */
+	void *served_by;		/* the destination's own: link, worker; NULL: waits */
+	uint64_t served_id;		/* its number there */
+	TAILQ_ENTRY(request) waiting;	/* in a request_queue, while it waits */
+
+	uint64_t begun_ms;		/* monotonic */
+	uint64_t deadline_ms;		/* monotonic */
+	struct timer deadline_timer;
+	uint64_t hops;			/* nodes it has passed before this one */
+	char client_address[CLIENT_MAX];	/* where it began */
+	char client_socket[CLIENT_MAX];
+};
+
+/*
+ * A request that begins here and now.  Copies the event; env is what scanning it
+ * gave, its type a non-empty string.  trace: the traceparent it came with, or
+ * "" to begin one.
+ */
+struct request	*request_new(struct requests *, const struct origin_ops *, void *arg,
+		    const struct envelope *env, const char *trace);
+
+/* Hand it to a destination; it must end within timeout_ms.  May end it before returning. */
+void		 request_submit(struct request *, struct destination *, uint64_t timeout_ms);
+
+/* Milliseconds left until the deadline. */
+uint64_t	 request_left_ms(const struct request *);
+
+/* An earlier deadline, from now; a later one changes nothing. */
+void		 request_limit(struct request *, uint64_t left_ms);
+
+/* For destinations: an intermediate; the final; the end without one.  The last two free it. */
+void		 request_reply(struct request *, const struct reply *);
+void		 request_finish(struct request *, const struct reply *);
+/* text NULL: the usual one of the error; detail for the log only.  Before request_submit() too. */
+void		 request_fail(struct request *, enum err, const char *text);
+
+/*
+ * For origins: whoever asked is gone.  The request goes on to its final or its
+ * deadline, and nobody hears of it.
+ */
+void		 request_leave(struct request *);
+
+/* "Handler not defined for A messages of type T"; gives a string. */
+char		*request_no_handler_text(const struct request *, const char *application);
+
+/* A first-in first-out queue with a limit, for requests that wait at a destination. */
+struct request_queue {
+	TAILQ_HEAD(, request) list;
+	uint64_t n, bytes;
+	uint64_t n_max, bytes_max;
+};
+
+void		 request_queue_init(struct request_queue *, uint64_t n_max, uint64_t bytes_max);
+MUST_USE bool	 request_queue_add(struct request_queue *, struct request *);	/* false: full */
+void		 request_queue_remove(struct request_queue *, struct request *);
+struct request	*request_queue_first(const struct request_queue *);	/* NULL: empty */
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One table of applications; each has a table of exact types and a list of patterns.
+ */
+#include "request/service.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/strmap.h"
+#include "base/xmalloc.h"
+
+struct service {
+	struct strmap *exact;		/* type -> struct route */
+	struct route *patterns;		/* longest first */
+	struct route *local;		/* NULL: no handlers here */
+};
+
+struct service_table {
+	struct strmap *services;	/* application -> struct service */
+};
+
+struct service_table *
+service_table_new(void)
+{
+	struct service_table *t = xcalloc(1, sizeof(*t));
+
+	t->services = strmap_new();
+	return t;
+}
+
+static void
+route_free(void *arg)
+{
+	struct route *r = arg;
+
+	if (r == NULL)
+		return;
+	free(r->pattern);
+	free(r);
+}
+
+static void
+service_free(void *arg)
+{
+	struct service *s = arg;
+	struct route *r;
+
+	strmap_free(s->exact, route_free);
+	while ((r = s->patterns) != NULL) {
+		s->patterns = r->next;
+		route_free(r);
+	}
+	route_free(s->local);
+	free(s);
+}
+
+void
+service_table_free(struct service_table *t)
+{
+	if (t == NULL)
+		return;
+	strmap_free(t->services, service_free);
+	free(t);
+}
+
+static struct service *
+service_get(struct service_table *t, const char *application)
+{
+	void **at = strmap_at(t->services, application, strlen(application));
+	struct service *s;
+
+	if (*at != NULL)
+		return *at;
+	*at = s = xcalloc(1, sizeof(*s));
+	s->exact = strmap_new();
+	return s;
+}
+
+static struct route *
+route_new(const char *pattern, struct destination *d, uint64_t timeout_ms)
+{
+	struct route *r = xcalloc(1, sizeof(*r));
+
+	r->pattern = xstrdup(pattern);
+	r->fixed = strlen(pattern);
+	if (r->fixed > 0 && pattern[r->fixed - 1] == '*')
+		r->fixed--;
+	r->destination = d;
+	r->timeout_ms = timeout_ms;
+	return r;
+}
+
+void
+service_add(struct service_table *t, const char *application, const char *pattern,
+    struct destination *d, uint64_t timeout_ms)
+{
+	struct service *s = service_get(t, application);
+	struct route *r = route_new(pattern, d, timeout_ms), **at;
+	void **exact;
+
+	if (r->fixed == strlen(pattern)) {
+		exact = strmap_at(s->exact, pattern, r->fixed);
+		route_free(*exact);
+		*exact = r;
+		return;
+	}
+	for (at = &s->patterns; *at != NULL && (*at)->fixed > r->fixed; at = &(*at)->next)
+		;
+	r->next = *at;
+	*at = r;
+}
+
+void
+service_add_local(struct service_table *t, const char *application, struct destination *d)
+{
+	struct service *s = service_get(t, application);
+
+	route_free(s->local);
+	s->local = route_new("", d, 0);
+}
+
+const struct route *
+service_find_exact(const struct service_table *t, const char *application, size_t application_len,
+    const char *type, size_t type_len)
+{
+	const struct service *s = strmap_find(t->services, application, application_len);
+
+	return s != NULL ? strmap_find(s->exact, type, type_len) : NULL;
+}
+
+const struct route *
+service_find(const struct service_table *t, const char *application, size_t application_len,
+    const char *type, size_t type_len)
+{
+	const struct service *s = strmap_find(t->services, application, application_len);
+	const struct route *r;
+
+	if (s == NULL)
+		return NULL;
+	if ((r = strmap_find(s->exact, type, type_len)) != NULL)
+		return r;
+	for (r = s->patterns; r != NULL; r = r->next)
+		if (type_len >= r->fixed && memcmp(type, r->pattern, r->fixed) == 0)
+			return r;
+	return s->local;
+}
