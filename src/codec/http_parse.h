@@ -49,7 +49,8 @@ struct http_head {
 /*
  * Where a head ends in the first len bytes of data: the length with the empty
  * line, or 0 if it is not complete.  *scanned, 0 at first, remembers how far
- * an earlier call has looked.
+ * an earlier call has looked.  An empty line without its CR ends a head too, so
+ * that parsing refuses it at once.
  */
 size_t	http_head_end(const char *data, size_t len, size_t *scanned);
 
