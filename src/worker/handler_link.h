@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The daemon's end of a worker's descriptor 3: lines in, lines out.
+ */
+#ifndef WORKER_HANDLER_LINK_H
+#define WORKER_HANDLER_LINK_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+struct buf;
+struct handler_link;
+struct handler_msg;
+struct loop;
+
+struct handler_link_events {
+	/* A message; valid during the call, which may close the link. */
+	void (*on_msg)(const struct handler_msg *, void *arg);
+	/* The end; called exactly once.  ERR_BAD_LINE and ERR_TOO_BIG: the worker's fault. */
+	void (*on_close)(enum err why, const char *detail, void *arg);
+};
+
+struct handler_link	*handler_link_new(struct loop *, int fd, size_t line_max,
+			    unsigned depth_max, const struct handler_link_events *, void *arg);
+void			 handler_link_send(struct handler_link *, const struct buf *lines);
+void			 handler_link_read_rest(struct handler_link *);	/* its process has ended */
+void			 handler_link_close(struct handler_link *, enum err why);
+
+#endif
