@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The life of a link, and whose reply is whose.
+ *
+ * States: waiting (to redial) -> connecting -> registering -> up, and back to waiting
+ * whatever ends it.
+ */
+#include "link/link.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/id.h"
+#include "base/idmap.h"
+#include "base/log.h"
+#include "base/xmalloc.h"
+#include "codec/envelope.h"
+#include "codec/json_splice.h"
+#include "codec/usher_member.h"
+#include "net/loop.h"
+#include "request/request.h"
+#include "token/token_cache.h"
+
+#define RETRY_FIRST_MS	  100
+#define RETRY_LAST_MS	  5000
+#define STOCK_MESSAGE_MAX 1000000	/* a stock server closes above it (protocol reference 1) */
+
+enum link_state { LINK_WAITING, LINK_CONNECTING, LINK_REGISTERING, LINK_UP };
+
+static const char *const state_name[] = {
+	[LINK_WAITING] = "waiting to dial",
+	[LINK_CONNECTING] = "connecting",
+	[LINK_REGISTERING] = "registering",
+	[LINK_UP] = "up",
+};
+
+struct link {
+	const struct link_env *env;
+	enum conf_protocol protocol;
+	const char *application;	/* to register for */
+	char name[320];			/* "link ws://10.0.0.5:8081" */
+	struct sio_client_config config;
+	const struct link_events *ev;
+	void *arg;
+
+	enum link_state state;
+	struct sio_client *client;	/* NULL: waiting */
+	bool is_multiplexed;
+	char peer_node[128];		/* multiplexed: its name */
+	size_t peer_message_max;	/* bytes of a frame it takes */
+	struct request *current;	/* exclusive: the one under way */
+	struct idmap in_flight;		/* multiplexed: our id -> request */
+	uint64_t last_id;
+	uint64_t retry_ms;		/* the next wait */
+	bool is_replacing;		/* closed by us to be dialled anew: counts as up, but taken */
+	bool is_leaving;		/* for good */
+	bool has_complained;		/* about this series of failures */
+	struct timer timer;		/* to dial; or the answer to a registration is due */
+};
+
+static void dial(void *);
+static void on_open(const char *, void *);
+static void on_event(struct envelope *, void *);
+static void on_close(enum err, const char *, void *);
+
+static const struct sio_client_events client_events = {
+	.on_open = on_open,
+	.on_event = on_event,
+	.on_close = on_close,
+};
+
+/* The only place that assigns link->state. */
+static void
+set_state(struct link *l, enum link_state next)
+{
+	log_debug_for("link", l->name, "%s -> %s", state_name[l->state], state_name[next]);
+	l->state = next;
+}
+
+struct link *
+link_new(const struct link_env *env, const struct conf_url *url, enum conf_protocol protocol,
+    const char *application, unsigned number, const struct link_events *ev, void *arg)
+{
+	struct link *l = xcalloc(1, sizeof(*l));
+
+	l->env = env;
+	l->protocol = protocol;
+	l->application = application;
+	if (number == 1)
+		snprintf(l->name, sizeof(l->name), "link %s", url->text);
+	else
+		snprintf(l->name, sizeof(l->name), "link %s#%u", url->text, number);
+	l->config = (struct sio_client_config){
+		.host = url->host,
+		.port = url->port,
+		.dial_ms = env->timeouts->dial_ms,
+		.handshake_ms = env->timeouts->handshake_ms,
+		.message_max = env->limits->reply,
+		.send_max = SIZE_MAX,	/* bounded by the queues before it */
+		.head_max = env->limits->http_head,
+		.depth_max = env->limits->json_depth,
+	};
+	l->ev = ev;
+	l->arg = arg;
+	l->retry_ms = RETRY_FIRST_MS;
+	dial(l);
+	return l;
+}
+
+bool
+link_is_up(const struct link *l)
+{
+	return l->state == LINK_UP || l->is_replacing;
+}
+
+bool
+link_is_multiplexed(const struct link *l)
+{
+	return l->is_multiplexed;
+}
+
+bool
+link_is_free(const struct link *l)
+{
+	return l->state == LINK_UP && (l->is_multiplexed || l->current == NULL);
+}
+
+size_t
+link_outstanding(const struct link *l)
+{
+	return l->in_flight.n + (l->current != NULL);
+}
+
+/* ---- coming up ---- */
+
+static void
+dial(void *arg)
+{
+	struct link *l = arg;
+
+	set_state(l, LINK_CONNECTING);
+	l->client = sio_client_new(l->env->loop, l->env->resolver, &l->config, &client_events, l);
+}
+
+static void
+on_registration_timeout(void *arg)
+{
+	struct link *l = arg;
+
+	sio_client_close(l->client, ERR_HANDSHAKE_TIMEOUT,
+	    "registration not answered within timeouts.handshake");
+}
+
+/* base64url(HMAC-SHA256(secret, "usher-link\n" + sid)) */
+static void
+add_announcement(struct link *l, const char *sid, struct buf *out)
+{
+	struct buf signed_text = { 0 }, proof = { 0 };
+
+	buf_add_str(&signed_text, USHER_PROOF_PREFIX);
+	buf_add_str(&signed_text, sid);
+	jwt_hmac(token_cache_ring(l->env->tokens), 0, signed_text.data, signed_text.len, &proof);
+	usher_member_encode_announcement(out, l->env->node, buf_str(&proof));
+	buf_free(&signed_text);
+	buf_free(&proof);
+}
+
+static void
+on_open(const char *sid, void *arg)
+{
+	struct link *l = arg;
+	struct buf *b = sio_client_begin(l->client);
+
+	set_state(l, LINK_REGISTERING);
+	buf_add_str(b, "{\"type\":\"ewd-register\",\"application\":");
+	buf_add_json_string(b, l->application, strlen(l->application));
+	buf_add_str(b, ",\"jwt\":true");
+	if (l->protocol != CONF_PROTOCOL_QEWD) {
+		buf_add_str(b, ",\"usher\":");
+		add_announcement(l, sid, b);
+	}
+	buf_add_char(b, '}');
+	loop_timer_set(l->env->loop, &l->timer, l->config.handshake_ms, on_registration_timeout, l);
+	(void)sio_client_end(l->client, SIZE_MAX);
+}
+
+/* Did the node prove to be one of ours? */
+static void
+read_answer(struct link *l, const struct envelope *env)
+{
+	struct usher_member u;
+
+	l->is_multiplexed = l->protocol != CONF_PROTOCOL_QEWD &&
+	    usher_member_decode(&u, env->text, env->message.member[ENV_USHER].value) && u.is_link;
+	l->peer_message_max = STOCK_MESSAGE_MAX;
+	l->peer_node[0] = '\0';
+	if (!l->is_multiplexed)
+		return;
+	memcpy(l->peer_node, u.node, sizeof(l->peer_node));
+	if (u.message_max > 0)
+		l->peer_message_max = u.message_max;
+}
+
+/* The peer answered our registration: forget earlier failures. */
+static void
+on_registered(struct link *l, const struct envelope *env)
+{
+	if (json_is_truthy(env->text, env->message.member[ENV_ERROR].value)) {
+		sio_client_close(l->client, ERR_NOT_ALLOWED, "the peer refused our registration");
+		return;
+	}
+	read_answer(l, env);
+	if (l->protocol == CONF_PROTOCOL_USHER && !l->is_multiplexed) {
+		sio_client_close(l->client, ERR_NOT_ALLOWED, "protocol is \"usher\", but the peer "
+		    "is no usher node or does not share a secret with us");
+		return;
+	}
+	loop_timer_stop(l->env->loop, &l->timer);
+	l->retry_ms = RETRY_FIRST_MS;
+	l->has_complained = false;
+	l->is_replacing = false;
+	set_state(l, LINK_UP);
+	if (l->is_multiplexed)
+		log_info_for(l->name, "up, multiplexed, node %s", l->peer_node);
+	else
+		log_info_for(l->name, "up, exclusive");
+	l->ev->on_up(l, l->arg);
+}
+
+/* ---- going down ---- */
+
+static void
+fail_in_flight(struct link *l, enum err why)
+{
+	struct idmap in_flight = l->in_flight;
+	struct request *r = l->current;
+
+	l->current = NULL;
+	l->in_flight = (struct idmap){ 0 };
+	if (r != NULL) {
+		r->served_by = NULL;
+		request_fail(r, why, NULL);
+	}
+	for (size_t i = 0; i < in_flight.cap; i++) {
+		if ((r = in_flight.entry[i].value) != NULL) {
+			r->served_by = NULL;
+			request_fail(r, why, NULL);
+		}
+	}
+	idmap_free(&in_flight);
+}
+
+/* Jitter, so that many nodes do not come back to a restarted one all at once. */
+static uint64_t
+next_retry_ms(struct link *l)
+{
+	uint32_t random;
+	uint64_t wait_ms;
+
+	id_random(&random, sizeof(random));
+	wait_ms = l->retry_ms / 2 + random % (l->retry_ms + 1);
+	l->retry_ms = 2 * l->retry_ms < RETRY_LAST_MS ? 2 * l->retry_ms : RETRY_LAST_MS;
+	return wait_ms;
+}
+
+/* One warning for a series of failures. */
+static void
+complain(struct link *l, enum err why, const char *detail, uint64_t wait_ms)
+{
+	bool was_up = l->state == LINK_UP;
+
+	if (was_up || !l->has_complained)
+		log_warnx_for(l->name, "%s: %s%s%s; next attempt in %llu ms",
+		    was_up ? "down" : "cannot connect", err_text(why), detail != NULL ? ": " : "",
+		    detail != NULL ? detail : "", (unsigned long long)wait_ms);
+	else
+		log_debug_for("link", l->name, "%s: %s; next attempt in %llu ms", err_text(why),
+		    detail != NULL ? detail : "-", (unsigned long long)wait_ms);
+	l->has_complained = !was_up;
+}
+
+static void
+on_close(enum err why, const char *detail, void *arg)
+{
+	struct link *l = arg;
+	bool was_up = l->state == LINK_UP, is_replaced = was_up && l->is_replacing;
+	uint64_t wait_ms = is_replaced ? 0 : next_retry_ms(l);
+
+	l->client = NULL;
+	if (l->is_leaving)
+		return;
+	if (!is_replaced)
+		complain(l, why, detail, wait_ms);
+	set_state(l, LINK_WAITING);
+	loop_timer_set(l->env->loop, &l->timer, wait_ms, dial, l);
+	if (was_up) {
+		metrics_inc(loop_metrics(l->env->loop), METRIC_LINKS_LOST);
+		fail_in_flight(l, why == ERR_TOO_BIG && !l->is_multiplexed ? ERR_REPLY_TOO_BIG :
+		    ERR_LINK_LOST);
+	}
+	if (is_replaced || (!was_up && !l->is_replacing))
+		return;
+	l->is_replacing = false;	/* the replacement failed: now it is down */
+	l->ev->on_down(l, l->arg);
+}
+
+/*
+ * Close an exclusive link and dial anew: the only way to be sure that what still comes
+ * for one request is not taken for another's.
+ */
+static void
+replace(struct link *l)
+{
+	l->is_replacing = true;
+	sio_client_close(l->client, ERR_TIMEOUT, NULL);
+}
+
+void
+link_free(struct link *l, enum err why)
+{
+	if (l == NULL)
+		return;
+	l->is_leaving = true;
+	fail_in_flight(l, why);
+	if (l->client != NULL)
+		sio_client_close(l->client, ERR_STOPPING, NULL);
+	loop_timer_stop(l->env->loop, &l->timer);
+	free(l);
+}
+
+/* ---- requests ---- */
+
+static size_t
+splice_request(struct link *l, struct request *r, struct buf *out)
+{
+	struct buf token = { 0 }, member = { 0 };
+	struct usher_member u = { .id = r->served_id, .deadline_ms = request_left_ms(r),
+		.hops = r->hops + 1 };
+	struct json_edit edits[3];
+	const char *text;
+	size_t len;
+
+	text = token_for_application(l->env->tokens, r->token, r->destination->application, &len);
+	buf_add_char(&token, '"');	/* letters of base64url and dots: nothing to escape */
+	buf_add(&token, text, len);
+	buf_add_char(&token, '"');
+	if (l->is_multiplexed) {
+		memcpy(u.trace, r->trace, sizeof(u.trace));
+		memcpy(u.client_address, r->client_address, sizeof(u.client_address));
+		memcpy(u.client_socket, r->client_socket, sizeof(u.client_socket));
+		usher_member_encode_request(&member, &u);
+	}
+	edits[0] = (struct json_edit){ .name = ENV_TOKEN, .value = token.data, .len = token.len };
+	edits[1] = (struct json_edit){ .name = ENV_JWT, .value = "true", .len = 4 };
+	edits[2] = (struct json_edit){ .name = ENV_USHER, .value = member.data, .len = member.len };
+	json_splice_add(out, r->env.text, &r->env.top, &envelope_names, edits, ARRAY_LEN(edits));
+	buf_free(&token);
+	buf_free(&member);
+	return out->len;
+}
+
+void
+link_submit(struct link *l, struct request *r)
+{
+	char text[128];
+
+	r->served_id = ++l->last_id;
+	splice_request(l, r, sio_client_begin(l->client));
+	r->served_by = l;
+	if (l->is_multiplexed)
+		idmap_add(&l->in_flight, r->served_id, r);
+	else
+		l->current = r;
+	log_debug_for("link", l->name, "request %s", r->name);
+	if (sio_client_end(l->client, l->peer_message_max))
+		return;
+	idmap_remove(&l->in_flight, r->served_id);
+	l->current = NULL;
+	r->served_by = NULL;
+	snprintf(text, sizeof(text), "message above the %zu bytes that the remote node takes",
+	    l->peer_message_max);
+	request_fail(r, ERR_TOO_BIG, text);
+	if (link_is_free(l))
+		l->ev->on_free(l, l->arg);
+}
+
+void
+link_cancel(struct link *l, struct request *r, enum err why)
+{
+	r->served_by = NULL;
+	if (l->is_multiplexed) {
+		idmap_remove(&l->in_flight, r->served_id);
+		return;
+	}
+	l->current = NULL;
+	log_info_for(l->name, "request %s: %s; the link is replaced", r->name, err_text(why));
+	replace(l);
+}
+
+/* ---- replies ---- */
+
+static void
+stray(struct link *l, const char *what)
+{
+	metrics_inc(loop_metrics(l->env->loop), METRIC_LINK_STRAYS);
+	log_debug_for("link", l->name, "dropped %s", what);
+}
+
+/* Exclusive links: what a message is to the one request under way (design: "what ends a request"). */
+enum meaning { MEANS_INTERMEDIATE, MEANS_FINAL, MEANS_NOTHING };
+
+static enum meaning
+meaning_of(const struct envelope *env, const struct request *r)
+{
+	struct json_value type = env->top.member[ENV_TYPE].value;
+
+	switch (env->top.member[ENV_FINISHED].value.kind) {
+	case JSON_FALSE:
+		return MEANS_INTERMEDIATE;
+	case JSON_TRUE:
+		if (type.kind == JSON_NONE || json_string_is(env->text, type, r->type) ||
+		    json_string_is(env->text, type, "error"))
+			return MEANS_FINAL;
+		return MEANS_NOTHING;
+	default:
+		if (json_is_truthy(env->text, env->top.member[ENV_ERROR].value) ||
+		    json_is_truthy(env->text, env->message.member[ENV_ERROR].value))
+			return MEANS_FINAL;
+		return MEANS_NOTHING;
+	}
+}
+
+/* A stock worker's exception: {"type":"error","finished":true,"message":"<text>"}. */
+static void
+fail_with_exception(struct request *r, const struct envelope *env)
+{
+	struct buf text = { 0 };
+	char *line;
+
+	json_string_get(env->text, env->top.member[ENV_MESSAGE].value, &text);
+	line = buf_take(&text);
+	line[strcspn(line, "\r\n")] = '\0';
+	request_fail(r, ERR_HANDLER_ERROR, line[0] != '\0' ? line : NULL);
+	free(line);
+}
+
+static struct reply
+reply_of(const struct envelope *env, bool is_final)
+{
+	const struct json_object *body =
+	    env->top.member[ENV_MESSAGE].value.kind == JSON_OBJECT ? &env->message : NULL;
+
+	return (struct reply){
+		.is_final = is_final,
+		.is_error = is_final &&
+		    (json_is_truthy(env->text, env->top.member[ENV_ERROR].value) ||
+		    (body != NULL && json_is_truthy(env->text, body->member[ENV_ERROR].value))),
+		.text = env->text,
+		.top = &env->top,
+		.type = env->top.member[ENV_TYPE].value,
+		.message = env->top.member[ENV_MESSAGE].value,
+		.body = body,
+	};
+}
+
+static void
+finish(struct request *r, const struct envelope *env)
+{
+	struct reply reply;
+
+	r->served_by = NULL;
+	if (json_string_is(env->text, env->top.member[ENV_TYPE].value, "error") &&
+	    strcmp(r->type, "error") != 0) {
+		fail_with_exception(r, env);
+		return;
+	}
+	reply = reply_of(env, true);
+	request_finish(r, &reply);
+}
+
+static void
+pass_intermediate(struct request *r, const struct envelope *env)
+{
+	struct reply reply = reply_of(env, false);
+
+	request_reply(r, &reply);
+}
+
+static void
+on_exclusive_reply(struct link *l, struct envelope *env)
+{
+	struct request *r = l->current;
+
+	if (r == NULL) {
+		stray(l, "a message while no request is under way");
+		return;
+	}
+	if (envelope_check_reply(env) != 0) {
+		log_warnx_for(l->name, "request %s: unusable reply: %s", r->name, env->fault);
+		l->current = NULL;
+		r->served_by = NULL;
+		request_fail(r, ERR_INTERNAL, "the remote service sent an ambiguous reply");
+		replace(l);	/* more of it may follow */
+		return;
+	}
+	switch (meaning_of(env, r)) {
+	case MEANS_INTERMEDIATE:
+		pass_intermediate(r, env);
+		break;
+	case MEANS_FINAL:
+		l->current = NULL;
+		finish(r, env);
+		if (link_is_free(l))
+			l->ev->on_free(l, l->arg);
+		break;
+	case MEANS_NOTHING:
+		stray(l, "a message that is no reply to the request under way");
+		break;
+	}
+}
+
+static void
+on_multiplexed_reply(struct link *l, struct envelope *env)
+{
+	struct usher_member u;
+	struct request *r = NULL;
+
+	if (usher_member_decode(&u, env->text, env->top.member[ENV_USHER].value) && u.has_id)
+		r = idmap_find(&l->in_flight, u.id);
+	if (r == NULL) {
+		stray(l, "a reply to no open request");
+		return;
+	}
+	if (envelope_check_reply(env) != 0) {
+		log_warnx_for(l->name, "request %s: unusable reply: %s", r->name, env->fault);
+		idmap_remove(&l->in_flight, u.id);
+		r->served_by = NULL;
+		request_fail(r, ERR_INTERNAL, "the remote node sent an ambiguous reply");
+	} else if (env->top.member[ENV_FINISHED].value.kind == JSON_FALSE) {
+		pass_intermediate(r, env);
+	} else {
+		idmap_remove(&l->in_flight, u.id);
+		finish(r, env);
+	}
+}
+
+static void
+on_event(struct envelope *env, void *arg)
+{
+	struct link *l = arg;
+
+	if (l->state == LINK_REGISTERING) {
+		if (json_string_is(env->text, env->top.member[ENV_TYPE].value, "ewd-register"))
+			on_registered(l, env);
+	} else if (l->is_multiplexed) {
+		on_multiplexed_reply(l, env);
+	} else {
+		on_exclusive_reply(l, env);
+	}
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A link: this node's own, registered connection to one URL of a destination, and
+ * the requests under way on it.
+ *
+ * A link to a stock peer is exclusive: replies carry no id, so it has one request
+ * at a time.  A link to a node that proved to be one is multiplexed: every reply carries our id.
+ */
+#ifndef LINK_LINK_H
+#define LINK_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "conf/conf.h"
+#include "link/sio_client.h"
+
+struct jwt_ring;
+struct link;
+struct loop;
+struct request;
+struct resolver;
+struct token_cache;
+
+/* What all links of a node share; borrowed, and outlives them. */
+struct link_env {
+	struct loop *loop;
+	struct resolver *resolver;
+	struct token_cache *tokens;
+	const char *node;
+	const struct conf_limits *limits;
+	const struct conf_timeouts *timeouts;
+};
+
+struct link_events {
+	void (*on_up)(struct link *, void *arg);
+	/* Its requests have been failed already; it redials by itself. */
+	void (*on_down)(struct link *, void *arg);
+	void (*on_free)(struct link *, void *arg);	/* can take a request again */
+};
+
+/* Dials at once.  number: which of the links to this URL, from 1.  Borrows everything. */
+struct link	*link_new(const struct link_env *, const struct conf_url *, enum conf_protocol,
+		    const char *application, unsigned number, const struct link_events *, void *arg);
+
+/* Closes in order; its requests are failed with why; no event is called. */
+void		 link_free(struct link *, enum err why);
+
+bool		 link_is_up(const struct link *);
+bool		 link_is_multiplexed(const struct link *);	/* while it is up */
+bool		 link_is_free(const struct link *);		/* up, and takes a request now */
+size_t		 link_outstanding(const struct link *);
+
+/* Sends it to the application of its destination; the link is free.  May fail it at once. */
+void		 link_submit(struct link *, struct request *);
+/* The request is over: no reply to it will be taken for one to another. */
+void		 link_cancel(struct link *, struct request *, enum err why);
+
+#endif
