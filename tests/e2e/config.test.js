@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: ISC
+// The configuration file: what is refused, and how it is said.
+'use strict';
+const assert = require('node:assert');
+const fs = require('node:fs');
+const path = require('node:path');
+const test = require('node:test');
+const { startUsherd, runUsherd, HANDLERS, JWT, LISTEN, SECRET } = require('./lib/usherd');
+const { rawBrowser } = require('./lib/raw');
+
+const BAD_CONFIG = 78;
+const GOOD = LISTEN + '\n' + JWT + '\n';	// lines 1 and 2
+
+const check = (t, yaml, files = {}, env = {}) =>
+	runUsherd(t, ['-t', '-c', 'usher.yaml'], Object.assign({ 'usher.yaml': yaml }, files), env);
+
+// The line that is named, and what the message must speak of.
+const REFUSED = {
+	'an unknown key': [GOOD + 'lisen: []', 3, /lisen/],
+	'an unknown key deep inside': [GOOD + 'limits:\n  message: 1MB\n  mesage: 1MB', 5, /mesage/],
+	'a duplicate key': [GOOD + 'node: a\nnode: b', 4, /node/],
+	'a duplicate key deep inside': [GOOD + 'timeouts:\n  request: 1s\n  request: 2s', 5, /request/],
+	'a list where a text is due': [GOOD + 'node: [a]', 3, /node/],
+	'a text where a list is due': ['listen: 8080\n' + JWT, 1, /listen/],
+	'a text where a map is due': [GOOD + 'limits: many', 3, /limits/],
+	'a duration without a unit': [GOOD + 'timeouts: { request: 60 }', 3, /request/],
+	'a size that is none': [GOOD + 'limits: { message: 1XB }', 3, /message/],
+	'a negative size': [GOOD + 'limits: { message: -1 }', 3, /message/],
+	'a size above its maximum': [GOOD + 'limits: { json_depth: 100000000 }', 3, /json_depth/],
+	'a level that is none': [GOOD + 'log: { level: loud }', 3, /level/],
+	'a boolean that is none': [LISTEN + `\njwt: { secret: "${SECRET}", allow_short_secret: maybe }`, 2, /allow_short_secret/],
+	'a port above 65535': ['listen: [{ address: "127.0.0.1:70000" }]\n' + JWT, 1, /70000/],
+	'an address without a port': ['listen: [{ address: "127.0.0.1" }]\n' + JWT, 1, /address|port/],
+	'a listener without an address': ['listen: [{ for: nodes }]\n' + JWT, 1, /address/],
+	'an audience that is none': ['listen: [{ address: "127.0.0.1:0", for: all }]\n' + JWT, 1, /for/],
+	'no listen': [JWT, '\\d+', /listen/],
+	'an empty listen': ['listen: []\n' + JWT, 1, /listen/],
+	'no jwt': [LISTEN, '\\d+', /jwt/],
+	'no secret': [LISTEN + '\njwt: { allow_short_secret: true }', 2, /secret/],
+	'an empty secret': [LISTEN + '\njwt: { secret: "", allow_short_secret: true }', 2, /secret/],
+	'a short secret': [LISTEN + '\njwt: { secret: "short" }', 2, /32|allow_short_secret/],
+	'a secret file that is not there': [LISTEN + '\njwt: { secret_file: nowhere }', 2, /nowhere/],
+	'an algorithm not built': [LISTEN + '\njwt: { secret: "' + SECRET + SECRET + '", algorithms: [RS256] }', 2, /RS256/],
+	'a variable that is not set': [LISTEN + '\njwt: { secret: "${USHER_E2E_NOT_SET}" }', 2, /USHER_E2E_NOT_SET/],
+	'a destination without a URL': [GOOD + 'destinations:\n  far: { application: a }', 4, /urls/],
+	'a destination with an empty list of URLs': [GOOD + 'destinations:\n  far: { application: a, urls: [] }', 4, /urls/],
+	'a destination without an application': [GOOD + 'destinations:\n  far: { urls: ["ws://127.0.0.1:1"] }', 4, /application/],
+	'a URL of another scheme': [GOOD + 'destinations:\n  far: { application: a, urls: ["ftp://127.0.0.1:1"] }', 4, /ftp|ws:/],
+	'a route to nowhere': [GOOD + 'u_services:\n  - application: a\n    types:\n      t: { destination: nowhere }', 6, /nowhere/],
+	'a route without a target': [GOOD + 'u_services:\n  - application: a\n    types:\n      t: { timeout: 1s }', 6, /destination|url/],
+	'an application without a command': [GOOD + 'applications:\n  a: { pool: { size: 1 } }', 4, /command/],
+	'an application with an empty command': [GOOD + 'applications:\n  a: { command: [] }', 4, /command/],
+	'a directory that is not there': [GOOD + 'applications:\n  a: { command: [x], directory: nowhere }', 4, /nowhere/],
+	'a pool of no workers': [GOOD + 'applications:\n  a: { command: [x], pool: { size: 0 } }', 4, /size/],
+	'an include that is not there': [GOOD + 'include: ["more.yaml"]', 3, /more\.yaml/],
+	'an empty file': ['', '\\d+', /empty|listen/],
+	'a file of comments': ['# nothing\n', '\\d+', /empty|listen/],
+	'a file that is a list': ['- a\n- b\n', 1, /./],
+	'text that is no YAML': [GOOD + 'node: "unfinished\n', '\\d+', /./]
+};
+
+// Keys whose feature is not built yet say so, wherever they stand.
+const NOT_YET = {
+	'threads above one': [GOOD + 'threads: 2', 3],
+	'TLS of a listener': ['listen: [{ address: "127.0.0.1:0", tls: { certificate: a, key: b } }]\n' + JWT, 1],
+	'TLS of a destination': [GOOD + 'destinations: { far: { application: a, urls: ["wss://127.0.0.1:1"] } }', 3],
+	'a route of REST': [GOOD + 'destinations: { far: { application: a, urls: ["ws://127.0.0.1:1"] } }\n' +
+		'u_services:\n  - { path: "/api", method: GET, destination: far }', 5],
+	'idempotent routes': [GOOD + 'u_services:\n  - application: a\n    types:\n' +
+		'      t: { url: "ws://127.0.0.1:1", application: b, idempotent: true }', 6],
+	'on_leave': [GOOD + 'u_services:\n  - application: a\n    types:\n' +
+		'      t: { url: "ws://127.0.0.1:1", application: b, on_leave: cancel }', 6],
+	'the time to resume': [GOOD + 'timeouts: { resume: 30s }', 3],
+	'several requests a worker': [GOOD + 'applications: { a: { command: [x], pool: { concurrency: 2 } } }', 3],
+	'folders of static files': [GOOD + 'static: [ { path: /, root: . } ]', 3],
+	'the admin socket': [GOOD + 'admin: { socket: usher.sock }', 3]
+};
+
+test('what is wrong is said with file and line, and ends with status 78', async (t) => {
+	for (const [what, [yaml, line, words]] of Object.entries(REFUSED)) {
+		await t.test(what, async (t) => {
+			const { code, stderr } = await check(t, yaml);
+
+			assert.match(stderr, new RegExp('usher\\.yaml:' + line + ': .*' + words.source));
+			assert.strictEqual(code, BAD_CONFIG);
+		});
+	}
+});
+
+test('what is not built yet is refused, not ignored', async (t) => {
+	for (const [what, [yaml, line]] of Object.entries(NOT_YET)) {
+		await t.test(what, async (t) => {
+			const { code, stderr } = await check(t, yaml);
+
+			assert.match(stderr, new RegExp('usher\\.yaml:' + line + ': .*not supported yet'));
+			assert.strictEqual(code, BAD_CONFIG);
+		});
+	}
+});
+
+test('the daemon itself refuses a bad file like the check', async (t) => {
+	const { code, stderr } = await runUsherd(t, ['-c', 'usher.yaml'], { 'usher.yaml': GOOD + 'lisen: []' });
+
+	assert.match(stderr, /usher\.yaml:3: .*lisen/);
+	assert.strictEqual(code, BAD_CONFIG);
+});
+
+test('a file that cannot be read is named', async (t) => {
+	for (const name of ['nowhere.yaml', '.']) {
+		const { code, stderr } = await runUsherd(t, ['-t', '-c', name]);
+
+		assert.ok(stderr.includes(name), stderr);
+		assert.strictEqual(code, BAD_CONFIG);
+	}
+});
+
+test('all faults are told at once', async (t) => {
+	const { stderr } = await check(t, GOOD + 'node: [a]\nlog: { level: loud }\ntimeouts: { request: 60 }');
+
+	for (const line of [3, 4, 5])
+		assert.match(stderr, new RegExp('usher\\.yaml:' + line + ': '));
+});
+
+test('no secret of a refused file is shown', async (t) => {
+	const { stdout, stderr } = await check(t, LISTEN + '\njwt: { secret: "not-for-the-log" }\nlisen: 1');
+
+	assert.doesNotMatch(stdout + stderr, /not-for-the-log/);
+});
+
+// Each of these is a way to make a YAML reader use all memory or all time.
+const HOSTILE = {
+	'100 KB of brackets': '['.repeat(100000),
+	'100 KB of braces': '{a: '.repeat(25000),
+	'nested block lists': '- '.repeat(20000),
+	'an alias of itself': 'listen: &a [*a]\n' + JWT,
+	'aliases that double': 'a: &a [x, x]\n' + 'bcdefghijklmnopqrstuvwxyz'.split('')
+		.map((c, i) => `${c}: &${c} [*${'abcdefghijklmnopqrstuvwxyz'[i]}, *${'abcdefghijklmnopqrstuvwxyz'[i]}]\n`).join(''),
+	'an alias of nothing': GOOD + 'node: *nothing\n',
+	'a NUL': GOOD + 'node: "a\0b"\n',
+	'an escaped NUL': GOOD + 'node: "a\\0b"\n',
+	'text that is not UTF-8': Buffer.concat([Buffer.from(GOOD + 'node: "'), Buffer.from([0xc3, 0x28]), Buffer.from('"\n')]),
+	'a second document': GOOD + '---\nnode: b\n',
+	'a tag': GOOD + 'node: !!binary aGFsbG8=\n',
+	'a file that includes itself': GOOD + 'include: ["usher.yaml"]\n',
+	'a megabyte of one key': 'x'.repeat(1 << 20) + ': 1\n',
+	'16 MB': '# ' + 'x'.repeat(1 << 24)
+};
+
+test('hostile YAML is refused within a second', async (t) => {
+	const limit_ms = process.env.USHER_SANITIZED ? 5000 : 1000;
+
+	for (const [what, yaml] of Object.entries(HOSTILE)) {
+		await t.test(what, async (t) => {
+			const begun = Date.now();
+			const { code, stderr } = await check(t, yaml);
+
+			assert.ok(Date.now() - begun < limit_ms, 'took ' + (Date.now() - begun) + ' ms');
+			assert.match(stderr, /usher\.yaml/);
+			assert.ok(stderr.length < 20000, 'says it in few words');
+			assert.strictEqual(code, BAD_CONFIG);
+		});
+	}
+});
+
+test('a good file is checked without starting', async (t) => {
+	const { code, stdout, stderr } = await check(t, GOOD);
+
+	assert.match(stdout + stderr, /usher\.yaml/);
+	assert.strictEqual(code, 0);
+});
+
+test('files can be included, and a fault in one is told with its name', async (t) => {
+	const main = LISTEN + '\ninclude: ["conf.d-*.yaml"]\n';
+	const good = await check(t, main, { 'conf.d-jwt.yaml': JWT });
+	const bad = await check(t, main, { 'conf.d-jwt.yaml': JWT + '\nlisen: 1' });
+
+	assert.strictEqual(good.code, 0, good.stderr);
+	assert.match(bad.stderr, /conf\.d-jwt\.yaml:2: .*lisen/);
+	assert.strictEqual(bad.code, BAD_CONFIG);
+});
+
+test('values come from the environment where the file says so', async (t) => {
+	const yaml = LISTEN + '\njwt: { secret: "${USHER_E2E_SECRET}", allow_short_secret: true }\n' +
+		'node: "${USHER_E2E_NODE:-by-default}"\n';
+	const { code, stderr } = await check(t, yaml, {}, { USHER_E2E_SECRET: SECRET });
+
+	assert.strictEqual(code, 0, stderr);
+});
+
+test('a secret may stand in a file beside the configuration', async (t) => {
+	const { code, stderr } = await check(t, LISTEN + '\njwt: { secret_file: jwt.secret }\n',
+	    { 'jwt.secret': 'a secret of more than thirty-two bytes\n' });
+
+	assert.strictEqual(code, 0, stderr);
+});
+
+test('the u_services list of the QEWD article works as written', async (t) => {
+	const { code, stderr } = await check(t, GOOD + `
+u_services:
+  - application: jwt
+    types:
+      login:
+        url: http://127.0.0.1:8081
+        application: test-app
+      register:
+        url: http://127.0.0.1:8082
+        application: test-app2
+`);
+
+	assert.strictEqual(code, 0, stderr);
+});
+
+test('the u_services object of QEWD works as pasted JSON', async (t) => {
+	const files = { 'handler.py': fs.readFileSync(path.join(HANDLERS, 'handler.py')) };
+	const worker = await startUsherd(t, GOOD + 'applications:\n  remote-app: { command: ["python3", "handler.py"] }\n',
+	    { files });
+	const master = await startUsherd(t, GOOD + `
+u_services: {
+  "destinations": {
+    "svc": { "application": "remote-app", "host": "http://127.0.0.1:${worker.port}" }
+  },
+  "routes": [
+    { "application": "browser-app", "types": { "echo": { "destination": "svc" } } }
+  ]
+}
+`);
+	await master.linked();
+	const browser = await rawBrowser(t, master.port);
+	const reply = await browser.request({ type: 'echo', params: { tag: 'a' } });
+
+	assert.strictEqual(reply.message.tag, 'a');
+});
+
+test('--defaults prints every option with its default', async (t) => {
+	const { code, stdout } = await runUsherd(t, ['--defaults']);
+
+	assert.strictEqual(code, 0);
+	for (const words of ['message', '1MB', 'ping_interval', '25s', 'deadline', '55s', 'drain', '30s', 'in_flight_per_session'])
+		assert.ok(stdout.includes(words), words);
+});
+
+test('--version and --help follow the GNU style', async (t) => {
+	const version = await runUsherd(t, ['--version']);
+	const help = await runUsherd(t, ['--help']);
+
+	assert.match(version.stdout, /^usherd \(usher\) \d+\.\d+/);
+	assert.match(help.stdout, /^Usage: usherd /);
+	assert.deepStrictEqual([version.code, help.code], [0, 0]);
+});
+
+test('a wrong option is refused', async (t) => {
+	const { code, stderr } = await runUsherd(t, ['--no-such-option']);
+
+	assert.match(stderr, /no-such-option/);
+	assert.notStrictEqual(code, 0);
+});
+
+test('an address in use ends the start', async (t) => {
+	const first = await startUsherd(t, GOOD);
+	const { code, stderr } = await runUsherd(t, ['-c', 'usher.yaml'],
+	    { 'usher.yaml': `listen: [{ address: "127.0.0.1:${first.port}" }]\n` + JWT });
+
+	assert.match(stderr, new RegExp('127\\.0\\.0\\.1:' + first.port));
+	assert.ok(code > 0);
+});
