@@ -17,6 +17,7 @@
 #include "base/compiler.h"
 
 #define JWT_MAX_BYTES 65536	/* a longer token is refused before it is hashed */
+#define JWT_DEPTH_MAX 64	/* of a payload: objects and arrays inside one another */
 
 /* Why a token is refused; texts in the words of the stock master, which clients match on. */
 enum jwt_fault {
@@ -25,9 +26,11 @@ enum jwt_fault {
 	JWT_NOT_STRING,		/* "TypeError: token.split is not a function" */
 	JWT_SEGMENTS,		/* "Error: Not enough or too many segments" */
 	JWT_BAD_JSON,		/* "SyntaxError: ...": a header or payload that is not JSON, or no
-				 * object, or base64url that is none */
-	JWT_ALGORITHM,		/* "Error: Algorithm not supported" */
+				 * object, or base64url that is none, or names twice what we read */
+	JWT_ALGORITHM,		/* "Error: Algorithm not supported": anything but HS256 */
 	JWT_SIGNATURE,		/* "Error: Signature verification failed" */
+	JWT_BAD_TIME,		/* "Error: exp or nbf is not a number": ours alone, since comparing
+				 * with one that is none would let the token live for ever */
 	JWT_NOT_YET,		/* "Error: Token not yet active" */
 	JWT_EXPIRED,		/* "Error: Token expired" */
 	JWT_N
@@ -42,9 +45,13 @@ struct jwt_secret {
 	size_t len;
 };
 
+/* Belongs to one loop: its contexts are in use during each call. */
 struct jwt_ring;
 
-/* Copies the secrets; at least one.  jwt_ring_free() zeroes them. */
+/*
+ * Makes a keyed context of each secret, and keeps nothing else of them; at least
+ * one, none empty.  jwt_ring_free() zeroes what was derived.
+ */
 struct jwt_ring	*jwt_ring_new(const struct jwt_secret *, size_t n);
 void		 jwt_ring_free(struct jwt_ring *);
 size_t		 jwt_ring_count(const struct jwt_ring *);
@@ -61,10 +68,16 @@ MUST_USE enum jwt_fault	jwt_verify(struct jwt_ring *, const char *token, size_t 
 void		 jwt_sign(struct jwt_ring *, unsigned key, const char *payload, size_t len,
 		    struct buf *token);
 
+/* Zeroes all memory of a buffer and frees it: for what was decrypted or will be encrypted. */
+void		 jwt_wipe(struct buf *);
+
 /* The "qewd" claim: AES-256-CBC in hex (protocol reference section 7.1), secret number key. */
 void		 jwt_encrypt(struct jwt_ring *, unsigned key, const char *plain, size_t len,
 		    struct buf *hex);
-/* false, and nothing appended, if it is not such a text or its padding is wrong. */
+/*
+ * false, and nothing appended, if it is not such a text or its padding is wrong.  Memory
+ * is reserved once, so that no copy of the plain text stays behind in freed memory.
+ */
 bool		 jwt_decrypt(struct jwt_ring *, unsigned key, const char *hex, size_t len,
 		    struct buf *plain);
 

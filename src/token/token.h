@@ -31,16 +31,17 @@ extern const struct json_names claim_names;
 struct token {
 	unsigned refs;
 	char *text;			/* the token itself, NUL-terminated */
-	size_t len;
+	size_t len;			/* JWT_MAX_BYTES at most */
 	char *payload;			/* its claims, a JSON object, NUL-terminated */
 	size_t payload_len;
 	struct json_object claims;	/* noted in payload with claim_names */
 	unsigned key;			/* index in the ring of the secret that verified it */
 	char *application;		/* the claim, NUL-terminated; "" if absent or no string */
 	size_t application_len;		/* may hold NULs */
-	char *jti;			/* NULL: has none */
-	int64_t exp_ms;			/* INT64_MAX: never (absent or 0) */
-	int64_t nbf_ms;			/* INT64_MIN: absent */
+	char *jti;			/* NUL-terminated; NULL: has none, or no string without NULs */
+	int64_t exp_ms;			/* INT64_MAX: never (absent, null as stock writes it for a
+					 * session without timeout, or 0) */
+	int64_t nbf_ms;			/* INT64_MIN: absent, null or 0 */
 	struct token_form *forms;	/* rewritten for other applications; owned, at most a few */
 };
 

@@ -3,7 +3,8 @@
  * Tokens that were verified lately, with their rewritten forms: at most
  * TOKEN_CACHE_ENTRIES and TOKEN_CACHE_BYTES, the one not used for longest going first.
  *
- * exp and nbf are checked on every hit.  The table is seeded, so that nobody can
+ * Bytes are all that a token takes, its forms included; a token keeps the
+ * TOKEN_FORMS_MAX forms that were used last.  exp and nbf are checked on every hit.  The table is seeded, so that nobody can
  * choose tokens that collide.
  */
 #ifndef TOKEN_TOKEN_CACHE_H
@@ -13,6 +14,7 @@
 
 #define TOKEN_CACHE_ENTRIES 4096
 #define TOKEN_CACHE_BYTES   4000000
+#define TOKEN_FORMS_MAX	    8
 
 struct token_cache;
 
@@ -21,6 +23,8 @@ struct token_cache	*token_cache_new(struct jwt_ring *);
 void			 token_cache_free(struct token_cache *);
 struct jwt_ring		*token_cache_ring(struct token_cache *);
 void			 token_cache_clear(struct token_cache *);
+size_t			 token_cache_count(const struct token_cache *);
+size_t			 token_cache_bytes(const struct token_cache *);
 
 /*
  * Is this a token of ours, valid now?  now_ms is wall-clock time.  On JWT_OK *t is
@@ -32,10 +36,14 @@ MUST_USE enum jwt_fault	 token_check(struct token_cache *, const char *text, siz
 /*
  * The same token for another application (protocol reference section 4.3): claim
  * "application" replaced, every other byte of the payload kept, signed with the
- * secret that verified it.  Borrowed from t, NUL-terminated; t->text itself if the
- * names are equal.
+ * secret that verified it.  NUL-terminated, and borrowed from t until this is called
+ * for t again; t->text itself if the names are equal.
  */
 const char		*token_for_application(struct token_cache *, struct token *t,
 			    const char *application, size_t *len);
+
+/* The same with a name of n bytes, such as the claim of another token, which may hold NULs. */
+const char		*token_for_name(struct token_cache *, struct token *t, const char *name,
+			    size_t n, size_t *len);
 
 #endif

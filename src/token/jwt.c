@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * HS256 and AES with OpenSSL; this is the only file here that knows it.
+ *
+ * Nearly every token has the very header that QEWD writes, which is compared as
+ * text; any other is read as JSON.  A fault is looked for in the order of the stock
+ * master, so that a client sees the same words: segments, JSON, algorithm,
+ * signature.
+ */
+#include "token/jwt.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+
+#include "base/log.h"
+#include "base/xmalloc.h"
+#include "codec/base64.h"
+#include "codec/json_scan.h"
+
+#define MAC_BYTES 32	/* SHA-256 */
+#define MAC_LETTERS 43	/* as base64url */
+#define AES_BLOCK 16
+#define PLAIN_MAX (INT_MAX / 4)	/* OpenSSL counts in int */
+
+/* {"typ":"JWT","alg":"HS256"} */
+static const char usual_header[] = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9";
+
+static const char *const fault_text[JWT_N] = {
+	[JWT_OK] = "",
+	[JWT_NO_TOKEN] = "Error: No token supplied",
+	[JWT_NOT_STRING] = "TypeError: token.split is not a function",
+	[JWT_SEGMENTS] = "Error: Not enough or too many segments",
+	[JWT_BAD_JSON] = "SyntaxError: Unexpected token in JSON",
+	[JWT_ALGORITHM] = "Error: Algorithm not supported",
+	[JWT_SIGNATURE] = "Error: Signature verification failed",
+	[JWT_BAD_TIME] = "Error: exp or nbf is not a number",
+	[JWT_NOT_YET] = "Error: Token not yet active",
+	[JWT_EXPIRED] = "Error: Token expired",
+};
+
+/* What a header may say that matters to us. */
+enum header_name { HEADER_ALG, HEADER_CRIT, HEADER_N };
+static const char *const header_name[HEADER_N] = {
+	[HEADER_ALG] = "alg",
+	[HEADER_CRIT] = "crit",
+};
+static const struct json_names header_names = { HEADER_N, header_name };
+
+struct secret {
+	EVP_MAC_CTX *mac;	/* keyed; started anew for each use */
+	unsigned char aes_key[32];
+	unsigned char aes_iv[AES_BLOCK];
+};
+
+struct jwt_ring {
+	size_t n;
+	struct secret *secrets;
+	EVP_CIPHER *cipher;
+	EVP_CIPHER_CTX *aes;
+};
+
+const char *
+jwt_fault_text(enum jwt_fault fault)
+{
+	return fault_text[fault];
+}
+
+void
+jwt_wipe(struct buf *b)
+{
+	if (b->cap > 0)
+		OPENSSL_cleanse(b->data, b->cap);
+	buf_free(b);
+}
+
+/* None of the calls checked with this fails but for want of memory or of a sane libcrypto. */
+static void
+must(bool worked, const char *what)
+{
+	const char *reason;
+
+	if (worked)
+		return;
+	reason = ERR_reason_error_string(ERR_peek_last_error());
+	fatalx("libcrypto: %s: %s", what, reason != NULL ? reason : "failed");
+}
+
+static void
+hmac(struct jwt_ring *ring, unsigned key, const void *data, size_t len,
+    unsigned char mac[MAC_BYTES])
+{
+	EVP_MAC_CTX *ctx = ring->secrets[key].mac;
+	size_t mac_len;
+
+	must(EVP_MAC_init(ctx, NULL, 0, NULL) == 1 && EVP_MAC_update(ctx, data, len) == 1 &&
+	    EVP_MAC_final(ctx, mac, &mac_len, MAC_BYTES) == 1 && mac_len == MAC_BYTES, "HMAC");
+}
+
+/* The HMAC as it is written in a token or a proof. */
+static void
+hmac_letters(struct jwt_ring *ring, unsigned key, const void *data, size_t len, struct buf *out)
+{
+	unsigned char mac[MAC_BYTES];
+
+	hmac(ring, key, data, len, mac);
+	base64url_encode(out, mac, sizeof(mac));
+}
+
+/*
+ * The key and IV that QEWD derives: EVP_BytesToKey with MD5, one iteration and no
+ * salt, the same for every session of a secret (protocol reference section 7.1).
+ */
+static void
+secret_init(struct secret *s, EVP_MAC *hmac_type, const EVP_CIPHER *cipher,
+    const struct jwt_secret *from)
+{
+	char sha256[] = "SHA256";
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, sha256, 0),
+		OSSL_PARAM_construct_end(),
+	};
+	int key_len;
+
+	/* An HMAC under an empty secret can be computed by anybody. */
+	if (from->len == 0 || from->len > INT_MAX)
+		fatalx("jwt: secret %s is empty or too long", from->id);
+	s->mac = EVP_MAC_CTX_new(hmac_type);
+	must(s->mac != NULL &&
+	    EVP_MAC_init(s->mac, from->bytes, from->len, params) == 1, "HMAC key");
+	key_len = EVP_BytesToKey(cipher, EVP_md5(), NULL, from->bytes, (int)from->len, 1,
+	    s->aes_key, s->aes_iv);
+	must(key_len == sizeof(s->aes_key), "EVP_BytesToKey");
+}
+
+/* A context started anew must give the same again; if not, no token would ever fit. */
+static void
+prove_reuse(struct jwt_ring *ring, unsigned key)
+{
+	unsigned char first[MAC_BYTES], again[MAC_BYTES];
+
+	hmac(ring, key, "usher", 5, first);
+	hmac(ring, key, "usher", 5, again);
+	must(memcmp(first, again, sizeof(first)) == 0, "HMAC contexts cannot be used again");
+}
+
+struct jwt_ring *
+jwt_ring_new(const struct jwt_secret *secrets, size_t n)
+{
+	struct jwt_ring *ring = xcalloc(1, sizeof(*ring));
+	EVP_MAC *hmac_type = EVP_MAC_fetch(NULL, "HMAC", NULL);
+
+	if (n == 0)
+		fatalx("jwt: no secret");
+	ring->n = n;
+	ring->secrets = xcalloc(n, sizeof(*ring->secrets));
+	ring->cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
+	ring->aes = EVP_CIPHER_CTX_new();
+	must(hmac_type != NULL && ring->cipher != NULL && ring->aes != NULL, "HMAC and AES");
+	for (unsigned i = 0; i < n; i++) {
+		secret_init(&ring->secrets[i], hmac_type, ring->cipher, &secrets[i]);
+		prove_reuse(ring, i);
+	}
+	EVP_MAC_free(hmac_type);	/* the contexts hold it */
+	return ring;
+}
+
+void
+jwt_ring_free(struct jwt_ring *ring)
+{
+	if (ring == NULL)
+		return;
+	for (size_t i = 0; i < ring->n; i++)
+		EVP_MAC_CTX_free(ring->secrets[i].mac);
+	OPENSSL_cleanse(ring->secrets, ring->n * sizeof(*ring->secrets));
+	free(ring->secrets);
+	EVP_CIPHER_CTX_free(ring->aes);
+	EVP_CIPHER_free(ring->cipher);
+	free(ring);
+}
+
+size_t
+jwt_ring_count(const struct jwt_ring *ring)
+{
+	return ring->n;
+}
+
+/* A token cut at its two dots; all borrowed. */
+struct segments {
+	const char *header, *payload, *signature;
+	size_t header_len, payload_len, signature_len;
+};
+
+static bool
+split(struct segments *s, const char *token, size_t len)
+{
+	const char *end = token + len, *dot1, *dot2;
+
+	dot1 = memchr(token, '.', len);
+	if (dot1 == NULL)
+		return false;
+	dot2 = memchr(dot1 + 1, '.', (size_t)(end - dot1) - 1);
+	if (dot2 == NULL)
+		return false;
+	*s = (struct segments){
+		.header = token, .header_len = (size_t)(dot1 - token),
+		.payload = dot1 + 1, .payload_len = (size_t)(dot2 - dot1) - 1,
+		.signature = dot2 + 1, .signature_len = (size_t)(end - dot2) - 1,
+	};
+	return memchr(s->signature, '.', s->signature_len) == NULL;
+}
+
+/*
+ * Is it a JSON object, and one that says HS256?  An extension that must be
+ * understood (RFC 7515 section 4.1.11) is one that we do not understand.
+ */
+static enum jwt_fault
+read_header(const char *text, size_t len)
+{
+	const struct json_member *alg, *crit;
+	struct json_object o;
+	struct json_value v;
+	struct json_scan s;
+
+	json_scan_init(&s, text, len, JWT_DEPTH_MAX);
+	if (!json_scan_members(&s, &v, &header_names, &o, -1, NULL) || !json_scan_end(&s) ||
+	    v.kind != JSON_OBJECT)
+		return JWT_BAD_JSON;
+	alg = &o.member[HEADER_ALG];
+	crit = &o.member[HEADER_CRIT];
+	if (alg->seen > 1 || crit->seen > 1)
+		return JWT_BAD_JSON;
+	if (crit->seen > 0 || !json_string_is(text, alg->value, "HS256"))
+		return JWT_ALGORITHM;
+	return JWT_OK;
+}
+
+static enum jwt_fault
+check_header(const struct segments *s)
+{
+	struct buf text = { 0 };
+	enum jwt_fault fault = JWT_BAD_JSON;
+
+	if (s->header_len == sizeof(usual_header) - 1 &&
+	    memcmp(s->header, usual_header, s->header_len) == 0)
+		return JWT_OK;
+	if (base64url_decode(&text, s->header, s->header_len))
+		fault = read_header(text.data, text.len);
+	buf_free(&text);
+	return fault;
+}
+
+/* Appends the payload; false, and nothing appended, if it is no JSON object. */
+static bool
+decode_payload(const struct segments *s, struct buf *payload)
+{
+	size_t start = payload->len;
+	struct json_value v;
+
+	if (base64url_decode(payload, s->payload, s->payload_len) &&
+	    json_scan_text(payload->data + start, payload->len - start, JWT_DEPTH_MAX, &v) &&
+	    v.kind == JSON_OBJECT)
+		return true;
+	payload->len = start;
+	return false;
+}
+
+/* Under which secret does this fit the data?  Each comparison takes constant time. */
+static bool
+find_key(struct jwt_ring *ring, const void *data, size_t len, const char *letters,
+    size_t letters_len, unsigned *key)
+{
+	struct buf want = { 0 };
+	bool fits = false;
+
+	if (letters_len != MAC_LETTERS)
+		return false;
+	for (unsigned i = 0; i < ring->n && !fits; i++) {
+		want.len = 0;
+		hmac_letters(ring, i, data, len, &want);
+		fits = CRYPTO_memcmp(want.data, letters, MAC_LETTERS) == 0;
+		*key = i;
+	}
+	jwt_wipe(&want);
+	return fits;
+}
+
+enum jwt_fault
+jwt_verify(struct jwt_ring *ring, const char *token, size_t len, struct buf *payload,
+    unsigned *key)
+{
+	size_t start = payload->len;
+	enum jwt_fault header;
+	struct segments s;
+
+	if (len == 0)
+		return JWT_NO_TOKEN;
+	if (len > JWT_MAX_BYTES || !split(&s, token, len))
+		return JWT_SEGMENTS;
+	header = check_header(&s);
+	if (header == JWT_BAD_JSON)
+		return JWT_BAD_JSON;
+	if (!decode_payload(&s, payload))
+		return JWT_BAD_JSON;
+	if (header == JWT_OK && find_key(ring, token, (size_t)(s.signature - token) - 1,
+	    s.signature, s.signature_len, key))
+		return JWT_OK;
+	payload->len = start;
+	return header != JWT_OK ? header : JWT_SIGNATURE;
+}
+
+void
+jwt_sign(struct jwt_ring *ring, unsigned key, const char *payload, size_t len,
+    struct buf *token)
+{
+	size_t start = token->len, signed_len;
+
+	buf_reserve(token, sizeof(usual_header) + len / 3 * 4 + 4 + 1 + MAC_LETTERS);
+	buf_add(token, usual_header, sizeof(usual_header) - 1);
+	buf_add_char(token, '.');
+	base64url_encode(token, payload, len);
+	signed_len = token->len - start;
+	buf_add_char(token, '.');
+	hmac_letters(ring, key, token->data + start, signed_len, token);
+}
+
+static void
+add_hex(struct buf *b, const unsigned char *p, size_t n)
+{
+	static const char digit[] = "0123456789abcdef";
+	char *out = buf_reserve(b, 2 * n);
+
+	for (size_t i = 0; i < n; i++) {
+		out[2 * i] = digit[p[i] >> 4];
+		out[2 * i + 1] = digit[p[i] & 15];
+	}
+	buf_used(b, 2 * n);
+}
+
+void
+jwt_encrypt(struct jwt_ring *ring, unsigned key, const char *plain, size_t len,
+    struct buf *hex)
+{
+	const struct secret *s = &ring->secrets[key];
+	unsigned char *out;
+	int body = 0, tail = 0;
+
+	if (len > PLAIN_MAX)
+		fatalx("jwt: %zu bytes of secret claims", len);
+	out = xmalloc(len + AES_BLOCK);
+	must(EVP_EncryptInit_ex2(ring->aes, ring->cipher, s->aes_key, s->aes_iv, NULL) == 1 &&
+	    EVP_EncryptUpdate(ring->aes, out, &body, (const unsigned char *)plain,
+	    (int)len) == 1 && EVP_EncryptFinal_ex(ring->aes, out + body, &tail) == 1, "AES");
+	add_hex(hex, out, (size_t)body + (size_t)tail);
+	free(out);
+}
+
+static int
+nibble(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* The bytes of len hexadecimal digits. */
+static bool
+from_hex(unsigned char *out, const char *hex, size_t len)
+{
+	for (size_t i = 0; i < len; i += 2) {
+		int high = nibble(hex[i]), low = nibble(hex[i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		out[i / 2] = (unsigned char)(high << 4 | low);
+	}
+	return true;
+}
+
+/*
+ * Decrypts n bytes to out, which has room for one block more.  Wrong padding is an
+ * answer here and no failure: it must not stay in OpenSSL's error queue, where
+ * the next TLS call on this thread would take it for its own.
+ */
+static bool
+decrypt(struct jwt_ring *ring, unsigned key, const unsigned char *in, size_t n,
+    unsigned char *out, size_t *out_len)
+{
+	const struct secret *s = &ring->secrets[key];
+	int body = 0, tail = 0;
+	bool is_padded;
+
+	must(EVP_DecryptInit_ex2(ring->aes, ring->cipher, s->aes_key, s->aes_iv, NULL) == 1 &&
+	    EVP_DecryptUpdate(ring->aes, out, &body, in, (int)n) == 1, "AES");
+	ERR_set_mark();
+	is_padded = EVP_DecryptFinal_ex(ring->aes, out + body, &tail) == 1;
+	ERR_pop_to_mark();
+	*out_len = is_padded ? (size_t)body + (size_t)tail : 0;
+	return is_padded;
+}
+
+bool
+jwt_decrypt(struct jwt_ring *ring, unsigned key, const char *hex, size_t len,
+    struct buf *plain)
+{
+	unsigned char *in, *out;
+	size_t n = len / 2, out_len;
+	bool is_good = false;
+
+	if (len == 0 || len % (2 * AES_BLOCK) != 0 || n > PLAIN_MAX)
+		return false;
+	in = xmalloc(n);
+	if (from_hex(in, hex, len)) {
+		out = (unsigned char *)buf_reserve(plain, n + AES_BLOCK);
+		is_good = decrypt(ring, key, in, n, out, &out_len);
+		if (is_good)
+			buf_used(plain, out_len);
+		else
+			OPENSSL_cleanse(out, n + AES_BLOCK);
+	}
+	free(in);
+	return is_good;
+}
+
+void
+jwt_hmac(struct jwt_ring *ring, unsigned key, const void *data, size_t len,
+    struct buf *base64url)
+{
+	hmac_letters(ring, key, data, len, base64url);
+}
+
+bool
+jwt_hmac_verify(struct jwt_ring *ring, const void *data, size_t len, const char *proof,
+    size_t proof_len)
+{
+	unsigned key;
+
+	return find_key(ring, data, len, proof, proof_len, &key);
+}

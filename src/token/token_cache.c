@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A chained table of fixed size with a list in order of use.
+ *
+ * The hash is keyed and has 64 bits, so an entry that is compared byte by byte is
+ * almost surely the one asked for: the time that takes tells nothing of others.
+ */
+#include "token/token_cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "base/id.h"
+#include "base/siphash.h"
+#include "base/xmalloc.h"
+#include "codec/json_splice.h"
+#include "token/token_int.h"
+
+#define BUCKETS TOKEN_CACHE_ENTRIES	/* a power of two */
+
+struct entry {
+	LIST_ENTRY(entry) same_bucket;
+	TAILQ_ENTRY(entry) by_use;
+	uint64_t hash;
+	struct token *token;		/* a reference */
+	size_t bytes;			/* what it is charged with */
+};
+
+struct token_cache {
+	struct jwt_ring *ring;		/* borrowed */
+	struct siphash_key seed;
+	LIST_HEAD(bucket, entry) buckets[BUCKETS];
+	TAILQ_HEAD(by_use, entry) by_use;	/* used last comes first */
+	size_t n;
+	size_t bytes;
+};
+
+struct token_cache *
+token_cache_new(struct jwt_ring *ring)
+{
+	struct token_cache *c = xcalloc(1, sizeof(*c));
+
+	c->ring = ring;
+	id_random(&c->seed, sizeof(c->seed));
+	TAILQ_INIT(&c->by_use);
+	return c;
+}
+
+void
+token_cache_free(struct token_cache *c)
+{
+	if (c == NULL)
+		return;
+	token_cache_clear(c);
+	free(c);
+}
+
+struct jwt_ring *
+token_cache_ring(struct token_cache *c)
+{
+	return c->ring;
+}
+
+size_t
+token_cache_count(const struct token_cache *c)
+{
+	return c->n;
+}
+
+size_t
+token_cache_bytes(const struct token_cache *c)
+{
+	return c->bytes;
+}
+
+static struct bucket *
+bucket_of(struct token_cache *c, uint64_t hash)
+{
+	return &c->buckets[hash % BUCKETS];
+}
+
+static struct entry *
+find(struct token_cache *c, uint64_t hash, const char *text, size_t len)
+{
+	struct entry *e;
+
+	LIST_FOREACH(e, bucket_of(c, hash), same_bucket)
+		if (e->hash == hash && e->token->len == len &&
+		    memcmp(e->token->text, text, len) == 0)
+			return e;
+	return NULL;
+}
+
+static void
+remove_entry(struct token_cache *c, struct entry *e)
+{
+	LIST_REMOVE(e, same_bucket);
+	TAILQ_REMOVE(&c->by_use, e, by_use);
+	c->n--;
+	c->bytes -= e->bytes;
+	token_unref(e->token);
+	free(e);
+}
+
+void
+token_cache_clear(struct token_cache *c)
+{
+	struct entry *e;
+
+	while ((e = TAILQ_FIRST(&c->by_use)) != NULL)
+		remove_entry(c, e);
+}
+
+static size_t
+bytes_of_form(const struct token_form *form)
+{
+	return sizeof(*form) + form->application_len + form->len + 2;
+}
+
+static size_t
+bytes_of(const struct token *t)
+{
+	size_t n = sizeof(struct entry) + sizeof(*t) + t->len + t->payload_len +
+	    t->application_len + 3;
+
+	if (t->jti != NULL)
+		n += strlen(t->jti) + 1;
+	for (const struct token_form *form = t->forms; form != NULL; form = form->next)
+		n += bytes_of_form(form);
+	return n;
+}
+
+/* Charges the entry used last with what its token takes now, and keeps to the limits. */
+static void
+charge(struct token_cache *c, struct entry *e)
+{
+	size_t bytes = bytes_of(e->token);
+	struct entry *oldest;
+
+	c->bytes += bytes - e->bytes;
+	e->bytes = bytes;
+	while (c->n > TOKEN_CACHE_ENTRIES || c->bytes > TOKEN_CACHE_BYTES) {
+		oldest = TAILQ_LAST(&c->by_use, by_use);
+		if (oldest == e)
+			break;
+		remove_entry(c, oldest);
+	}
+}
+
+static void
+use(struct token_cache *c, struct entry *e)
+{
+	TAILQ_REMOVE(&c->by_use, e, by_use);
+	TAILQ_INSERT_HEAD(&c->by_use, e, by_use);
+}
+
+static void
+remember(struct token_cache *c, uint64_t hash, struct token *t)
+{
+	struct entry *e = xcalloc(1, sizeof(*e));
+
+	e->hash = hash;
+	e->token = token_ref(t);
+	LIST_INSERT_HEAD(bucket_of(c, hash), e, same_bucket);
+	TAILQ_INSERT_HEAD(&c->by_use, e, by_use);
+	c->n++;
+	charge(c, e);
+}
+
+/* A token that was seen before: only its time can have made it invalid. */
+static enum jwt_fault
+check_again(struct token_cache *c, struct entry *e, int64_t now_ms, struct token **t)
+{
+	enum jwt_fault fault = token_check_time(e->token, now_ms);
+
+	if (fault != JWT_OK) {
+		remove_entry(c, e);
+		return fault;
+	}
+	use(c, e);
+	*t = token_ref(e->token);
+	return JWT_OK;
+}
+
+enum jwt_fault
+token_check(struct token_cache *c, const char *text, size_t len, int64_t now_ms,
+    struct token **out)
+{
+	enum jwt_fault fault;
+	struct entry *e;
+	struct token *t;
+	uint64_t hash;
+
+	if (len > JWT_MAX_BYTES)
+		return JWT_SEGMENTS;
+	hash = siphash(&c->seed, text, len);
+	e = find(c, hash, text, len);
+	if (e != NULL)
+		return check_again(c, e, now_ms, out);
+	fault = token_new(c->ring, text, len, &t);
+	if (fault != JWT_OK)
+		return fault;
+	fault = token_check_time(t, now_ms);
+	if (fault != JWT_OK) {
+		token_unref(t);
+		return fault;
+	}
+	remember(c, hash, t);
+	*out = t;
+	return JWT_OK;
+}
+
+/* The form for this name, which then is the first of the list; NULL: there is none. */
+static struct token_form *
+find_form(struct token *t, const char *name, size_t n)
+{
+	struct token_form **link, *form;
+
+	for (link = &t->forms; (form = *link) != NULL; link = &form->next) {
+		if (form->application_len != n || memcmp(form->application, name, n) != 0)
+			continue;
+		*link = form->next;
+		form->next = t->forms;
+		t->forms = form;
+		return form;
+	}
+	return NULL;
+}
+
+/* Of too many forms the one not used for longest goes. */
+static void
+drop_form(struct token *t)
+{
+	struct token_form **link = &t->forms, *form;
+
+	for (int kept = 0; kept < TOKEN_FORMS_MAX && *link != NULL; kept++)
+		link = &(*link)->next;
+	form = *link;
+	if (form == NULL)
+		return;
+	*link = NULL;
+	token_form_free(form);
+}
+
+static struct token_form *
+make_form(struct jwt_ring *ring, const struct token *t, const char *name, size_t n)
+{
+	struct token_form *form = xcalloc(1, sizeof(*form));
+	struct buf value = { 0 }, payload = { 0 }, text = { 0 };
+	struct json_edit edit = { .name = CLAIM_APPLICATION };
+
+	buf_add_json_string(&value, name, n);
+	edit.value = value.data;
+	edit.len = value.len;
+	json_splice_add(&payload, t->payload, &t->claims, &claim_names, &edit, 1);
+	jwt_sign(ring, t->key, payload.data, payload.len, &text);
+	form->application = xmemdup(name, n);
+	form->application_len = n;
+	form->text = xmemdup(text.data, text.len);
+	form->len = text.len;
+	buf_free(&value);
+	buf_free(&payload);
+	buf_free(&text);
+	return form;
+}
+
+const char *
+token_for_name(struct token_cache *c, struct token *t, const char *name, size_t n, size_t *len)
+{
+	struct token_form *form;
+	struct entry *e;
+
+	if (t->application_len == n && memcmp(t->application, name, n) == 0) {
+		*len = t->len;
+		return t->text;
+	}
+	form = find_form(t, name, n);
+	if (form == NULL) {
+		form = make_form(c->ring, t, name, n);
+		form->next = t->forms;
+		t->forms = form;
+		drop_form(t);
+		/* By now another object may stand for this token in the table, or none. */
+		e = find(c, siphash(&c->seed, t->text, t->len), t->text, t->len);
+		if (e != NULL && e->token == t) {
+			use(c, e);
+			charge(c, e);
+		}
+	}
+	*len = form->len;
+	return form->text;
+}
+
+const char *
+token_for_application(struct token_cache *c, struct token *t, const char *application,
+    size_t *len)
+{
+	return token_for_name(c, t, application, strlen(application), len);
+}

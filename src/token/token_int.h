@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the files of this folder share: how a token comes to be, and its forms.
+ */
+#ifndef TOKEN_TOKEN_INT_H
+#define TOKEN_TOKEN_INT_H
+
+#include "token/token.h"
+
+/* A token rewritten for another application. */
+struct token_form {
+	struct token_form *next;
+	char *application;	/* owned, NUL-terminated; may hold NULs */
+	size_t application_len;
+	char *text;		/* owned, NUL-terminated */
+	size_t len;
+};
+
+/*
+ * Verifies and reads a token; its time is not checked.  On JWT_OK *t is the only
+ * reference.
+ */
+MUST_USE enum jwt_fault	 token_new(struct jwt_ring *, const char *text, size_t len,
+			    struct token **t);
+
+/* JWT_OK, JWT_NOT_YET or JWT_EXPIRED, in the order of the stock master. */
+MUST_USE enum jwt_fault	 token_check_time(const struct token *, int64_t now_ms);
+
+void			 token_form_free(struct token_form *);
+
+#endif
