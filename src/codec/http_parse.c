@@ -476,7 +476,7 @@ decode(struct http_text t, char *out, size_t cap)
 	while (t.len > 0) {
 		int c = take_decoded(&t);
 
-		if (c <= 0 || n + 1 >= cap)
+		if (c <= 0 || n >= cap)
 			return false;
 		out[n++] = (char)c;
 	}
