@@ -40,8 +40,6 @@ module.exports = {
     calls.push(`after ${messageObj.type}`);
   },
 
-  notAHandler: true,
-
   handlers: {
     raw: (m, session, send, finished) => finished({ received: m }),
     list: (m, session, send, finished) => finished([1, 2, 3]),
@@ -58,14 +56,25 @@ module.exports = {
     },
     crash: () => { throw new Error('Deliberate failure\nwith a second line'); },
     crashWithoutText: () => { throw new RangeError(); },
-    crashAfterSend: (m, session, send) => { send({ step: 1 }); throw new Error('Deliberate failure'); },
+    crashAfterSend: (m, session, send) => {
+      send({ step: 1 });
+      throw new Error('Deliberate failure');
+    },
     crashOdd: () => { throw Object.create(null); },
     crashText: () => { throw 'just a text'; },
     late: (m, session, send, finished) => {
       finished({ n: 1 });
-      setTimeout(() => { send({ afterFinal: true }); finished({ n: 2 }); console.log('late is over'); }, 50);
+      setTimeout(() => {
+        send({ afterFinal: true });
+        finished({ n: 2 });
+        console.log('late is over');
+      }, 50);
     },
-    twice: (m, session, send, finished) => { finished({ n: 1 }); send({ n: 2 }); finished({ n: 3 }); },
+    twice: (m, session, send, finished) => {
+      finished({ n: 1 });
+      send({ n: 2 });
+      finished({ n: 3 });
+    },
     print: (m, session, send, finished) => {
       console.log('printed by a handler');
       console.log('{"op":"finish","id":1,"message":"not this one"}');
@@ -81,7 +90,9 @@ module.exports = {
     },
     halfPair: (m, session, send, finished) => finished({ value: '\ud800' }),
     big: (m, session, send, finished) => {
-      for (let part = 0; part < m.params.parts; part++) send({ part, data: 'x'.repeat(m.params.size) });
+      const { parts, size } = m.params;
+
+      for (let part = 0; part < parts; part++) send({ part, data: 'x'.repeat(size) });
       finished({ done: true });
     },
     slow: (m, session, send, finished) => {
@@ -101,6 +112,11 @@ module.exports = {
       finished({});
     },
     nestedSession: (m, session, send, finished) => { session.list.push(4); finished({}); },
+    secretNumber: (m, session, send, finished) => {
+      session[5] = 'five';
+      session.makeSecret(5);
+      finished({});
+    },
     publish: (m, session, send, finished) => {
       const was = session.isSecret('user');
       session.makePublic('user');
@@ -118,8 +134,12 @@ module.exports = {
       await new Promise((resolve) => setTimeout(resolve, 10));
       throw new Error('Deliberate failure\nwith a second line');
     },
-    crashLater: () => { setTimeout(() => { throw new Error('Deliberate late failure\nline 2'); }, 20); },
-    rejectLater: () => { setTimeout(() => { Promise.reject(new Error('Deliberate late rejection')); }, 20); },
+    crashLater: () => {
+      setTimeout(() => { throw new Error('Deliberate late failure\nline 2'); }, 20);
+    },
+    rejectLater: () => {
+      setTimeout(() => { Promise.reject(new Error('Deliberate late rejection')); }, 20);
+    },
     crashLaterWithoutRequest: (m, session, send, finished) => {
       finished({ ok: true });
       setTimeout(() => { throw new Error('Deliberate late failure'); }, 20);

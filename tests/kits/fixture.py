@@ -108,6 +108,7 @@ def prints(message, session, send):
 @app.handler("log")
 def log(message, session, send):
     app.log("something odd", level="warn")
+    app.log("nothing", level="loud")
     return {}
 
 
@@ -170,6 +171,13 @@ def same_session(message, session, send):
 @app.handler("nestedSession")
 def nested_session(message, session, send):
     session.list.append(4)
+    return {}
+
+
+@app.handler("secretNumber")
+def secret_number(message, session, send):
+    session["5"] = "five"
+    session.make_secret(5)
     return {}
 
 

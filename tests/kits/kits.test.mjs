@@ -28,7 +28,8 @@ for (const kit of kits) {
     test('the handler gets the message of the client as it is', async (t) => {
       const worker = await started(t, kit.fixture);
       const message = {
-        type: 'raw', params: { 'ключ': 'Grüße, 世界, 😀', n: -12.5, none: null, no: false, 'a\u0000b': '\n\u2028' }
+        type: 'raw',
+        params: { 'ключ': 'Grüße, 世界, 😀', n: -12.5, none: null, no: false, 'a\u0000b': '\n\u2028' }
       };
       const { sends, final } = await worker.ask('raw', undefined, { message });
 
@@ -41,7 +42,8 @@ for (const kit of kits) {
       ['text', [], { op: 'finish', message: 'just text' }],
       ['nothing', [{ op: 'send', message: {} }], { op: 'finish', message: {} }],
       ['progress', [
-        { op: 'send', type: 'progressed', message: { pct: 50 } }, { op: 'send', message: { pct: 100 } }
+        { op: 'send', type: 'progressed', message: { pct: 50 } },
+        { op: 'send', message: { pct: 100 } }
       ], { op: 'finish', message: { done: true } }],
       ['refuse', [], { op: 'finish', message: { error: 'Told to fail', status: { code: 418 } } }],
       ['halfPair', [], { op: 'finish', message: { value: '\ud800' } }],
@@ -84,8 +86,8 @@ for (const kit of kits) {
     test('types nobody defined have no handler, whatever their names', async (t) => {
       const worker = await started(t, kit.fixture);
 
-      for (const type of ['absent', '__proto__', 'constructor', 'toString', 'hasOwnProperty', 'notAFunction', '*',
-        '__class__', 'run']) {
+      for (const type of ['absent', '__proto__', 'constructor', 'toString', 'hasOwnProperty',
+        'notAFunction', '*', '__class__', 'run']) {
         assert.deepEqual((await worker.ask(type)).final, {
           op: 'fail', id: worker.nextId - 1, code: 'no_handler',
           error: `Handler not defined for test-app messages of type ${type}`
@@ -117,14 +119,15 @@ for (const kit of kits) {
 
     test('many lines may come at once, and a line ends at LF alone', async (t) => {
       const worker = await started(t, kit.fixture);
-      const requests = [];
+      const text = '\u2028\u2029\u0085';
+      const requests = [...Array(50).keys()].map((n) => worker.request('raw', { n, text }));
 
-      for (let n = 0; n < 50; n++) requests.push(worker.request('raw', { n, text: '\u2028\u2029\u0085' }));
       // CR is white space in JSON; it ends no line.
-      worker.put(requests.map((request) => `${JSON.stringify(request).replace('{', '{\r')}\n`).join(''));
+      const lines = requests.map((request) => `${JSON.stringify(request).replace('{', '{\r')}\n`);
+      worker.put(lines.join(''));
       for (let n = 0; n < 50; n++) {
         const { final } = await worker.answer(n + 1);
-        assert.deepEqual(final.message.received.params, { n, text: '\u2028\u2029\u0085' });
+        assert.deepEqual(final.message.received.params, { n, text });
       }
     });
 
@@ -218,8 +221,14 @@ for (const kit of kits) {
       const { final } = await worker.ask('session', undefined, { session: { user: 'anna' } });
 
       assert.deepEqual(final.message.session, { application: 'test-app', user: 'anna' });
-      assert.deepEqual((await worker.ask('publish', undefined, { secret: ['user'], session: { user: 'anna' } }))
-        .final.message, { was: true, is: false });
+    });
+
+    test('a handler can ask what is secret, and change it', async (t) => {
+      const worker = await started(t, kit.fixture);
+      const { final } = await worker.ask('publish', undefined,
+        { session: { user: 'anna' }, secret: ['user'] });
+
+      assert.deepEqual(final.message, { was: true, is: false });
     });
 
     test('children of a handler have neither the connection nor USHER_FD', async (t) => {

@@ -42,7 +42,8 @@ for (const [type, error] of [
   test(`${type} fails the request and ends the process`, async (t) => {
     const worker = await started(t, fixture);
 
-    assert.deepEqual((await worker.ask(type)).final, { op: 'fail', id: 1, code: 'handler_error', error });
+    assert.deepEqual((await worker.ask(type)).final,
+      { op: 'fail', id: 1, code: 'handler_error', error });
     assert.deepEqual(await worker.exit, { code: 1, signal: null });
     assert.match(worker.stderr, new RegExp(`${error}[^]*fixture.js`));
   });
@@ -66,16 +67,25 @@ test('anything can be thrown', async (t) => {
 test('a type that is no text stays in the intermediate reply', async (t) => {
   const worker = await started(t, fixture);
 
-  assert.deepEqual((await worker.ask('typeIsNumber')).sends, [{ op: 'send', id: 1, message: { type: 5, n: 1 } }]);
+  assert.deepEqual((await worker.ask('typeIsNumber')).sends,
+    [{ op: 'send', id: 1, message: { type: 5, n: 1 } }]);
+});
+
+test('a secret name is always text', async (t) => {
+  const worker = await started(t, fixture);
+
+  assert.deepEqual((await worker.ask('secretNumber')).final.secret, ['5']);
 });
 
 test('what this lacks of a QEWD worker is named', async (t) => {
   const worker = await started(t, fixture);
 
-  for (const name of ['db', 'documentStore', 'sessions', 'userDefined', 'sendMessage', 'handlers', 'on', 'jwt']) {
+  for (const name of ['db', 'documentStore', 'sessions', 'userDefined', 'sendMessage',
+    'handlers', 'on', 'jwt']) {
     const { final } = await worker.ask('api', { name });
     assert.equal(final.code, 'handler_error');
-    assert.ok(final.error.startsWith(`this.${name} is not available in usher's Node kit: `), final.error);
+    assert.ok(final.error.startsWith(`this.${name} is not available in usher's Node kit: `),
+      final.error);
   }
 });
 
@@ -93,7 +103,8 @@ test('init, beforeHandler and afterHandler are called in their order', async (t)
   await worker.ask('absent');
   await worker.ask('crash');
   assert.deepEqual((await worker.ask('calls')).final.message.calls,
-    ['init test-app', 'before list', 'after list', 'before absent', 'before crash', 'before calls']);
+    ['init test-app', 'before list', 'after list', 'before absent', 'before crash',
+      'before calls']);
 });
 
 test('beforeHandler can refuse, at once or by a promise, and can fail', async (t) => {
@@ -132,7 +143,8 @@ test('a module is a path seen from the current folder, or the name of an npm mod
     'm.js': HANDLERS, 'sub/index.js': HANDLERS, 'node_modules/usher-test-module/index.js': HANDLERS
   });
 
-  for (const name of ['./m.js', 'm.js', './m', 'sub', path.join(dir, 'm.js'), 'usher-test-module']) {
+  for (const name of ['./m.js', 'm.js', './m', 'sub', path.join(dir, 'm.js'),
+    'usher-test-module']) {
     const worker = new Worker(t, nodeWith(name), { cwd: dir });
     assert.deepEqual((await worker.hello()).types, ['here'], name);
   }
@@ -142,7 +154,8 @@ for (const [what, text, complaint] of [
   ['that is not there', null, /m\.js cannot be loaded[^]*Cannot find module/],
   ['with a syntax error', 'module.exports = {', /m\.js cannot be loaded[^]*SyntaxError/],
   ['that throws', 'throw new Error("not today")', /m\.js cannot be loaded[^]*not today/],
-  ['that needs another that is not there', 'require("usher-absent")', /Cannot find module 'usher-absent'/],
+  ['that needs another that is not there', 'require("usher-absent")',
+    /Cannot find module 'usher-absent'/],
   ['without handlers', 'module.exports = { login: () => {} }', /exports no "handlers"/],
   ['that is nothing', 'module.exports = null', /exports no "handlers"/],
   ['whose init throws', `${HANDLERS} module.exports.init = () => { throw new Error("no disk") };`,

@@ -31,12 +31,19 @@ test('threads of a handler may send at the same time', async (t) => {
   assert.equal(final.op, 'finish');
 });
 
-test('a line of the log carries its request', async (t) => {
+test('a secret name that is no text is refused', async (t) => {
+  const worker = await started(t, fixture);
+
+  assert.equal((await worker.ask('secretNumber')).final.error,
+    'the name of a session value is a string');
+});
+
+test('a line of the log carries its request, and its level is one of four', async (t) => {
   const worker = await started(t, fixture);
 
   worker.put(worker.request('log'));
   assert.deepEqual(await worker.next(), { op: 'log', id: 1, level: 'warn', text: 'something odd' });
-  assert.equal((await worker.next()).op, 'finish');
+  assert.equal((await worker.next()).error, "'loud' is no level of the log");
 });
 
 test('an infinite number fails its request', async (t) => {
@@ -45,9 +52,11 @@ test('an infinite number fails its request', async (t) => {
   assert.equal((await worker.ask('infinite')).final.op, 'fail');
 });
 
-test('integers keep all their digits, and one too long for Python costs only its request', async (t) => {
+test('integers keep all their digits, and one too long for Python costs only its request',
+  async (t) => {
   const worker = await started(t, fixture);
-  const ask = (number) => worker.put('{"op":"request","id":1,"application":"a","type":"raw","message":' +
+  const ask = (number) =>
+    worker.put('{"op":"request","id":1,"application":"a","type":"raw","message":' +
     `{"n":${number}},"session":{},"secret":[]}\n`);
 
   ask('18446744073709551617');
@@ -63,7 +72,8 @@ test('names of methods are for session["name"], absent ones are said to be', asy
   const { final } = await worker.ask('items');
 
   assert.deepEqual(final.message, {
-    caught: ["write session['items'] = ..., session.items is a method", "the session has no 'absent'",
+    caught: ["write session['items'] = ..., session.items is a method",
+      "the session has no 'absent'",
       "the session has no 'absent'"],
     absent: null, items: [1]
   });

@@ -136,7 +136,8 @@ export class Worker {
   request(type, params, { session = {}, secret = [], message } = {}) {
     return {
       op: 'request', id: this.nextId++, application: 'test-app', type,
-      message: message ?? { type, params }, session: { application: 'test-app', ...session }, secret,
+      message: message ?? { type, params },
+      session: { application: 'test-app', ...session }, secret,
       deadline_ms: 55000, client: { address: '127.0.0.1', socket: 's1' }, request: 'r-1'
     };
   }

@@ -41,6 +41,7 @@ class Worker {
     this.isPrepared = false;	// init() of the module has run
     this.isStopping = false;
     this.isLeaving = false;
+    this.exitCode = 0;
     this.request = null;	// the one being served
     this.waiting = [];		// lines that came meanwhile
     this.ops = new Map([
@@ -102,38 +103,39 @@ class Worker {
   onClosed() {
     this.request = null;
     if (this.waiting.length > 0) setImmediate(() => this.serveWaiting());
-    else if (this.isStopping) this.leave(0);
+    else if (this.isStopping) this.leave();
   }
 
   serveWaiting() {
     while (!this.request && this.waiting.length > 0) this.serve(this.waiting.shift());
-    if (!this.request && this.isStopping) this.leave(0);
+    if (!this.request && this.isStopping) this.leave();
   }
 
   /* The request at hand is finished first. */
   stop() {
     this.isStopping = true;
-    if (!this.request) this.leave(0);
+    if (!this.request) this.leave();
   }
 
   onEnd() {
     // What was typed in or piped in by hand is still answered.
     this.isStopping = true;
-    if (this.channel.isDaemon || (!this.request && this.waiting.length === 0)) this.leave(0);
+    if (this.channel.isDaemon || (!this.request && this.waiting.length === 0)) this.leave();
   }
 
   /* An exception nobody caught: the module may be in any state, so a new process is needed. */
   onLateError(error) {
     complain(details(error));
+    this.exitCode = 1;
     if (this.request) this.request.fail('handler_error', firstLine(error));
-    this.leave(1);
+    this.leave();
   }
 
-  leave(code) {
+  leave() {
     if (this.isLeaving) return;
     this.isLeaving = true;
     this.waiting = [];
-    this.channel.end(() => process.exit(code));
+    this.channel.end(() => process.exit(this.exitCode));
   }
 }
 
@@ -317,9 +319,9 @@ function newSession(claims, secret) {
   const hidden = (value) => ({ value, enumerable: false, configurable: true, writable: true });
 
   return Object.defineProperties(claims || {}, {
-    makeSecret: hidden((name) => { secret.add(name); }),
-    isSecret: hidden((name) => secret.has(name)),
-    makePublic: hidden((name) => { secret.delete(name); })
+    makeSecret: hidden((name) => { secret.add(String(name)); }),
+    isSecret: hidden((name) => secret.has(String(name))),
+    makePublic: hidden((name) => { secret.delete(String(name)); })
   });
 }
 

@@ -28,6 +28,7 @@ __all__ = ["Application", "Error", "Session"]
 
 KIT = "python/1"
 PROTOCOL = 1
+LEVELS = ("error", "warn", "info", "debug")
 
 
 class Error(Exception):
@@ -75,6 +76,8 @@ class Session(dict):
 
     def make_secret(self, name):
         """From now on the value of that name can be read by nodes only, not by the browser."""
+        if not isinstance(name, str):
+            raise TypeError("the name of a session value is a string")
         self._secret.add(name)
 
     def is_secret(self, name):
@@ -113,6 +116,8 @@ class Application:
     def log(self, text, level="info"):
         """Writes a line to the daemon's log (error, warn, info, debug), with the request it
         belongs to; before run(), to stderr."""
+        if level not in LEVELS:
+            raise ValueError("%r is no level of the log" % (level,))
         if self._channel is None:
             print(text, file=sys.stderr)
             return

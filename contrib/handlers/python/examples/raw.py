@@ -10,8 +10,9 @@ def put(op, **fields):
     daemon.sendall(line.encode())
 
 def login(request):
-    params = request["message"].get("params") or {}
-    if params.get("username") != "rob" or params.get("password") != "secret":
+    params = request["message"].get("params")
+    if (not isinstance(params, dict) or params.get("username") != "rob"
+            or params.get("password") != "secret"):
         return put("finish", id=request["id"],
                    message={"error": "Invalid login attempt"})
     session = request["session"]

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: ISC
+/* The login example is the same in every kit, and the manual shows the raw one. */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { describe, test } from 'node:test';
+import { handlers, here, kits, rawExample, started, Worker } from './worker.mjs';
+
+const programs = [
+  ...kits.map(({ name, login }) => ({
+    name, program: login, types: ['login', 'whoami', 'steps', 'echo']
+  })),
+  { name: 'raw', program: rawExample, types: ['login', 'steps'] }
+];
+
+const LOGGED_IN = { authenticated: true, timeout: 1200, userText: 'Welcome Rob', username: 'rob' };
+
+for (const { name, program, types } of programs) {
+  describe(`login example, ${name}`, () => {
+    test('it announces its types', async (t) => {
+      assert.deepEqual((await new Worker(t, program).hello()).types, types);
+    });
+
+    test('rob gets a public text and a secret name, and secrets he had stay secret', async (t) => {
+      const worker = await started(t, program);
+      const { final } = await worker.ask('login', { username: 'rob', password: 'secret' },
+        { session: { ip: '127.0.0.1' }, secret: ['ip'] });
+
+      assert.deepEqual(final.message, { ok: true });
+      assert.deepEqual(final.session, { application: 'test-app', ip: '127.0.0.1', ...LOGGED_IN });
+      assert.deepEqual([...final.secret].sort(), ['ip', 'username']);
+    });
+
+    test('a wrong password is refused', async (t) => {
+      const worker = await started(t, program);
+
+      const almost = { username: 'rob', password: 'Secret' };
+      for (const params of [almost, {}, undefined, null, 5, ['rob']]) {
+        const { final } = await worker.ask('login', params);
+        assert.deepEqual(final.message, { error: 'Invalid login attempt' });
+        assert.equal(final.session, undefined);
+      }
+    });
+
+    test('three steps come one by one, then the end', async (t) => {
+      const worker = await started(t, program);
+      const { sends, final } = await worker.ask('steps');
+
+      assert.deepEqual(sends.map((line) => line.message),
+        [1, 2, 3].map((step) => ({ step, of: 3 })));
+      assert.deepEqual(final.message, { done: true });
+    });
+
+    test('another type has no handler', async (t) => {
+      const worker = await started(t, program);
+
+      assert.equal((await worker.ask('nobody')).final.code, 'no_handler');
+    });
+
+    test('stop and end of file end it', async (t) => {
+      const stopped = await started(t, program);
+      stopped.put({ op: 'stop' });
+      assert.deepEqual(await stopped.exit, { code: 0, signal: null });
+
+      const left = await started(t, program);
+      left.input.end();
+      assert.deepEqual(await left.exit, { code: 0, signal: null });
+    });
+  });
+}
+
+for (const kit of kits) {
+  test(`login example, ${kit.name}: tags, gaps, echo and whoami`, async (t) => {
+    const worker = await started(t, kit.login);
+    const begin = Date.now();
+    const { sends, final } = await worker.ask('steps', { tag: 't', gap: 40 });
+
+    assert.deepEqual(sends.map((line) => line.message.tag), ['t', 't', 't']);
+    assert.deepEqual(final.message, { done: true, tag: 't' });
+    assert.ok(Date.now() - begin >= 110);
+    assert.deepEqual((await worker.ask('echo', { tag: 7, a: [1] })).final.message,
+      { echo: { tag: 7, a: [1] }, tag: 7 });
+    assert.deepEqual((await worker.ask('echo')).final.message, { echo: null });
+    assert.deepEqual((await worker.ask('whoami')).final.message, {
+      application: 'test-app', authenticated: false, username: null, userText: null, timeout: null,
+      secretUsername: false
+    });
+    const known = { session: LOGGED_IN, secret: ['username'] };
+    assert.deepEqual((await worker.ask('whoami', {}, known)).final.message,
+      { application: 'test-app', ...LOGGED_IN, secretUsername: true });
+    assert.deepEqual((await worker.ask('login', {}, { session: LOGGED_IN })).final.message,
+      { error: 'Already logged in' });
+  });
+}
+
+test('usher-handler(7) shows examples/raw.py', () => {
+  const manual = fs.readFileSync(path.join(here, '..', '..', 'man', 'usher-handler.7'), 'utf8');
+  const shown = manual.split('.Bd -literal\n#!/usr/bin/env python3\n')[1].split('.Ed\n')[0]
+    .replaceAll('\\e', '\\');
+  const file = fs.readFileSync(path.join(handlers, 'python', 'examples', 'raw.py'), 'utf8');
+
+  // The manual has no room for the licence line.
+  assert.equal(`#!/usr/bin/env python3\n${shown}`,
+    file.replace('# SPDX-License-Identifier: ISC\n', ''));
+});
