@@ -63,6 +63,7 @@ conn_new(struct loop *loop, int fd, const struct conn_events *ev, void *arg)
 	c->read_event = event_new(loop_base(loop), fd, EV_READ | EV_PERSIST, on_readable, c);
 	if (c->read_event == NULL || event_add(c->read_event, NULL) != 0)
 		fatalx("cannot watch a descriptor");
+	++*loop_conns(loop);
 	return c;
 }
 
@@ -301,6 +302,7 @@ release(void *arg)
 		event_free(c->write_event);
 	close(c->fd);
 	buf_free(&c->out);
+	--*loop_conns(c->loop);
 	free(c);
 }
 

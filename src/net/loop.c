@@ -44,6 +44,7 @@ struct loop {
 	struct signal_watch signals[SIGNALS_MAX];
 	size_t n_signals;
 	struct metrics metrics;
+	size_t n_conns;
 	char *read_buffer;
 
 	pthread_mutex_t post_lock;	/* guards the posts */
@@ -269,6 +270,12 @@ struct metrics *
 loop_metrics(struct loop *loop)
 {
 	return &loop->metrics;
+}
+
+size_t *
+loop_conns(struct loop *loop)
+{
+	return &loop->n_conns;
 }
 
 struct event_base *

@@ -39,6 +39,9 @@ void		 loop_on_signal(struct loop *, int signo, void (*on_signal)(int, void *),
 
 struct metrics	*loop_metrics(struct loop *);	/* this loop's counters */
 
+/* Open connections of this loop, those lingering included; net/conn counts them. */
+size_t		*loop_conns(struct loop *);
+
 /*
  * End of turn, for net/: each work is done once, after all callbacks of this turn;
  * what is added meanwhile waits for the next turn, which then does not block.

@@ -45,8 +45,6 @@ struct request {
 
 	const struct origin_ops *origin;	/* NULL: it has left */
 	void *origin_arg;
-	LIST_ENTRY(request) of_origin;	/* the origin's own list */
-	bool echoes_id;			/* ms_requestId goes into intermediates too */
 
 	char *text;			/* the event; owned */
 	struct envelope env;		/* scanned in text */

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Origins compared as scheme, host and port.
+ */
+#include "front/origin_check.h"
+
+#include <string.h>
+#include <strings.h>
+
+struct parts {
+	struct http_text scheme, host, port;
+};
+
+static bool
+same(struct http_text a, struct http_text b)
+{
+	return a.len == b.len && strncasecmp(a.p, b.p, a.len) == 0;
+}
+
+/* "host", "host:port" or "[v6]:port"; a port that is the scheme's own counts as absent. */
+static struct parts
+split_host(struct http_text scheme, struct http_text authority)
+{
+	struct parts parts = { .scheme = scheme, .host = authority };
+	const char *colon = NULL;
+
+	for (size_t i = authority.len; i > 0 && authority.p[i - 1] != ']'; i--)
+		if (authority.p[i - 1] == ':') {
+			colon = authority.p + i - 1;
+			break;
+		}
+	if (colon != NULL) {
+		parts.host.len = (size_t)(colon - authority.p);
+		parts.port.p = colon + 1;
+		parts.port.len = authority.len - parts.host.len - 1;
+	}
+	if ((http_text_is(scheme, "http") && http_text_is(parts.port, "80")) ||
+	    (http_text_is(scheme, "https") && http_text_is(parts.port, "443")))
+		parts.port.len = 0;
+	return parts;
+}
+
+static bool
+split(struct http_text origin, struct parts *parts)
+{
+	const char *sep = memmem(origin.p, origin.len, "://", 3);
+	struct http_text scheme, authority;
+
+	if (sep == NULL)
+		return false;
+	scheme.p = origin.p;
+	scheme.len = (size_t)(sep - origin.p);
+	authority.p = sep + 3;
+	authority.len = origin.len - scheme.len - 3;
+	if (authority.len == 0 || memchr(authority.p, '/', authority.len) != NULL ||
+	    memchr(authority.p, '@', authority.len) != NULL)
+		return false;
+	*parts = split_host(scheme, authority);
+	return true;
+}
+
+static bool
+host_fits(struct http_text pattern, struct http_text host)
+{
+	size_t tail;
+
+	if (pattern.len < 2 || memcmp(pattern.p, "*.", 2) != 0)
+		return same(pattern, host);
+	tail = pattern.len - 1;	/* ".example.org" */
+	return host.len > tail &&
+	    strncasecmp(host.p + host.len - tail, pattern.p + 1, tail) == 0;
+}
+
+bool
+origin_check(struct http_text origin, const struct http_text *host, char *const *list, size_t n)
+{
+	struct parts o, own, entry;
+
+	if (!split(origin, &o))
+		return false;
+	if (host != NULL) {
+		own = split_host(o.scheme, *host);
+		if (same(own.host, o.host) && same(own.port, o.port))
+			return true;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(list[i], "*") == 0)
+			return true;
+		if (split((struct http_text){ list[i], strlen(list[i]) }, &entry) &&
+		    same(entry.scheme, o.scheme) && same(entry.port, o.port) &&
+		    host_fits(entry.host, o.host))
+			return true;
+	}
+	return false;
+}
