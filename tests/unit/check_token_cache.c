@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: ISC */
+#include "token/token_cache.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "token_vectors.h"
+#include "unit.h"
+
+#define OTHER_SECRET "a secret of the ring that is not the first one"
+#define NOW_MS (INT64_C(1000) * VECTOR_LOGIN_S)
+
+static struct jwt_ring *ring;
+static struct token_cache *cache;
+
+static void
+setup(void)
+{
+	static const struct jwt_secret secrets[] = {
+		{ "1", (const unsigned char *)VECTOR_SECRET, sizeof(VECTOR_SECRET) - 1 },
+		{ "2", (const unsigned char *)OTHER_SECRET, sizeof(OTHER_SECRET) - 1 },
+	};
+
+	ring = jwt_ring_new(secrets, ARRAY_LEN(secrets));
+	cache = token_cache_new(ring);
+}
+
+static void
+teardown(void)
+{
+	token_cache_free(cache);
+	jwt_ring_free(ring);
+}
+
+/* A token of this payload under secret number key. */
+static struct buf
+sign(unsigned key, const char *payload)
+{
+	struct buf token = { 0 };
+
+	jwt_sign(ring, key, payload, strlen(payload), &token);
+	buf_str(&token);
+	return token;
+}
+
+static enum jwt_fault
+check_payload(const char *payload, int64_t now_ms)
+{
+	struct buf text = sign(0, payload);
+	struct token *t = NULL;
+	enum jwt_fault fault = token_check(cache, text.data, text.len, now_ms, &t);
+
+	ck_assert_int_eq(fault == JWT_OK, t != NULL);
+	token_unref(t);
+	buf_free(&text);
+	return fault;
+}
+
+/* A reference to a token that is valid. */
+static struct token *
+valid(const char *text)
+{
+	struct token *t;
+
+	ck_assert_int_eq(token_check(cache, text, strlen(text), NOW_MS, &t), JWT_OK);
+	return t;
+}
+
+START_TEST(knows_what_a_stock_token_says)
+{
+	struct token *t = valid(vector_login);
+
+	ck_assert_str_eq(t->text, vector_login);
+	ck_assert_uint_eq(t->len, strlen(vector_login));
+	ck_assert_str_eq(t->application, "kit-app");
+	ck_assert_uint_eq(t->application_len, 7);
+	ck_assert_ptr_null(t->jti);
+	ck_assert_int_eq(t->exp_ms, INT64_C(1700001210000));
+	ck_assert_int_eq(t->nbf_ms, INT64_MIN);
+	ck_assert_uint_eq(t->key, 0);
+	ck_assert_int_eq(t->payload[0], '{');
+	ck_assert_uint_eq(t->payload_len, strlen(t->payload));
+	ck_assert(json_string_is(t->payload, t->claims.member[CLAIM_ISS].value, "qewd.jwt"));
+	token_unref(t);
+}
+END_TEST
+
+START_TEST(finds_a_token_again)
+{
+	struct token *first = valid(vector_login), *again = valid(vector_login);
+
+	ck_assert_ptr_eq(first, again);
+	ck_assert_uint_eq(token_cache_count(cache), 1);
+	ck_assert_ptr_eq(token_cache_ring(cache), ring);
+	token_unref(first);
+	token_unref(again);
+}
+END_TEST
+
+START_TEST(a_reference_outlives_the_entry)
+{
+	struct token *t = valid(vector_login), *again;
+
+	token_cache_clear(cache);
+	ck_assert_uint_eq(token_cache_count(cache), 0);
+	ck_assert_uint_eq(token_cache_bytes(cache), 0);
+	ck_assert_str_eq(t->text, vector_login);
+	again = valid(vector_login);
+	ck_assert_ptr_ne(t, again);
+	token_unref(again);
+	token_unref(t);
+	token_unref(NULL);
+}
+END_TEST
+
+START_TEST(a_refused_token_is_not_remembered)
+{
+	struct token *t;
+
+	ck_assert_int_eq(token_check(cache, "a.b", 3, NOW_MS, &t), JWT_SEGMENTS);
+	ck_assert_int_eq(token_check(cache, "", 0, NOW_MS, &t), JWT_NO_TOKEN);
+	ck_assert_int_eq(token_check(cache, vector_login, strlen(vector_login) - 1, NOW_MS, &t),
+	    JWT_SIGNATURE);
+	ck_assert_int_eq(check_payload("{\"exp\":1}", NOW_MS), JWT_EXPIRED);
+	ck_assert_uint_eq(token_cache_count(cache), 0);
+}
+END_TEST
+
+START_TEST(a_token_expires_while_it_is_remembered)
+{
+	int64_t last_ms = INT64_C(1700001210000);
+	struct token *t;
+
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(token_check(cache, vector_login, strlen(vector_login), last_ms,
+		    &t), JWT_OK);
+		token_unref(t);
+	}
+	ck_assert_int_eq(token_check(cache, vector_login, strlen(vector_login), last_ms + 1, &t),
+	    JWT_EXPIRED);
+	ck_assert_uint_eq(token_cache_count(cache), 0);
+}
+END_TEST
+
+static const struct {
+	const char *payload;
+	int64_t now_ms;
+	enum jwt_fault fault;
+} times[] = {
+	{ "{\"exp\":1700000000}", INT64_C(1700000000000), JWT_OK },
+	{ "{\"exp\":1700000000}", INT64_C(1700000000001), JWT_EXPIRED },
+	{ "{\"exp\":1700000000.5}", INT64_C(1700000000500), JWT_OK },
+	{ "{\"exp\":1700000000.5}", INT64_C(1700000000501), JWT_EXPIRED },
+	{ "{\"exp\":1.7e9}", INT64_C(1700000000000), JWT_OK },
+	{ "{\"exp\":1.7e9}", INT64_C(1700000000001), JWT_EXPIRED },
+	{ "{\"exp\":1700000000.0004}", INT64_C(1700000000000), JWT_OK },
+	{ "{\"exp\":1700000000.0004}", INT64_C(1700000000001), JWT_EXPIRED },
+	{ "{\"\\u0065xp\":1}", 2000, JWT_EXPIRED },
+	{ "{}", INT64_MAX, JWT_OK },
+	{ "{\"exp\":0}", INT64_MAX, JWT_OK },
+	{ "{\"exp\":-0.0}", INT64_MAX, JWT_OK },
+	{ "{\"exp\":null}", INT64_MAX, JWT_OK },	/* stock, for a session without timeout */
+	{ "{\"exp\":1e300}", INT64_MAX, JWT_OK },
+	{ "{\"exp\":1e999}", INT64_MAX, JWT_OK },
+	{ "{\"exp\":-1}", 0, JWT_EXPIRED },
+	{ "{\"exp\":-1e300}", 0, JWT_EXPIRED },
+	{ "{\"exp\":\"1700000000\"}", 0, JWT_BAD_TIME },
+	{ "{\"exp\":\"never\"}", 0, JWT_BAD_TIME },
+	{ "{\"exp\":\"\"}", 0, JWT_BAD_TIME },
+	{ "{\"exp\":true}", 0, JWT_BAD_TIME },
+	{ "{\"exp\":false}", 0, JWT_BAD_TIME },
+	{ "{\"exp\":[1700000000]}", 0, JWT_BAD_TIME },
+	{ "{\"exp\":{}}", 0, JWT_BAD_TIME },
+	{ "{\"nbf\":1700000000}", INT64_C(1700000000000), JWT_OK },
+	{ "{\"nbf\":1700000000}", INT64_C(1699999999999), JWT_NOT_YET },
+	{ "{\"nbf\":1700000000.5}", INT64_C(1700000000499), JWT_NOT_YET },
+	{ "{\"nbf\":1700000000.5}", INT64_C(1700000000500), JWT_OK },
+	{ "{\"nbf\":0}", 0, JWT_OK },
+	{ "{\"nbf\":null}", 0, JWT_OK },
+	{ "{\"nbf\":1e300}", NOW_MS, JWT_NOT_YET },
+	{ "{\"nbf\":-1e300}", 0, JWT_OK },
+	{ "{\"nbf\":\"1\"}", NOW_MS, JWT_BAD_TIME },
+	{ "{\"exp\":1,\"nbf\":1700000000}", 2000, JWT_NOT_YET },	/* nbf is looked at first */
+	{ "{\"exp\":2,\"exp\":9e9}", 0, JWT_BAD_JSON },
+	{ "{\"exp\":9e9,\"e\\u0078p\":9e9}", 0, JWT_BAD_JSON },
+	{ "{\"application\":\"a\",\"application\":\"b\"}", 0, JWT_BAD_JSON },
+	{ "{\"jti\":1,\"jti\":2}", 0, JWT_BAD_JSON },
+	{ "{\"qewd\":1,\"qewd\":2}", 0, JWT_BAD_JSON },
+	{ "{\"name\":1,\"name\":2}", 0, JWT_OK },
+};
+
+START_TEST(checks_exp_and_nbf_first_and_on_every_hit)
+{
+	ck_assert_int_eq(check_payload(times[_i].payload, times[_i].now_ms), times[_i].fault);
+	ck_assert_int_eq(check_payload(times[_i].payload, times[_i].now_ms), times[_i].fault);
+}
+END_TEST
+
+static const struct {
+	const char *payload;
+	const char *application;
+	const char *jti;
+} names[] = {
+	{ "{}", "", NULL },
+	{ "{\"application\":\"a\",\"jti\":\"b\"}", "a", "b" },
+	{ "{\"application\":\"\\u00fc\\/\"}", "\xc3\xbc/", NULL },
+	{ "{\"application\":null,\"jti\":7}", "", NULL },
+	{ "{\"application\":[\"a\"],\"jti\":[]}", "", NULL },
+	{ "{\"jti\":\"a\\u0000b\"}", "", NULL },
+	{ "{\"jti\":\"\"}", "", "" },
+};
+
+START_TEST(reads_the_application_and_the_name_of_the_session)
+{
+	struct buf text = sign(1, names[_i].payload);
+	struct token *t = valid(text.data);
+
+	ck_assert_uint_eq(t->key, 1);
+	ck_assert_str_eq(t->application, names[_i].application);
+	ck_assert_pstr_eq(t->jti, names[_i].jti);
+	ck_assert_str_eq(t->payload, names[_i].payload);
+	token_unref(t);
+	buf_free(&text);
+}
+END_TEST
+
+/* The payload of a token, to be freed. */
+static char *
+payload_of(const char *text, size_t len, unsigned want_key)
+{
+	struct buf payload = { 0 };
+	unsigned key = 99;
+
+	ck_assert_int_eq(jwt_verify(ring, text, len, &payload, &key), JWT_OK);
+	ck_assert_uint_eq(key, want_key);
+	return buf_take(&payload);
+}
+
+static const struct {
+	const char *before, *application, *after;
+} rewritten[] = {
+	{ "{\"application\":\"a\"}", "b", "{\"application\":\"b\"}" },
+	{ "{\"n\":1e2, \"application\" : \"a\" ,\"m\":[ 0.10]}", "b",
+	  "{\"n\":1e2, \"application\" : \"b\" ,\"m\":[ 0.10]}" },
+	{ "{\"\\u0061pplication\":\"a\"}", "b", "{\"\\u0061pplication\":\"b\"}" },
+	{ "{\"application\":\"a\"}", "\"\\\n", "{\"application\":\"\\\"\\\\\\u000a\"}" },
+	{ "{\"application\":\"a\"}", "", "{\"application\":\"\"}" },
+	{ "{\"application\":7,\"x\":\"y\"}", "b", "{\"application\":\"b\",\"x\":\"y\"}" },
+	{ "{}", "b", "{\"application\":\"b\"}" },
+	{ "{\"x\":1}", "b", "{\"x\":1,\"application\":\"b\"}" },
+};
+
+START_TEST(rewrites_the_application_and_nothing_else)
+{
+	struct buf text = sign(_i % 2, rewritten[_i].before);
+	struct token *t = valid(text.data);
+	const char *form, *again;
+	size_t len, len_again;
+	char *payload;
+
+	form = token_for_application(cache, t, rewritten[_i].application, &len);
+	ck_assert_uint_eq(strlen(form), len);
+	payload = payload_of(form, len, _i % 2);	/* the secret that verified it */
+	ck_assert_str_eq(payload, rewritten[_i].after);
+	again = token_for_application(cache, t, rewritten[_i].application, &len_again);
+	ck_assert_ptr_eq(again, form);
+	ck_assert_uint_eq(len_again, len);
+	free(payload);
+	token_unref(t);
+	buf_free(&text);
+}
+END_TEST
+
+START_TEST(an_equal_name_gives_the_token_itself)
+{
+	struct token *t = valid(vector_login);
+	size_t len;
+
+	ck_assert_ptr_eq(token_for_application(cache, t, "kit-app", &len), t->text);
+	ck_assert_uint_eq(len, t->len);
+	ck_assert_ptr_ne(token_for_application(cache, t, "kit-ap", &len), t->text);
+	ck_assert_ptr_ne(token_for_application(cache, t, "kit-app2", &len), t->text);
+	token_unref(t);
+}
+END_TEST
+
+START_TEST(a_name_may_hold_a_nul)
+{
+	struct token *t = valid(vector_login);
+	const char *form, *longer;
+	char *payload;
+	size_t len;
+
+	form = token_for_name(cache, t, "a", 1, &len);
+	longer = token_for_name(cache, t, "a\0b", 3, &len);
+	ck_assert_ptr_ne(form, longer);
+	payload = payload_of(longer, len, 0);
+	ck_assert_ptr_nonnull(strstr(payload, "\"application\":\"a\\u0000b\""));
+	free(payload);
+	token_unref(t);
+}
+END_TEST
+
+/* What the stock master of the reference made of the same token. */
+START_TEST(rewrites_as_a_stock_master_does)
+{
+	struct token *want = valid(vector_refreshed), *t;
+	struct buf home = { 0 };
+	const char *form;
+	size_t len;
+
+	form = token_for_application(cache, want, "kit-app", &len);
+	buf_add(&home, form, len);
+	t = valid(buf_str(&home));
+	ck_assert_str_eq(t->application, "kit-app");
+	form = token_for_application(cache, t, "remote-app", &len);
+	ck_assert_str_eq(form, vector_refreshed);
+	buf_free(&home);
+	token_unref(t);
+	token_unref(want);
+}
+END_TEST
+
+START_TEST(keeps_the_forms_used_last)
+{
+	struct token *t = valid(vector_login);
+	const char *first;
+	size_t len, bytes = 0;
+	char name[16];
+
+	first = token_for_application(cache, t, "app-0", &len);
+	for (int i = 1; i < 5 * TOKEN_FORMS_MAX; i++) {
+		snprintf(name, sizeof(name), "app-%d", i + 10);
+		token_for_application(cache, t, name, &len);
+		ck_assert_ptr_eq(token_for_application(cache, t, "app-0", &len), first);
+		if (i == TOKEN_FORMS_MAX)
+			bytes = token_cache_bytes(cache);
+	}
+	ck_assert_uint_eq(token_cache_bytes(cache), bytes);
+	token_unref(t);
+}
+END_TEST
+
+START_TEST(a_token_no_longer_remembered_can_be_rewritten)
+{
+	struct token *t = valid(vector_login);
+	size_t len;
+
+	token_cache_clear(cache);
+	ck_assert_uint_gt(strlen(token_for_application(cache, t, "b", &len)), 0);
+	ck_assert_uint_eq(token_cache_bytes(cache), 0);
+	token_unref(valid(vector_login));	/* another object with the same text */
+	len = token_cache_bytes(cache);
+	token_for_application(cache, t, "c", &(size_t){ 0 });
+	ck_assert_uint_eq(token_cache_bytes(cache), len);
+	token_unref(t);
+}
+END_TEST
+
+/* Number i, with so much in its payload; remembered from now on. */
+static void
+add_number(int i, size_t filler)
+{
+	struct buf payload = { 0 };
+
+	buf_printf(&payload, "{\"n\":%d,\"filler\":\"%*s\"}", i, (int)filler, "");
+	ck_assert_int_eq(check_payload(buf_str(&payload), NOW_MS), JWT_OK);
+	buf_free(&payload);
+}
+
+START_TEST(bounds_the_number_of_entries)
+{
+	for (int i = 0; i < TOKEN_CACHE_ENTRIES + 100; i++)
+		add_number(i, 0);
+	ck_assert_uint_le(token_cache_count(cache), TOKEN_CACHE_ENTRIES);
+	ck_assert_uint_gt(token_cache_count(cache), TOKEN_CACHE_ENTRIES / 2);
+	ck_assert_uint_le(token_cache_bytes(cache), TOKEN_CACHE_BYTES);
+}
+END_TEST
+
+START_TEST(bounds_the_bytes_of_entries)
+{
+	struct token *t = valid(vector_login);
+
+	for (int i = 0; i < 200; i++) {
+		add_number(i, 40000);
+		token_unref(valid(vector_login));	/* never the one not used for longest */
+		ck_assert_uint_le(token_cache_bytes(cache), TOKEN_CACHE_BYTES);
+	}
+	ck_assert_uint_gt(token_cache_bytes(cache), TOKEN_CACHE_BYTES / 2);
+	ck_assert_uint_lt(token_cache_count(cache), 60);
+	ck_assert_uint_gt(token_cache_count(cache), 30);
+	ck_assert_uint_eq(t->refs, 2);
+	token_unref(t);
+}
+END_TEST
+
+START_TEST(forms_count_as_bytes)
+{
+	struct buf payload = { 0 }, text;
+	char name[16];
+	size_t len;
+
+	buf_printf(&payload, "{\"filler\":\"%40000s\"}", "");
+	text = sign(0, buf_str(&payload));
+	for (int i = 0; i < 60; i++)
+		add_number(i, 40000);
+	for (int i = 0; i < TOKEN_FORMS_MAX; i++) {
+		struct token *t = valid(text.data);
+
+		snprintf(name, sizeof(name), "app-%d", i);
+		token_for_application(cache, t, name, &len);
+		token_unref(t);
+		ck_assert_uint_le(token_cache_bytes(cache), TOKEN_CACHE_BYTES);
+	}
+	ck_assert_uint_lt(token_cache_count(cache), 40);
+	buf_free(&text);
+	buf_free(&payload);
+}
+END_TEST
+
+#define COUNT(a) (int)ARRAY_LEN(a)
+
+static Suite *
+make_suite(void)
+{
+	Suite *s = suite_create("token_cache");
+	TCase *tc = tcase_create("tokens");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, knows_what_a_stock_token_says);
+	tcase_add_test(tc, finds_a_token_again);
+	tcase_add_test(tc, a_reference_outlives_the_entry);
+	tcase_add_test(tc, a_refused_token_is_not_remembered);
+	tcase_add_test(tc, a_token_expires_while_it_is_remembered);
+	tcase_add_loop_test(tc, checks_exp_and_nbf_first_and_on_every_hit, 0, COUNT(times));
+	tcase_add_loop_test(tc, reads_the_application_and_the_name_of_the_session, 0,
+	    COUNT(names));
+	suite_add_tcase(s, tc);
+
+	tc = tcase_create("forms");
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_loop_test(tc, rewrites_the_application_and_nothing_else, 0, COUNT(rewritten));
+	tcase_add_test(tc, an_equal_name_gives_the_token_itself);
+	tcase_add_test(tc, a_name_may_hold_a_nul);
+	tcase_add_test(tc, rewrites_as_a_stock_master_does);
+	tcase_add_test(tc, keeps_the_forms_used_last);
+	tcase_add_test(tc, a_token_no_longer_remembered_can_be_rewritten);
+	suite_add_tcase(s, tc);
+
+	tc = tcase_create("limits");
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, bounds_the_number_of_entries);
+	tcase_add_test(tc, bounds_the_bytes_of_entries);
+	tcase_add_test(tc, forms_count_as_bytes);
+	suite_add_tcase(s, tc);
+	return s;
+}
+
+UNIT_MAIN(make_suite)
