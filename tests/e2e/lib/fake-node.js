@@ -43,7 +43,7 @@ class Link {
 		ws.on('error', () => {});
 		ws.on('message', (data) => this.onFrame(String(data)));
 		ws.send('0' + JSON.stringify({ sid: this.sid, upgrades: [], pingInterval: node.options.pingInterval,
-			pingTimeout: 20000 }));
+			pingTimeout: node.options.pingTimeout }));
 		ws.send('40');
 	}
 
@@ -60,7 +60,7 @@ class Link {
 		const request = new Request(this, event[1]);
 		if (request.message.type === 'ewd-register')
 			this.onRegister(request.message);
-		else
+		else if (!this.node.answer || !this.node.answer(request))
 			this.node.requests.push(request);
 	}
 
@@ -93,6 +93,7 @@ class FakeNode {
 		this.registrations = [];
 		this.requests = new Inbox();
 		this.pings = 0;
+		this.answer = null;	// sees a request first; true: it has dealt with it
 	}
 
 	listen(port = 0) {
@@ -109,7 +110,7 @@ class FakeNode {
 		});
 	}
 
-	// The next message of a master; those of one type if asked for.
+	// The next message of a master.
 	next(what = 'a forwarded message') {
 		return this.requests.next(what);
 	}
@@ -130,14 +131,14 @@ class FakeNode {
 	// Gone, so that connecting is refused; listen(port) brings it back.
 	close() {
 		this.open.forEach((link) => link.cut());
-		return new Promise((resolve) => this.server.close(resolve));
+		return new Promise((resolve) => this.server.close(() => resolve()));	// twice is fine
 	}
 }
 
 // options: secret (act as an usher node that knows it), silent (answer no registration),
-// pingInterval, deaf (answer no ping), limit (bytes a message may have, as announced)
+// pingInterval, pingTimeout, deaf (answer no ping), limit (bytes a message may have, as announced)
 async function fakeNode(t, options = {}) {
-	const node = new FakeNode(Object.assign({ pingInterval: 25000 }, options));
+	const node = new FakeNode(Object.assign({ pingInterval: 25000, pingTimeout: 20000 }, options));
 
 	await node.listen();
 	atEnd(t, () => node.close());

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: ISC
+// 50 browsers ask at once, 20 times: every reply finds its own browser, in order, exactly one
+// final each, whatever is cut or killed meanwhile.
+'use strict';
+const assert = require('node:assert');
+const test = require('node:test');
+const { masterOf, workerOf } = require('./lib/configs');
+const { crowd } = require('./lib/crowd');
+const { cutter } = require('./lib/cutter');
+const { startStockService } = require('./lib/stock');
+const { startUsherd, nodeKit } = require('./lib/usherd');
+const { atEnd } = require('./lib/cleanup');
+const { execFileSync } = require('node:child_process');
+
+const SENT = 50 * 20;
+
+function assertPerfect(count) {
+	assert.deepStrictEqual(count, { sent: SENT, own: SENT, failed: {}, crossed: 0, disordered: 0, doubled: 0 });
+}
+
+// Exactly one final for each, most of them replies, and the others say truly what happened.
+function assertNoneLost(count, codes) {
+	const failed = Object.values(count.failed).reduce((a, b) => a + b, 0);
+
+	assert.deepStrictEqual([count.sent, count.own + failed], [SENT, SENT], JSON.stringify(count));
+	assert.deepStrictEqual([count.crossed, count.disordered, count.doubled], [0, 0, 0], JSON.stringify(count));
+	assert.ok(count.own > SENT / 2, JSON.stringify(count));
+	for (const code of Object.keys(count.failed))
+		assert.ok(codes.includes(code), code);
+}
+
+// Does it again and again until the test ends.
+function every(t, ms, action) {
+	const timer = setInterval(action, ms);
+
+	atEnd(t, () => clearInterval(timer));
+	return () => clearInterval(timer);
+}
+
+// The worker processes of a daemon.
+function childrenOf(pid) {
+	const ps = execFileSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' }).trim();
+
+	return ps === '' ? [] : ps.split('\n').map(Number);
+}
+
+test('against a stock service', async (t) => {
+	const service = await startStockService(t);
+	const master = await startUsherd(t, masterOf(service.url));
+	await master.linked(8);
+
+	assertPerfect(await crowd(t, master.port));
+});
+
+test('against a worker node', async (t) => {
+	const worker = await startUsherd(t, workerOf(nodeKit('remote-app.js')));
+	const master = await startUsherd(t, masterOf(worker.url));
+	await master.linked();
+
+	assertPerfect(await crowd(t, master.port));
+});
+
+test('while a worker process is killed every 200 ms', async (t) => {
+	const worker = await startUsherd(t, workerOf(nodeKit('remote-app.js')));
+	const master = await startUsherd(t, masterOf(worker.url));
+	await master.linked();
+	let turn = 0, killed = 0;
+	every(t, 200, () => {
+		const pids = childrenOf(worker.pid);
+		if (pids.length === 0)
+			return;
+		process.kill(pids[turn++ % pids.length], 'SIGKILL');
+		killed++;
+	});
+
+	assertNoneLost(await crowd(t, master.port), ['worker_lost']);
+	assert.ok(killed > 0, 'none was killed');
+});
+
+for (const kind of ['a worker node', 'a stock service']) {
+	test('while the link to ' + kind + ' is cut every second', async (t) => {
+		const node = kind === 'a stock service' ? await startStockService(t) : await startUsherd(t, workerOf(nodeKit('remote-app.js')));
+		const between = await cutter(t, node.port);
+		const master = await startUsherd(t, masterOf(between.url));
+		await master.linked();
+		let cut = 0;
+		every(t, 1000, () => { cut += between.cut() ? 1 : 0; });
+
+		const count = await crowd(t, master.port);
+		assertNoneLost(count, ['link_lost', 'link_down']);
+	});
+}

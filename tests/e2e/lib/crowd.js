@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: ISC
+// Many browsers that ask at the same moment, and the count of who got what.
+'use strict';
+const { rawBrowser } = require('./raw');
+const { claims } = require('./tokens');
+
+// What a browser asks in a round: one type for all, with errors and an unknown type mixed in.
+const KINDS = [
+	{ type: 'steps', params: (tag) => ({ tag }), intermediates: 3, isOwn: (m, tag) => m.done && m.tag === tag },
+	{ type: 'steps', params: (tag) => ({ tag }), intermediates: 3, isOwn: (m, tag) => m.done && m.tag === tag },
+	{ type: 'steps', params: (tag) => ({ tag }), intermediates: 3, isOwn: (m, tag) => m.done && m.tag === tag },
+	{ type: 'fail', params: (tag) => ({ tag }), intermediates: 0, isOwn: (m, tag) => m.error === 'Told to fail' && m.tag === tag },
+	{ type: 'nonesuch', params: (tag) => ({ tag }), intermediates: 0,
+		isOwn: (m) => /^Handler not defined for \S+ messages of type nonesuch$/.test(m.error) }
+];
+
+// One request of one browser, checked reply by reply.
+async function ask(browser, kind, tag, count) {
+	let step = 0;
+
+	browser.emit({ type: kind.type, token: browser.first, params: kind.params(tag) });
+	count.sent++;
+	for (;;) {
+		const reply = await browser.nextReply('the final of ' + tag);
+		const { message } = reply;
+		if (reply.finished === false) {
+			if (message.tag !== tag || reply.type !== kind.type)
+				count.crossed++;
+			else if (message.step !== ++step)
+				count.disordered++;
+			continue;
+		}
+		if (reply.type !== kind.type)
+			count.crossed++;
+		else if (message.code && message.code !== 'no_handler')
+			count.failed[message.code] = (count.failed[message.code] || 0) + 1;
+		else if (!kind.isOwn(message, tag))
+			count.crossed++;
+		else if (step !== kind.intermediates)
+			count.disordered++;
+		else
+			count.own++;
+		if (message.token && claims(message.token).jti !== browser.jti)
+			count.crossed++;
+		return;
+	}
+}
+
+// All browsers ask at once, rounds times; gives { sent, own, failed, crossed, disordered, doubled }.
+async function crowd(t, port, { browsers = 50, rounds = 20 } = {}) {
+	const count = { sent: 0, own: 0, failed: {}, crossed: 0, disordered: 0, doubled: 0 };
+	const all = [];
+
+	for (let i = 0; i < browsers; i++) {
+		const browser = await rawBrowser(t, port);
+		browser.first = browser.token;
+		browser.jti = claims(browser.token).jti;
+		all.push(browser);
+	}
+	for (let round = 0; round < rounds; round++)
+		await Promise.all(all.map((browser, i) => ask(browser, KINDS[(i + round) % KINDS.length], round + '/' + i, count)));
+
+	// Whatever is left over is one reply too many; this answer comes behind all others.
+	await Promise.all(all.map(async (browser) => {
+		browser.emit({ type: 'ewd-register', application: 'browser-app', jwt: true });
+		while ((await browser.nextReply()).type !== 'ewd-register')
+			count.doubled++;
+	}));
+	return count;
+}
+
+module.exports = { crowd };
