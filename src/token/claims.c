@@ -361,7 +361,7 @@ renew_head(struct head *head, const struct token *t, int64_t now_s)
 	head->application = claim_text(t, CLAIM_APPLICATION);
 }
 
-/* The secrets with socketId and ipAddress anew, where they stood; those of a new session if none. */
+/* The secrets, socketId and ipAddress anew where they stood; if none, those of a new session. */
 static void
 move_secrets(struct buf *plain, const struct view *view, const struct claims_new *new)
 {

@@ -4,8 +4,8 @@
  * TOKEN_CACHE_ENTRIES and TOKEN_CACHE_BYTES, the one not used for longest going first.
  *
  * Bytes are all that a token takes, its forms included; a token keeps the
- * TOKEN_FORMS_MAX forms that were used last.  exp and nbf are checked on every hit.  The table is seeded, so that nobody can
- * choose tokens that collide.
+ * TOKEN_FORMS_MAX forms that were used last.  exp and nbf are checked on every hit.
+ * The table is seeded, so that nobody can choose tokens that collide.
  */
 #ifndef TOKEN_TOKEN_CACHE_H
 #define TOKEN_TOKEN_CACHE_H
