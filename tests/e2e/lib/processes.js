@@ -2,6 +2,7 @@
 // Child processes of a test: started, their output kept, stopped by pid.
 'use strict';
 const { spawn } = require('node:child_process');
+const fs = require('node:fs');
 const { waitFor, within } = require('./wait');
 
 // Should the test itself die, nobody stays behind.
@@ -62,4 +63,18 @@ async function run(command, args, options) {
 	return { code, signal, stdout: child.stdout, stderr: child.log };
 }
 
-module.exports = { Child, run };
+// The pids of a process's children.
+function childrenOf(pid) {
+	const parent = (entry) => {
+		try {
+			// "4711 (name, which may hold anything) S PARENT ..."
+			return Number(fs.readFileSync('/proc/' + entry + '/stat', 'utf8').split(') ').pop().split(' ')[1]);
+		} catch {
+			return 0;	// it has ended meanwhile
+		}
+	};
+
+	return fs.readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && parent(entry) === pid).map(Number);
+}
+
+module.exports = { Child, run, childrenOf };
