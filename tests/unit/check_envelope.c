@@ -126,7 +126,8 @@ END_TEST
 /* No event is what it was when a byte is missing at its end. */
 START_TEST(an_event_cut_anywhere_is_refused)
 {
-	static const char text[] = "[\"ewdjs\",{\"type\":\"a\",\"message\":{\"token\":\"\\u00e9\"}},1]";
+	static const char text[] =
+	    "[\"ewdjs\",{\"type\":\"a\",\"message\":{\"token\":\"\\u00e9\"}},1]";
 	struct envelope e;
 
 	for (size_t cut = 0; cut < sizeof(text) - 1; cut++) {
@@ -195,7 +196,8 @@ START_TEST(in_message_it_is_refused_in_replies_only)
 	char text[200], fault[100];
 	struct envelope e;
 
-	snprintf(text, sizeof(text), "{\"type\":\"a\",\"message\":{\"%s\":1,\"%s\":1}}", name, name);
+	snprintf(text, sizeof(text), "{\"type\":\"a\",\"message\":{\"%s\":1,\"%s\":1}}", name,
+	    name);
 	ck_assert_int_eq(envelope_scan_object(&e, text, strlen(text), DEPTH), ERR_NONE);
 	ck_assert_int_eq(envelope_check_request(&e), ERR_NONE);
 	ck_assert_int_eq(envelope_check_reply(&e), ERR_BAD_MESSAGE);

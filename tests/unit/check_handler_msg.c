@@ -49,7 +49,8 @@ static const struct {
 	{ "{\"op\":\"\"}", HANDLER_UNKNOWN, false, 0 },
 	{ "{\"op\":\"READY\"}", HANDLER_UNKNOWN, false, 0 },
 	{ "{\"op\":\"readyy\",\"kit\":1}", HANDLER_UNKNOWN, false, 0 },
-	{ "{\"op\":\"send\",\"id\":1,\"session\":1,\"kit\":1,\"x\":1,\"x\":2}", HANDLER_SEND, true, 1 },
+	{ "{\"op\":\"send\",\"id\":1,\"session\":1,\"kit\":1,\"x\":1,\"x\":2}", HANDLER_SEND,
+	    true, 1 },
 	{ "{\"op\":\"send\",\"op\":\"ready\"}", HANDLER_READY, false, 0 },
 };
 
@@ -168,7 +169,8 @@ START_TEST(a_message_can_be_spliced)
 	ck_assert_int_eq(decode(&m, line), ERR_NONE);
 	ck_assert_uint_eq(m.body.n_members, 4);
 	json_splice_add(&out, line, &m.body, &envelope_names, edits, ARRAY_LEN(edits));
-	ck_assert_str_eq(buf_str(&out), "{\"op\":1,\"token\":\"t\", \"op\":3,\"ms_requestId\":1e2}");
+	ck_assert_str_eq(buf_str(&out),
+	    "{\"op\":1,\"token\":\"t\", \"op\":3,\"ms_requestId\":1e2}");
 	buf_free(&out);
 }
 END_TEST
@@ -177,7 +179,8 @@ START_TEST(each_op_has_its_fields)
 {
 	struct handler_msg m;
 
-	ck_assert_int_eq(decode(&m, "{\"op\":\"ready\",\"kit\":\"python/1\",\"reason\":1}"), ERR_NONE);
+	ck_assert_int_eq(decode(&m, "{\"op\":\"ready\",\"kit\":\"python/1\",\"reason\":1}"),
+	    ERR_NONE);
 	assert_raw(&m, m.kit, "\"python/1\"");
 	ck_assert_int_eq(m.reason.kind, JSON_NONE);
 
@@ -197,7 +200,8 @@ START_TEST(each_op_has_its_fields)
 	assert_raw(&m, m.error, "\"oops\"");
 	assert_raw(&m, m.code, "\"no_handler\"");
 
-	ck_assert_int_eq(decode(&m, "{\"op\":\"log\",\"level\":\"warn\",\"text\":\"t\"}"), ERR_NONE);
+	ck_assert_int_eq(decode(&m, "{\"op\":\"log\",\"level\":\"warn\",\"text\":\"t\"}"),
+	    ERR_NONE);
 	assert_raw(&m, m.level, "\"warn\"");
 	assert_raw(&m, m.log_text, "\"t\"");
 }
@@ -207,13 +211,14 @@ START_TEST(null_is_as_good_as_absent)
 {
 	struct handler_msg m;
 
-	ck_assert_int_eq(decode(&m, "{\"op\":\"finish\",\"id\":1,\"session\":null,\"secret\":null}"),
-	    ERR_NONE);
+	ck_assert_int_eq(decode(&m,
+	    "{\"op\":\"finish\",\"id\":1,\"session\":null,\"secret\":null}"), ERR_NONE);
 	ck_assert_int_eq(m.session.kind, JSON_NONE);
 	ck_assert_int_eq(m.secret.kind, JSON_NONE);
 	ck_assert_int_eq(decode(&m, "{\"op\":\"send\",\"id\":1,\"type\":null}"), ERR_NONE);
 	ck_assert_int_eq(m.type.kind, JSON_NONE);
-	ck_assert_int_eq(decode(&m, "{\"op\":\"fail\",\"id\":1,\"error\":null,\"code\":null}"), ERR_NONE);
+	ck_assert_int_eq(decode(&m, "{\"op\":\"fail\",\"id\":1,\"error\":null,\"code\":null}"),
+	    ERR_NONE);
 	ck_assert_int_eq(m.error.kind, JSON_NONE);
 }
 END_TEST
