@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Replies, spliced where a whole one came from a remote node, built otherwise.
+ */
+#include "front/qewd_reply.h"
+
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "codec/json_splice.h"
+#include "codec/usher_member.h"
+#include "request/request.h"
+
+/* The values that go in, as JSON texts; they live as long as the edits that point to them. */
+struct parts {
+	const char *type, *ms_request_id;
+	size_t type_len, ms_request_id_len;
+	struct buf token, usher, response_time;
+	struct json_edit in_message[2];
+	size_t n_in_message;
+};
+
+static void
+add_edit(struct json_edit *edits, size_t *n, int name, const char *value, size_t len)
+{
+	edits[(*n)++] = (struct json_edit){ .name = name, .value = value, .len = len };
+}
+
+/*
+ * Where the client's ms_requestId goes.  A stock master takes its callback away at the
+ * first reply that carries it, so a node never gets it in an intermediate.
+ */
+static bool
+id_goes_on_top(const struct parts *p, const struct reply *reply, const struct qewd_reply_extra *x)
+{
+	return p->ms_request_id != NULL && (reply->is_final || !x->to_node);
+}
+
+static bool
+id_goes_into_message(const struct parts *p, const struct reply *reply,
+    const struct qewd_reply_extra *x)
+{
+	return p->ms_request_id != NULL && reply->is_final && reply->is_local &&
+	    (x->to_node || reply->err == 0);
+}
+
+static void
+edit_message(struct parts *p, const struct reply *reply, const struct qewd_reply_extra *x)
+{
+	p->n_in_message = 0;
+	if (x->set_token)
+		add_edit(p->in_message, &p->n_in_message, ENV_TOKEN,
+		    x->token != NULL ? p->token.data : NULL, p->token.len);
+	if (id_goes_into_message(p, reply, x))
+		add_edit(p->in_message, &p->n_in_message, ENV_MS_REQUEST_ID, p->ms_request_id,
+		    p->ms_request_id_len);
+	else if (p->ms_request_id != NULL && !x->to_node && !reply->is_local && reply->is_final)
+		add_edit(p->in_message, &p->n_in_message, ENV_MS_REQUEST_ID, NULL, 0);
+}
+
+static void
+prepare(struct parts *p, const struct request *r, const struct reply *reply,
+    const struct qewd_reply_extra *x)
+{
+	*p = (struct parts){ 0 };
+	p->type = envelope_raw(&r->env, &r->env.top, ENV_TYPE, &p->type_len);
+	p->ms_request_id = envelope_raw(&r->env, &r->env.top, ENV_MS_REQUEST_ID,
+	    &p->ms_request_id_len);
+	if (x->token != NULL) {
+		buf_add_char(&p->token, '"');
+		buf_add(&p->token, x->token, x->token_len);
+		buf_add_char(&p->token, '"');
+	}
+	if (x->has_usher_id)
+		usher_member_encode_reply(&p->usher, x->usher_id);
+	buf_printf(&p->response_time, "\"%llums\"", (unsigned long long)x->took_ms);
+	edit_message(p, reply, x);
+}
+
+/* A whole reply of a remote node: copied around what is ours. */
+static void
+splice_reply(struct buf *b, const struct parts *p, const struct reply *reply,
+    const struct qewd_reply_extra *x)
+{
+	struct json_edit edits[JSON_EDITS_MAX];
+	const struct json_member *m = reply->top->member;
+	size_t n = 0;
+
+	if (m[ENV_TYPE].value.kind != JSON_STRING)
+		add_edit(edits, &n, ENV_TYPE, p->type, p->type_len);
+	if (m[ENV_FINISHED].value.kind != JSON_TRUE && m[ENV_FINISHED].value.kind != JSON_FALSE)
+		add_edit(edits, &n, ENV_FINISHED, "true", 4);
+	if (reply->body != NULL && p->n_in_message > 0)
+		edits[n++] = (struct json_edit){ .name = ENV_MESSAGE, .object = reply->body,
+			.edits = p->in_message, .n_edits = p->n_in_message };
+	if (id_goes_on_top(p, reply, x))
+		add_edit(edits, &n, ENV_MS_REQUEST_ID, p->ms_request_id, p->ms_request_id_len);
+	add_edit(edits, &n, ENV_USHER, p->usher.data, p->usher.len);
+	add_edit(edits, &n, ENV_RESPONSE_TIME, p->response_time.data, p->response_time.len);
+	json_splice_add(b, reply->text, reply->top, &envelope_names, edits, n);
+}
+
+static void
+build_reply(struct buf *b, const struct parts *p, const struct reply *reply,
+    const struct qewd_reply_extra *x)
+{
+	buf_add_str(b, "{\"type\":");
+	if (reply->type.kind == JSON_STRING)
+		buf_add(b, reply->text + reply->type.start, reply->type.end - reply->type.start);
+	else
+		buf_add(b, p->type, p->type_len);
+	buf_add_str(b, reply->is_final ? ",\"finished\":true,\"message\":" :
+	    ",\"finished\":false,\"message\":");
+	if (reply->body != NULL)
+		json_splice_add(b, reply->text, reply->body, &envelope_names, p->in_message,
+		    p->n_in_message);
+	else if (reply->message.kind != JSON_NONE)
+		buf_add(b, reply->text + reply->message.start,
+		    reply->message.end - reply->message.start);
+	else
+		buf_add_str(b, "{}");
+	if (id_goes_on_top(p, reply, x)) {
+		buf_add_str(b, ",\"ms_requestId\":");
+		buf_add(b, p->ms_request_id, p->ms_request_id_len);
+	}
+	if (p->usher.len > 0) {
+		buf_add_str(b, ",\"usher\":");
+		buf_add(b, p->usher.data, p->usher.len);
+	}
+	buf_add_str(b, ",\"responseTime\":");
+	buf_add(b, p->response_time.data, p->response_time.len);
+	buf_add_char(b, '}');
+}
+
+void
+qewd_reply_write(struct buf *b, const struct request *r, const struct reply *reply,
+    const struct qewd_reply_extra *x)
+{
+	struct parts p;
+
+	prepare(&p, r, reply, x);
+	if (reply->top != NULL)
+		splice_reply(b, &p, reply, x);
+	else
+		build_reply(b, &p, reply, x);
+	buf_free(&p.token);
+	buf_free(&p.usher);
+	buf_free(&p.response_time);
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Packets of one Socket.IO client.
+ *
+ * Revision 4 of the protocol (EIO=3): the server connects "/" unasked.  Revision 5
+ * (EIO=4): the client must ask, in time and once.
+ */
+#include "front/sio_server.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/xmalloc.h"
+#include "codec/envelope.h"
+#include "codec/sio_packet.h"
+#include "conf/conf.h"
+#include "front/client.h"
+#include "front/eio_session.h"
+#include "net/loop.h"
+
+#define EVENT_HEAD "42[\"" ENVELOPE_EVENT "\","
+
+struct sio_session {
+	struct loop *loop;
+	const struct conf *conf;
+	struct eio_session *eio;	/* NULL: closed */
+	bool is_connected;		/* the namespace "/" */
+	const struct sio_events *ev;
+	void *arg;
+	struct timer connect_timer;	/* revision 5: to ask for a namespace */
+	struct buf out;			/* an event being built; empty otherwise */
+	struct loop_work release;
+};
+
+static void on_message(const char *, size_t, void *);
+static void on_eio_close(enum err, void *);
+static void on_connect_timeout(void *);
+
+static const struct eio_events eio_events = {
+	.on_message = on_message,
+	.on_close = on_eio_close,
+};
+
+struct sio_session *
+sio_session_new(struct loop *loop, const struct conf *conf, struct eio_session *eio,
+    const struct sio_events *ev, void *arg)
+{
+	struct sio_session *s = xcalloc(1, sizeof(*s));
+
+	s->loop = loop;
+	s->conf = conf;
+	s->eio = eio;
+	s->ev = ev;
+	s->arg = arg;
+	eio_session_attach(eio, &eio_events, s);
+	if (eio_session_revision(eio) == 3) {
+		s->is_connected = true;
+		eio_session_send(eio, "40", 2);
+	} else {
+		loop_timer_set(loop, &s->connect_timer, conf->socketio.connect_timeout_ms,
+		    on_connect_timeout, s);
+	}
+	return s;
+}
+
+static void
+on_connect_timeout(void *arg)
+{
+	sio_session_close(arg, ERR_HANDSHAKE_TIMEOUT, "no namespace asked for");
+}
+
+static void
+bad(struct sio_session *s, const char *detail)
+{
+	sio_session_close(s, ERR_BAD_PACKET, detail);
+}
+
+static bool
+is_revision_3(const struct sio_session *s)
+{
+	return eio_session_revision(s->eio) == 3;
+}
+
+/* ---- packets in ---- */
+
+static void
+refuse_namespace(struct sio_session *s, const struct sio_packet *p)
+{
+	struct buf b = { 0 };
+
+	buf_add_char(&b, '4');
+	sio_packet_encode_head(&b, SIO_ERROR, p->ns, p->ns_len, NULL);
+	buf_add_str(&b, is_revision_3(s) ? "\"Invalid namespace\"" :
+	    "{\"message\":\"Invalid namespace\"}");
+	eio_session_send(s->eio, b.data, b.len);
+	buf_free(&b);
+}
+
+static void
+on_connect(struct sio_session *s, const struct sio_packet *p)
+{
+	char sid[ID_SID_LEN + 1];
+	struct buf b = { 0 };
+
+	if (!sio_packet_is_root(p)) {
+		refuse_namespace(s, p);
+		return;
+	}
+	if (is_revision_3(s))
+		return;		/* connected unasked; a repeated one is ignored as by stock */
+	if (s->is_connected) {
+		bad(s, "a second connect");
+		return;
+	}
+	s->is_connected = true;
+	loop_timer_stop(s->loop, &s->connect_timer);
+	id_sid(sid);
+	buf_printf(&b, "40{\"sid\":\"%s\"}", sid);
+	eio_session_send(s->eio, b.data, b.len);
+	buf_free(&b);
+}
+
+static void
+on_event(struct sio_session *s, const struct sio_packet *p)
+{
+	struct envelope env;
+
+	if (envelope_scan_event(&env, p->json, p->json_len, s->conf->limits.json_depth) != 0) {
+		sio_session_close(s, ERR_BAD_JSON, env.fault);
+		return;
+	}
+	if (json_string_is(env.text, env.event, ENVELOPE_EVENT)) {
+		s->ev->on_event(&env, p->json_len, p->has_ack ? &p->ack : NULL, s->arg);
+	} else {
+		metrics_inc(loop_metrics(s->loop), METRIC_EVENTS_IGNORED);
+		log_debug_for("sio", sio_session_client(s)->label, "event of another name ignored");
+	}
+}
+
+/* What is for a namespace that is not connected: revision 4 ignores it, 5 ends the session. */
+static bool
+is_for_connected(struct sio_session *s, const struct sio_packet *p)
+{
+	if (s->is_connected && sio_packet_is_root(p))
+		return true;
+	if (!is_revision_3(s))
+		bad(s, "a packet for a namespace that is not connected");
+	return false;
+}
+
+static void
+on_packet(struct sio_session *s, const struct sio_packet *p)
+{
+	switch (p->type) {
+	case SIO_CONNECT:
+		on_connect(s, p);
+		break;
+	case SIO_DISCONNECT:
+		if (is_for_connected(s, p))
+			s->is_connected = false;
+		break;
+	case SIO_EVENT:
+		if (is_for_connected(s, p))
+			on_event(s, p);
+		break;
+	case SIO_ACK:
+		(void)is_for_connected(s, p);	/* we ask for none */
+		break;
+	case SIO_ERROR:
+		bad(s, "an error packet from a client");
+		break;
+	case SIO_BINARY_EVENT:
+	case SIO_BINARY_ACK:
+		sio_session_close(s, ERR_BINARY, NULL);
+		break;
+	}
+}
+
+static void
+on_message(const char *data, size_t len, void *arg)
+{
+	struct sio_session *s = arg;
+	struct sio_packet p;
+
+	if (sio_packet_decode(&p, data, len) != 0)
+		bad(s, "malformed Socket.IO packet");
+	else
+		on_packet(s, &p);
+}
+
+static void
+release(void *arg)
+{
+	struct sio_session *s = arg;
+
+	buf_free(&s->out);
+	free(s);
+}
+
+static void
+on_eio_close(enum err why, void *arg)
+{
+	struct sio_session *s = arg;
+
+	loop_timer_stop(s->loop, &s->connect_timer);
+	s->ev->on_close(why, s->arg);
+	loop_defer(s->loop, LOOP_FREE, &s->release, release, s);
+}
+
+/* ---- events out ---- */
+
+const char *
+sio_session_sid(const struct sio_session *s)
+{
+	return eio_session_sid(s->eio);
+}
+
+const struct client *
+sio_session_client(const struct sio_session *s)
+{
+	return eio_session_client(s->eio);
+}
+
+struct buf *
+sio_session_begin(struct sio_session *s)
+{
+	s->out.len = 0;
+	buf_add_str(&s->out, EVENT_HEAD);
+	return &s->out;
+}
+
+void
+sio_session_end(struct sio_session *s, const uint64_t *ack)
+{
+	size_t head = strlen(EVENT_HEAD), object = s->out.len - head;
+	struct buf b = { 0 };
+
+	buf_add_char(&s->out, ']');
+	if (s->is_connected)
+		eio_session_send(s->eio, s->out.data, s->out.len);
+	if (ack != NULL && s->is_connected) {
+		buf_add_char(&b, '4');
+		sio_packet_encode_head(&b, SIO_ACK, NULL, 0, ack);
+		buf_add_char(&b, '[');
+		buf_add(&b, s->out.data + head, object);
+		buf_add_char(&b, ']');
+		eio_session_send(s->eio, b.data, b.len);
+		buf_free(&b);
+	}
+	buf_free(&s->out);	/* an idle session holds no buffer */
+}
+
+void
+sio_session_close(struct sio_session *s, enum err why, const char *detail)
+{
+	eio_session_close(s->eio, why, detail);
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * usherd: the command line, and one node.
+ */
+#include "config.h"
+
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/log.h"
+#include "conf/conf.h"
+#include "node.h"
+
+#define DEFAULT_CONF "/etc/usher/usher.yaml"
+
+enum { OPT_DEFAULTS = 256, OPT_VERSION, OPT_HELP };
+
+static const struct option long_options[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "test", no_argument, NULL, 't' },
+	{ "debug", required_argument, NULL, 'D' },
+	{ "defaults", no_argument, NULL, OPT_DEFAULTS },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ NULL, 0, NULL, 0 },
+};
+
+static const char usage[] =
+    "Usage: usherd [-t] [-c FILE] [-D AREA]...\n"
+    "Forwards the messages of browsers to remote applications, and runs handlers.\n"
+    "\n"
+    "  -c, --config=FILE   read this configuration (default " DEFAULT_CONF ")\n"
+    "  -t, --test          check the configuration and exit\n"
+    "  -D, --debug=AREA    log debug lines of conn, http, sio, token, request, link,\n"
+    "                      pool, or all\n"
+    "      --defaults      print every option with its default and exit\n"
+    "      --help          print this help and exit\n"
+    "      --version       print the version and exit\n"
+    "\n"
+    "Manuals: usherd(8), usher.yaml(5), usher-handler(7).\n";
+
+struct arguments {
+	const char *conf_path;
+	bool only_test;
+};
+
+static void
+print_version(void)
+{
+	puts("usherd (" PACKAGE_NAME ") " PACKAGE_VERSION "\n"
+	     "License ISC.  There is no warranty, to the extent permitted by law.");
+	exit(EX_OK);
+}
+
+static void
+print_defaults(void)
+{
+	conf_print_defaults(stdout);
+	exit(EX_OK);
+}
+
+static void
+parse_arguments(int argc, char **argv, struct arguments *a)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:tD:", long_options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			a->conf_path = optarg;
+			break;
+		case 't':
+			a->only_test = true;
+			break;
+		case 'D':
+			if (!log_add_area(optarg)) {
+				fprintf(stderr, "usherd: no area \"%s\"; try 'usherd --help'\n", optarg);
+				exit(EX_USAGE);
+			}
+			break;
+		case OPT_DEFAULTS:
+			print_defaults();
+			break;
+		case OPT_VERSION:
+			print_version();
+			break;
+		case OPT_HELP:
+			fputs(usage, stdout);
+			exit(EX_OK);
+		default:
+			fprintf(stderr, "Try 'usherd --help' for more information.\n");
+			exit(EX_USAGE);
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "usherd: unexpected argument \"%s\"; try 'usherd --help'\n",
+		    argv[optind]);
+		exit(EX_USAGE);
+	}
+}
+
+static struct conf *
+load(const char *path)
+{
+	struct conf *conf;
+	char *error;
+
+	if ((conf = conf_load(path, &error)) != NULL)
+		return conf;
+	fprintf(stderr, "%s\n", error);
+	free(error);
+	exit(EX_CONFIG);
+}
+
+/* Writing to a peer that is gone gives EPIPE, which net/conn looks at. */
+static void
+ignore_sigpipe(void)
+{
+	struct sigaction sa = { .sa_handler = SIG_IGN };
+
+	sigaction(SIGPIPE, &sa, NULL);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct arguments a = { .conf_path = DEFAULT_CONF };
+	struct conf *conf;
+	struct node *node;
+	int status;
+
+	parse_arguments(argc, argv, &a);
+	conf = load(a.conf_path);
+	if (a.only_test) {
+		printf("%s: configuration is good\n", a.conf_path);
+		conf_unref(conf);
+		return EX_OK;
+	}
+	log_set_level(conf->log_level);
+	ignore_sigpipe();
+	node = node_new(conf);
+	conf_unref(conf);
+	if (node == NULL)
+		return EX_UNAVAILABLE;
+	status = node_run(node);
+	node_free(node);
+	log_info("stopped");
+	return status;
+}

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Builds the parts of a node and connects them; stops them in order.
+ *
+ * Stopping: draining (no new work, open requests are answered, at most timeouts.drain)
+ * -> ending (links and workers go, sessions get close frames) -> over.
+ */
+#include "node.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/xmalloc.h"
+#include "conf/conf.h"
+#include "front/admission.h"
+#include "front/eio_session.h"
+#include "front/http_server.h"
+#include "front/qewd_front.h"
+#include "link/link_set.h"
+#include "link/remote.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "net/resolve.h"
+#include "request/request.h"
+#include "request/service.h"
+#include "token/token_cache.h"
+#include "worker/pool.h"
+#include "worker/proc.h"
+
+#define LAST_WORDS_MS 2500	/* for close frames to be written and answered */
+#define LOOK_MS	      10	/* how often we look whether all connections are gone */
+
+enum node_state { NODE_SERVING, NODE_DRAINING, NODE_ENDING };
+
+/* A listener and what accepted connections need to know of it. */
+struct door {
+	struct node *node;
+	const struct conf_listener *conf;
+	struct listener *listener;
+};
+
+struct node {
+	struct conf *conf;		/* a reference */
+	struct loop *loop;
+	struct resolver *resolver;
+	struct procs *procs;
+	struct jwt_ring *ring;
+	struct token_cache *tokens;
+	struct requests requests;
+
+	struct pool_env pool_env;
+	struct pool **pools;		/* as conf->applications */
+	struct link_env link_env;
+	struct remote **remotes;	/* one for each distinct URL */
+	size_t n_remotes;
+	struct link_set **link_sets;	/* as conf->destinations */
+	struct service_table *services;
+
+	struct admission *admission;
+	struct eio_env eio_env;
+	struct qewd_front *front;
+	struct http_server *http;
+	struct door *doors;		/* as conf->listeners */
+
+	enum node_state state;
+	bool is_over_at_once;		/* a second signal */
+	size_t n_pools_running;		/* while ending */
+	uint64_t ending_since_ms;
+	struct timer timer;		/* draining takes too long; ending: look again */
+};
+
+static void on_signal(int, void *);
+static void finish_draining(void *);
+
+/* ---- building, from the bottom up ---- */
+
+static void
+make_tokens(struct node *n)
+{
+	const struct conf_jwt *jwt = &n->conf->jwt;
+	struct jwt_secret *secrets = xcalloc(jwt->n_secrets, sizeof(*secrets));
+
+	for (size_t i = 0; i < jwt->n_secrets; i++)
+		secrets[i] = (struct jwt_secret){ jwt->secrets[i].id, jwt->secrets[i].bytes,
+			jwt->secrets[i].len };
+	n->ring = jwt_ring_new(secrets, jwt->n_secrets);
+	free(secrets);
+	n->tokens = token_cache_new(n->ring);
+}
+
+static void
+make_pools(struct node *n)
+{
+	n->pool_env = (struct pool_env){
+		.loop = n->loop,
+		.procs = n->procs,
+		.ring = n->ring,
+		.node = n->conf->node,
+		.session_lifetime_s = n->conf->jwt.lifetime_s,
+		.line_max = n->conf->limits.handler_message,
+		.reply_max = n->conf->limits.reply,
+		.depth_max = n->conf->limits.json_depth,
+	};
+	n->pools = xcalloc(n->conf->n_applications, sizeof(struct pool *));
+	for (size_t i = 0; i < n->conf->n_applications; i++)
+		n->pools[i] = pool_new(&n->pool_env, &n->conf->applications[i]);
+}
+
+/* Destinations with the same URL share its links. */
+static struct remote *
+remote_for(struct node *n, const struct conf_destination *d, const struct conf_url *url)
+{
+	for (size_t i = 0; i < n->n_remotes; i++)
+		if (strcmp(remote_url(n->remotes[i]), url->text) == 0)
+			return n->remotes[i];
+	n->remotes = xreallocarray(n->remotes, n->n_remotes + 1, sizeof(struct remote *));
+	return n->remotes[n->n_remotes++] = remote_new(&n->link_env, url, d->protocol,
+	    d->application);
+}
+
+static void
+make_links(struct node *n)
+{
+	n->link_env = (struct link_env){
+		.loop = n->loop,
+		.resolver = n->resolver,
+		.tokens = n->tokens,
+		.node = n->conf->node,
+		.limits = &n->conf->limits,
+		.timeouts = &n->conf->timeouts,
+	};
+	n->link_sets = xcalloc(n->conf->n_destinations, sizeof(struct link_set *));
+	for (size_t i = 0; i < n->conf->n_destinations; i++) {
+		const struct conf_destination *d = &n->conf->destinations[i];
+
+		n->link_sets[i] = link_set_new(d);
+		for (size_t j = 0; j < d->n_urls; j++)
+			link_set_add_remote(n->link_sets[i], remote_for(n, d, &d->urls[j]));
+	}
+}
+
+static struct destination *
+destination_of(struct node *n, const struct conf_route *r)
+{
+	if (r->application != NULL)
+		return pool_destination(n->pools[r->application - n->conf->applications]);
+	return link_set_destination(n->link_sets[r->destination - n->conf->destinations]);
+}
+
+static void
+make_services(struct node *n)
+{
+	n->services = service_table_new();
+	for (size_t i = 0; i < n->conf->n_services; i++) {
+		const struct conf_service *s = &n->conf->services[i];
+
+		for (size_t j = 0; j < s->n_routes; j++)
+			service_add(n->services, s->application, s->routes[j].pattern,
+			    destination_of(n, &s->routes[j]), s->routes[j].timeout_ms);
+	}
+	for (size_t i = 0; i < n->conf->n_applications; i++)
+		service_add_local(n->services, n->conf->applications[i].name,
+		    pool_destination(n->pools[i]));
+}
+
+static void
+make_front(struct node *n)
+{
+	n->admission = admission_new(n->conf->limits.sessions,
+	    n->conf->limits.sessions_per_address);
+	n->front = qewd_front_new(n->conf, &n->requests, n->tokens, n->services);
+	n->eio_env = (struct eio_env){
+		.loop = n->loop,
+		.conf = n->conf,
+		.admission = n->admission,
+		.on_session = qewd_front_on_session,
+		.arg = n->front,
+	};
+	n->http = http_server_new(n->loop, n->conf, n->admission, &n->eio_env);
+}
+
+static void
+on_accept(int fd, const char *address, const char *address_port, void *arg)
+{
+	struct door *door = arg;
+
+	http_server_accept(door->node->http, door->conf, fd, address, address_port);
+}
+
+static bool
+open_doors(struct node *n)
+{
+	n->doors = xcalloc(n->conf->n_listeners, sizeof(*n->doors));
+	for (size_t i = 0; i < n->conf->n_listeners; i++) {
+		const struct conf_listener *l = &n->conf->listeners[i];
+		struct listener_where where = { l->host, l->port, l->unix_path };
+		char *error;
+
+		n->doors[i].node = n;
+		n->doors[i].conf = l;
+		n->doors[i].listener = listener_new(n->loop, &where, on_accept, &n->doors[i],
+		    &error);
+		if (n->doors[i].listener == NULL) {
+			log_errorx("cannot listen on %s: %s", l->address, error);
+			free(error);
+			return false;
+		}
+		log_info("listening on %s", listener_address(n->doors[i].listener));
+	}
+	return true;
+}
+
+static void
+close_doors(struct node *n)
+{
+	for (size_t i = 0; n->doors != NULL && i < n->conf->n_listeners; i++) {
+		listener_free(n->doors[i].listener);
+		n->doors[i].listener = NULL;
+	}
+}
+
+struct node *
+node_new(struct conf *conf)
+{
+	struct node *n = xcalloc(1, sizeof(*n));
+
+	n->conf = conf_ref(conf);
+	n->loop = loop_new();
+	n->resolver = resolver_new();
+	n->procs = procs_new(n->loop);
+	n->requests = (struct requests){ .loop = n->loop, .node = conf->node,
+		.slow_ms = conf->log_slow_ms };
+	make_tokens(n);
+	make_pools(n);
+	make_links(n);
+	make_services(n);
+	make_front(n);
+	if (!open_doors(n)) {
+		node_free(n);
+		return NULL;
+	}
+	return n;
+}
+
+/* ---- running and stopping ---- */
+
+int
+node_run(struct node *n)
+{
+	loop_on_signal(n->loop, SIGTERM, on_signal, n);
+	loop_on_signal(n->loop, SIGINT, on_signal, n);
+	for (size_t i = 0; i < n->n_remotes; i++)
+		remote_start(n->remotes[i]);
+	log_info("node %s is serving", n->conf->node);
+	loop_run(n->loop);
+	return n->is_over_at_once ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static void
+log_counters(struct node *n)
+{
+	const struct metrics *m = loop_metrics(n->loop);
+	struct buf b = { 0 };
+
+	for (int i = 0; i < METRIC_N; i++)
+		if (m->value[i] > 0)
+			buf_printf(&b, " %s=%llu", metrics_name(i), (unsigned long long)m->value[i]);
+	log_info("counters:%s", buf_str(&b));
+	buf_free(&b);
+}
+
+/* Close frames are on their way; stop as soon as all connections are gone. */
+static void
+look_for_end(void *arg)
+{
+	struct node *n = arg;
+
+	if (n->n_pools_running == 0 && (*loop_conns(n->loop) == 0 ||
+	    clock_mono_ms() - n->ending_since_ms >= LAST_WORDS_MS)) {
+		log_counters(n);
+		loop_stop(n->loop);
+	} else {
+		loop_timer_set(n->loop, &n->timer, LOOK_MS, look_for_end, n);
+	}
+}
+
+static void
+on_pool_stopped(void *arg)
+{
+	struct node *n = arg;
+
+	n->n_pools_running--;
+	n->ending_since_ms = clock_mono_ms();
+}
+
+static void
+free_links(struct node *n)
+{
+	for (size_t i = 0; i < n->n_remotes; i++)
+		remote_free(n->remotes[i], ERR_LINK_LOST);
+	free(n->remotes);
+	n->remotes = NULL;
+	n->n_remotes = 0;
+	for (size_t i = 0; n->link_sets != NULL && i < n->conf->n_destinations; i++)
+		link_set_free(n->link_sets[i], ERR_STOPPING);
+	free(n->link_sets);
+	n->link_sets = NULL;
+}
+
+/* What is still open ends here, with an answer. */
+static void
+end_serving(struct node *n)
+{
+	n->state = NODE_ENDING;
+	n->ending_since_ms = clock_mono_ms();
+	n->requests.on_idle = NULL;
+	n->n_pools_running = n->conf->n_applications;
+	for (size_t i = 0; i < n->conf->n_applications; i++)
+		pool_stop(n->pools[i], on_pool_stopped, n);
+	free_links(n);
+	qewd_front_close_all(n->front, ERR_STOPPING);
+	http_server_free(n->http);
+	n->http = NULL;
+	look_for_end(n);
+}
+
+static void
+finish_draining(void *arg)
+{
+	struct node *n = arg;
+
+	if (n->requests.n_open > 0)
+		log_warnx("%zu requests are still open: they end now", n->requests.n_open);
+	end_serving(n);
+}
+
+/* The last request was answered; not from within its own end. */
+static void
+on_idle(void *arg)
+{
+	struct node *n = arg;
+
+	if (n->state == NODE_DRAINING)
+		loop_timer_set(n->loop, &n->timer, 0, finish_draining, n);
+}
+
+static void
+begin_draining(struct node *n, uint64_t within_ms)
+{
+	n->state = NODE_DRAINING;
+	close_doors(n);
+	n->eio_env.is_draining = true;
+	qewd_front_drain(n->front);
+	n->requests.on_idle = on_idle;
+	n->requests.on_idle_arg = n;
+	loop_timer_set(n->loop, &n->timer, n->requests.n_open > 0 ? within_ms : 0,
+	    finish_draining, n);
+}
+
+static void
+on_signal(int signo, void *arg)
+{
+	struct node *n = arg;
+
+	if (n->state != NODE_SERVING) {
+		log_warnx("second signal: stopping at once");
+		n->is_over_at_once = true;
+		loop_stop(n->loop);
+	} else if (signo == SIGTERM) {
+		log_info("SIGTERM: draining, %zu requests are open", n->requests.n_open);
+		begin_draining(n, n->conf->timeouts.drain_ms);
+	} else {
+		log_info("SIGINT: stopping");
+		begin_draining(n, 0);
+	}
+}
+
+/* From the top down; also after a stop at once, when anything may still be open. */
+void
+node_free(struct node *n)
+{
+	if (n == NULL)
+		return;
+	close_doors(n);
+	free(n->doors);
+	http_server_free(n->http);
+	qewd_front_close_all(n->front, ERR_STOPPING);
+	free_links(n);
+	for (size_t i = 0; i < n->conf->n_applications; i++)
+		pool_free(n->pools[i]);
+	free(n->pools);
+	procs_free(n->procs);
+	loop_timer_stop(n->loop, &n->timer);
+	resolver_free(n->resolver);
+	loop_free(n->loop);
+	qewd_front_free(n->front);
+	admission_free(n->admission);
+	service_table_free(n->services);
+	token_cache_free(n->tokens);
+	jwt_ring_free(n->ring);
+	conf_unref(n->conf);
+	free(n);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A node: everything that runs, built in order from a configuration, and taken
+ * down again.
+ */
+#ifndef NODE_H
+#define NODE_H
+
+struct conf;
+struct node;
+
+/*
+ * Listens, dials its links and serves when node_run() is called.  NULL: it cannot
+ * listen; the reason was logged.  Takes a reference to conf.
+ */
+struct node	*node_new(struct conf *);
+
+/*
+ * Serves until SIGTERM (drains), SIGINT (quick) or a second signal (at once).
+ * The exit status.
+ */
+int		 node_run(struct node *);
+void		 node_free(struct node *);
+
+#endif
