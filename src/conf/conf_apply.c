@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Builds a struct conf from a tree that was checked value by value, and checks
+ * here what spans several options: secrets, files that must be there, addresses given
+ * twice.  What is routed where is in conf_services.c.
+ *
+ * It goes on after faults, to find as many as possible in one run; values found
+ * bad are passed over.
+ */
+#include "conf/conf.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/xmalloc.h"
+#include "conf/conf_check.h"
+#include "conf/conf_file.h"
+#include "conf/conf_fill.h"
+#include "conf/conf_int.h"
+#include "conf/conf_value.h"
+
+#define SECRET_MIN	 32
+#define SECRET_FILE_MAX	 65536
+#define UNIX_PATH_MAX	 107
+
+static void	 build(struct conf *, struct conf_node *, struct conf_faults *);
+static void	 conf_free(struct conf *);
+
+struct conf *
+conf_load(const char *path, char **error)
+{
+	struct conf_faults faults = { 0 };
+	struct conf *conf = xcalloc(1, sizeof(*conf));
+	struct conf_tree *tree;
+
+	conf->refs = 1;
+	conf->path = xstrdup(path);
+	if ((tree = conf_tree_load(path, &faults)) != NULL) {
+		conf_check_tree(tree->root, &faults);
+		build(conf, tree->root, &faults);
+		conf_tree_free(tree);
+	}
+	*error = NULL;
+	if (faults.n > 0) {
+		*error = conf_faults_take(&faults);
+		conf_free(conf);
+		return NULL;
+	}
+	return conf;
+}
+
+struct conf *
+conf_ref(struct conf *conf)
+{
+	/* The one object that several loops hold. */
+	__atomic_add_fetch(&conf->refs, 1, __ATOMIC_RELAXED);
+	return conf;
+}
+
+void
+conf_unref(struct conf *conf)
+{
+	if (conf != NULL && __atomic_sub_fetch(&conf->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		conf_free(conf);
+}
+
+char *
+conf_text_of(const struct conf_node *map, const char *key)
+{
+	const struct conf_node *node = conf_node_get(map, key);
+
+	return node != NULL && node->kind == CONF_SCALAR && !node->is_bad ?
+	    xstrdup(node->text) : NULL;
+}
+
+/* The entries of a list, or of nothing. */
+static size_t
+count_of(const struct conf_node *list)
+{
+	return list != NULL && list->kind == CONF_LIST ? list->n : 0;
+}
+
+static char *
+host_name(void)
+{
+	char name[256];
+
+	if (gethostname(name, sizeof(name) - 1) != 0)
+		return xstrdup("localhost");
+	name[sizeof(name) - 1] = '\0';
+	return xstrdup(*name != '\0' ? name : "localhost");
+}
+
+/* The other parts count on a slash at the end. */
+static void
+end_with_slash(char **path)
+{
+	size_t len = strlen(*path);
+	char *longer;
+
+	if (len > 0 && (*path)[len - 1] == '/')
+		return;
+	longer = xasprintf("%s/", *path);
+	free(*path);
+	*path = longer;
+}
+
+/* Entries of bad kind stay as empty structs: the configuration is refused anyway. */
+static struct conf_node *
+entry_of(const struct conf_node *list, size_t i)
+{
+	return list->item[i]->kind == CONF_MAP ? list->item[i] : NULL;
+}
+
+static void
+resolve_listener(struct conf_listener *listener, const struct conf_node *entry,
+    struct conf_faults *faults)
+{
+	struct conf_node *node = conf_node_get(entry, "address");
+	char *absolute;
+
+	if (listener->address == NULL || conf_value_listener(listener->address, listener) != NULL)
+		return;		/* noted by the check of this value */
+	if (listener->unix_path == NULL)
+		return;
+	absolute = conf_file_absolute(node->source, listener->unix_path);
+	free(listener->unix_path);
+	listener->unix_path = absolute;
+	if (strlen(absolute) > UNIX_PATH_MAX)
+		conf_node_fault(node, faults, "listen[].address: the path %s is longer than %d bytes",
+		    absolute, UNIX_PATH_MAX);
+}
+
+/* Port 0 is another one each time. */
+static bool
+is_same_address(const struct conf_listener *a, const struct conf_listener *b)
+{
+	if (a->unix_path != NULL && b->unix_path != NULL)
+		return strcmp(a->unix_path, b->unix_path) == 0;
+	return a->host != NULL && b->host != NULL && a->port != 0 && a->port == b->port &&
+	    strcmp(a->host, b->host) == 0;
+}
+
+static void
+build_listeners(struct conf *conf, const struct conf_node *root, struct conf_faults *faults)
+{
+	struct conf_node *list = conf_node_get(root, "listen");
+
+	conf->listeners = xcalloc(count_of(list), sizeof(*conf->listeners));
+	if (list != NULL && list->kind == CONF_LIST && (list->n == 0 || list->n > 64))
+		conf_node_fault(list, faults, "listen: must have 1 to 64 entries, such as "
+		    "{ address: \"127.0.0.1:8080\" }");
+	for (size_t i = 0; i < count_of(list) && i < 64; i++) {
+		struct conf_listener *listener = &conf->listeners[conf->n_listeners++];
+		struct conf_node *entry = entry_of(list, i);
+
+		conf_fill("listen[]", entry, listener);
+		while (listener->origins[listener->n_origins] != NULL)
+			listener->n_origins++;
+		resolve_listener(listener, entry, faults);
+		for (size_t k = 0; k < i; k++)
+			if (is_same_address(&conf->listeners[k], listener))
+				conf_node_fault(conf_node_get(entry, "address"), faults,
+				    "listen[].address: this address is given twice");
+	}
+}
+
+static void
+read_secret_file(struct conf_secret *secret, struct conf_node *file, struct conf_faults *faults)
+{
+	char *path = conf_file_absolute(file->source, file->text);
+	const char *why;
+
+	secret->bytes = (unsigned char *)conf_file_read(path, SECRET_FILE_MAX, &secret->len, &why);
+	if (secret->bytes == NULL)
+		conf_node_fault(file, faults, "secret_file: %s cannot be read: %s", path, why);
+	else if (secret->len > 0 && secret->bytes[secret->len - 1] == '\n')
+		secret->len--;
+	free(path);
+}
+
+/* From the "secret" or "secret_file" of a map; exactly one of them is there. */
+static void
+read_secret(struct conf_secret *secret, const struct conf_node *map, bool may_be_short,
+    struct conf_faults *faults)
+{
+	struct conf_node *text = conf_node_get(map, "secret");
+	struct conf_node *node = text != NULL ? text : conf_node_get(map, "secret_file");
+
+	if (node->is_bad)
+		return;
+	if (node == text) {
+		secret->len = strlen(node->text);
+		secret->bytes = xmemdup(node->text, secret->len);
+	} else {
+		read_secret_file(secret, node, faults);
+	}
+	if (secret->bytes == NULL)
+		return;
+	if (secret->len == 0)
+		conf_node_fault(node, faults, "the secret is empty");
+	else if (secret->len < SECRET_MIN && !may_be_short)
+		conf_node_fault(node, faults, "the secret has %zu bytes: it must have %d or more, "
+		    "such as \"openssl rand -hex 32\" prints (or set jwt.allow_short_secret: true)",
+		    secret->len, SECRET_MIN);
+}
+
+/* The ring of "secrets": each with one secret, under a name of its own. */
+static void
+build_ring(struct conf_jwt *jwt, struct conf_node *list, bool may_be_short,
+    struct conf_faults *faults)
+{
+	if (list->n == 0 || list->n > 16) {
+		conf_node_fault(list, faults, "jwt.secrets: must have 1 to 16 entries");
+		return;
+	}
+	for (size_t i = 0; i < list->n; i++) {
+		struct conf_secret *secret = &jwt->secrets[jwt->n_secrets++];
+		struct conf_node *entry = list->item[i];
+
+		conf_fill("jwt.secrets[]", entry, secret);
+		if (secret->id == NULL)
+			secret->id = xasprintf("%zu", i + 1);
+		if (entry->kind == CONF_MAP && (conf_node_get(entry, "secret") != NULL) ==
+		    (conf_node_get(entry, "secret_file") != NULL))
+			conf_node_fault(entry, faults,
+			    "jwt.secrets[]: must have either secret or secret_file");
+		else if (entry->kind == CONF_MAP)
+			read_secret(secret, entry, may_be_short, faults);
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(jwt->secrets[k].id, secret->id) == 0)
+				conf_node_fault(entry, faults,
+				    "jwt.secrets[].id: \"%s\" is given twice", secret->id);
+	}
+}
+
+static void
+build_jwt(struct conf *conf, const struct conf_node *root, struct conf_faults *faults)
+{
+	struct conf_node *jwt = conf_node_get(root, "jwt");
+	struct conf_node *secret = conf_node_get(jwt, "secret");
+	struct conf_node *file = conf_node_get(jwt, "secret_file");
+	struct conf_node *ring = conf_node_get(jwt, "secrets");
+	struct conf_node *brevity = conf_node_get(jwt, "allow_short_secret");
+	bool may_be_short = brevity != NULL && brevity->kind == CONF_SCALAR &&
+	    strcmp(brevity->text, "true") == 0;
+
+	conf->jwt.secrets = xcalloc(16, sizeof(*conf->jwt.secrets));
+	if (jwt == NULL || jwt->kind != CONF_MAP)
+		return;
+	if ((secret != NULL) + (file != NULL) + (ring != NULL) != 1) {
+		conf_node_fault(jwt, faults,
+		    "jwt: must have exactly one of secret, secret_file and secrets");
+	} else if (ring == NULL) {
+		conf->jwt.n_secrets = 1;
+		conf->jwt.secrets[0].id = xstrdup("1");
+		read_secret(&conf->jwt.secrets[0], jwt, may_be_short, faults);
+	} else if (ring->kind == CONF_LIST) {
+		build_ring(&conf->jwt, ring, may_be_short, faults);
+	}
+}
+
+static void
+build_applications(struct conf *conf, const struct conf_node *root, struct conf_faults *faults)
+{
+	struct conf_node *map = conf_node_get(root, "applications");
+	struct stat st;
+
+	if (map == NULL || map->kind != CONF_MAP)
+		return;
+	conf->applications = xcalloc(map->n, sizeof(*conf->applications));
+	for (size_t i = 0; i < map->n; i++) {
+		struct conf_application *app = &conf->applications[conf->n_applications++];
+		struct conf_node *entry = map->item[i];
+
+		app->name = xstrdup(map->key[i].name);
+		conf_fill("applications.*", entry, app);
+		if (app->command != NULL && *app->command[0] == '\0')
+			conf_node_fault(conf_node_get(entry, "command"), faults,
+			    "applications.%s.command: the program has no name", app->name);
+		if (app->directory == NULL)
+			app->directory = xstrdup(entry->source->folder);
+		else if (stat(app->directory, &st) != 0 || !S_ISDIR(st.st_mode))
+			conf_node_fault(conf_node_get(entry, "directory"), faults,
+			    "applications.%s.directory: there is no directory %s", app->name,
+			    app->directory);
+	}
+}
+
+/* Why a file cannot be served; NULL if it can. */
+static const char *
+fault_of_file(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0 || access(path, R_OK) != 0)
+		return strerror(errno);
+	return S_ISREG(st.st_mode) ? NULL : "it is no regular file";
+}
+
+static void
+build_statics(struct conf *conf, const struct conf_node *root, struct conf_faults *faults)
+{
+	struct conf_node *list = conf_node_get(root, "static");
+	const char *why;
+
+	if (count_of(list) > 1024) {
+		conf_node_fault(list, faults, "static: must have at most 1024 entries");
+		return;
+	}
+	conf->statics = xcalloc(count_of(list), sizeof(*conf->statics));
+	for (size_t i = 0; i < count_of(list); i++) {
+		struct conf_static *s = &conf->statics[conf->n_statics++];
+		struct conf_node *entry = entry_of(list, i);
+
+		conf_fill("static[]", entry, s);
+		if (s->file != NULL && (why = fault_of_file(s->file)) != NULL)
+			conf_node_fault(conf_node_get(entry, "file"), faults,
+			    "static[].file: %s cannot be read: %s", s->file, why);
+		if (s->path != NULL && strcmp(s->path, conf->socketio.path) == 0)
+			conf_node_fault(conf_node_get(entry, "path"), faults,
+			    "static[].path: Socket.IO is served at %s", s->path);
+		for (size_t k = 0; k < i && s->path != NULL; k++)
+			if (conf->statics[k].path != NULL &&
+			    strcmp(conf->statics[k].path, s->path) == 0)
+				conf_node_fault(conf_node_get(entry, "path"), faults,
+				    "static[].path: %s is given twice", s->path);
+	}
+}
+
+static void
+build(struct conf *conf, struct conf_node *root, struct conf_faults *faults)
+{
+	conf_fill("", root, conf);
+	if (conf->node == NULL)
+		conf->node = host_name();
+	end_with_slash(&conf->socketio.path);
+	build_listeners(conf, root, faults);
+	build_jwt(conf, root, faults);
+	build_applications(conf, root, faults);
+	conf_services_build(conf, root, faults);
+	build_statics(conf, root, faults);
+}
+
+static void
+free_texts(char **texts)
+{
+	for (char **t = texts; t != NULL && *t != NULL; t++)
+		free(*t);
+	free(texts);
+}
+
+/* What worker processes get may hold secrets, too. */
+static void
+free_secret_texts(char **texts)
+{
+	for (char **t = texts; t != NULL && *t != NULL; t++)
+		explicit_bzero(*t, strlen(*t));
+	free_texts(texts);
+}
+
+static void
+free_secrets(struct conf_jwt *jwt)
+{
+	for (size_t i = 0; i < jwt->n_secrets; i++) {
+		if (jwt->secrets[i].bytes != NULL)
+			explicit_bzero(jwt->secrets[i].bytes, jwt->secrets[i].len);
+		free(jwt->secrets[i].bytes);
+		free(jwt->secrets[i].id);
+	}
+	free(jwt->secrets);
+}
+
+static void
+free_applications(struct conf *conf)
+{
+	for (size_t i = 0; i < conf->n_applications; i++) {
+		struct conf_application *app = &conf->applications[i];
+
+		free(app->name);
+		free(app->directory);
+		free_secret_texts(app->command);
+		free_secret_texts(app->environment);
+		free_texts(app->pass_environment);
+	}
+	free(conf->applications);
+}
+
+static void
+conf_free(struct conf *conf)
+{
+	conf_services_cleanup(conf);
+	free_applications(conf);
+	free_secrets(&conf->jwt);
+	for (size_t i = 0; i < conf->n_listeners; i++) {
+		free(conf->listeners[i].address);
+		free(conf->listeners[i].host);
+		free(conf->listeners[i].unix_path);
+		free_texts(conf->listeners[i].origins);
+	}
+	free(conf->listeners);
+	for (size_t i = 0; i < conf->n_statics; i++) {
+		free(conf->statics[i].path);
+		free(conf->statics[i].file);
+	}
+	free(conf->statics);
+	free(conf->socketio.path);
+	free(conf->node);
+	free(conf->path);
+	free(conf);
+}

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Walks a tree beside the table of options.
+ *
+ * Every step knows two names of where it is: the one in the table
+ * ("applications.*.pool") and the one to show ("applications.test-app.pool").
+ */
+#include "conf/conf_check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xmalloc.h"
+#include "conf/conf_value.h"
+
+#define NAME_LONGEST 64		/* keys longer than this resemble none of ours */
+
+struct place {
+	const char *name;	/* in the table */
+	const char *shown;	/* to the operator */
+	struct conf_faults *faults;
+};
+
+static void	 check_value(const struct place *, struct conf_node *);
+static void	 check_map(const struct place *, struct conf_node *);
+static void	 check_list(const struct place *, struct conf_node *);
+static void	 check_option(const struct place *, const struct conf_option *,
+		    struct conf_node *);
+
+void
+conf_check_tree(struct conf_node *root, struct conf_faults *faults)
+{
+	static const char *const mandatory[] = { "listen", "jwt" };
+	struct place top = { "", "", faults };
+
+	for (size_t i = 0; i < ARRAY_LEN(mandatory); i++)
+		if (conf_node_get(root, mandatory[i]) == NULL)
+			conf_faults_add(faults, root->source->name, root->line,
+			    "\"%s\" is missing: %s", mandatory[i], i == 0 ?
+			    "add listen: [{ address: \"127.0.0.1:8080\" }]" :
+			    "add jwt: { secret_file: jwt.secret }");
+	check_map(&top, root);
+}
+
+static void
+check_value(const struct place *at, struct conf_node *node)
+{
+	const struct conf_option *option = conf_option_find(at->name);
+	bool takes_list = conf_option_is_below(at->name, "[]");
+	bool takes_map = conf_option_is_below(at->name, ".");
+
+	if (at->faults->has_more)
+		return;
+	if (option != NULL)
+		check_option(at, option, node);
+	else if (takes_list && node->kind == CONF_LIST)
+		check_list(at, node);
+	else if (takes_map && node->kind == CONF_MAP)
+		check_map(at, node);
+	else
+		conf_node_fault(node, at->faults, "%s: must be a %s", at->shown,
+		    takes_list && takes_map ? "list or a map" : takes_list ? "list" : "map");
+}
+
+static void
+check_list(const struct place *at, struct conf_node *list)
+{
+	char *name = xasprintf("%s[]", at->name), *shown = xasprintf("%s[]", at->shown);
+	struct place inside = { name, shown, at->faults };
+
+	for (size_t i = 0; i < list->n; i++)
+		check_value(&inside, list->item[i]);
+	free(name);
+	free(shown);
+}
+
+/* The place of a key of a map.  Gives both names. */
+static struct place
+place_of_key(const struct place *at, const char *name, const char *key)
+{
+	const char *dot = *at->name != '\0' ? "." : "";
+
+	return (struct place){
+		xasprintf("%s%s%s", at->name, dot, name),
+		xasprintf("%s%s%s", at->shown, dot, key),
+		at->faults
+	};
+}
+
+static void
+place_free(struct place *place)
+{
+	free((char *)place->name);
+	free((char *)place->shown);
+}
+
+/* How many letters must be put in, left out or changed to make one the other. */
+static size_t
+distance(const char *a, const char *b)
+{
+	size_t row[NAME_LONGEST + 1], n = strlen(a), m = strlen(b);
+
+	if (n > NAME_LONGEST || m > NAME_LONGEST)
+		return SIZE_MAX;
+	for (size_t j = 0; j <= m; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= n; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= m; j++) {
+			size_t best = diagonal + (a[i - 1] != b[j - 1]);
+
+			diagonal = row[j];
+			best = best < row[j] + 1 ? best : row[j] + 1;
+			row[j] = best < row[j - 1] + 1 ? best : row[j - 1] + 1;
+		}
+	}
+	return row[m];
+}
+
+/* The known key that was probably meant; else all that are known. */
+static void
+add_advice(struct buf *out, const char *section, const char *key)
+{
+	char name[NAME_LONGEST + 1], nearest[NAME_LONGEST + 1] = "", last[NAME_LONGEST + 1] = "";
+	size_t best = strlen(key) / 3 + 2, i = 0, d;
+	struct buf all = { 0 };
+
+	while (conf_option_next_name(section, &i, name, sizeof(name))) {
+		if ((d = distance(key, name)) < best) {
+			best = d;
+			strcpy(nearest, name);
+		}
+		if (strcmp(name, last) != 0)
+			buf_printf(&all, "%s%s", all.len > 0 ? ", " : "", name);
+		strcpy(last, name);
+	}
+	if (*nearest != '\0')
+		buf_printf(out, "did you mean \"%s\"?", nearest);
+	else
+		buf_printf(out, "known here: %s", buf_str(&all));
+	buf_free(&all);
+}
+
+static void
+fault_unknown(const struct place *at, const struct place *key, const struct conf_node *map, size_t i)
+{
+	struct buf advice = { 0 };
+
+	add_advice(&advice, at->name, map->key[i].name);
+	conf_faults_add(at->faults, map->source->name, map->key[i].line,
+	    "%s: unknown key; %s", key->shown, buf_str(&advice));
+	buf_free(&advice);
+}
+
+/* What must be there, unless the map is of a form that we cannot judge yet. */
+static void
+check_required(const struct place *at, const struct conf_node *map, bool has_later)
+{
+	size_t len = strlen(at->name);
+
+	for (size_t i = 0; i < conf_n_options && !has_later; i++) {
+		const struct conf_option *o = &conf_options[i];
+
+		if ((o->flags & CONF_F_REQUIRED) != 0 && strncmp(o->name, at->name, len) == 0 &&
+		    o->name[len] == '.' && strchr(o->name + len + 1, '.') == NULL &&
+		    conf_node_get(map, o->name + len + 1) == NULL)
+			conf_faults_add(at->faults, map->source->name, map->line,
+			    "%s: \"%s\" is missing: %s", at->shown, o->name + len + 1, o->help);
+	}
+}
+
+static void
+check_map(const struct place *at, struct conf_node *map)
+{
+	bool names_are_free = conf_option_is_below(at->name, ".*");
+	bool has_later = false;
+
+	for (size_t i = 0; i < map->n && !at->faults->has_more; i++) {
+		const char *key = map->key[i].name;
+		struct place inside = place_of_key(at, names_are_free ? "*" : key, key);
+		const struct conf_option *option = conf_option_find(inside.name);
+		bool is_known = option != NULL || conf_option_is_below(inside.name, ".") ||
+		    conf_option_is_below(inside.name, "[]");
+
+		/* "*" and "a.b" are no names of ours, though the table has such texts. */
+		if (is_known && (names_are_free || strpbrk(key, "*.[") == NULL))
+			check_value(&inside, map->item[i]);
+		else
+			fault_unknown(at, &inside, map, i);
+		has_later = has_later || (option != NULL && option->type == CONF_T_LATER);
+		place_free(&inside);
+	}
+	check_required(at, map, has_later);
+}
+
+/* What is wrong with this value as a text; NULL if it is one. */
+static const char *
+fault_of_text(const struct conf_option *option, const struct conf_node *node)
+{
+	if (node->kind != CONF_SCALAR)
+		return "must be text";
+	if (node->is_plain && !node->is_expanded && conf_value_is_no_text(node->text))
+		return *node->text == '\0' ? "has no value" : "must be text: put it in quotes";
+	return option->check != NULL ? option->check(node->text) : NULL;
+}
+
+static void
+check_text(const struct place *at, const struct conf_option *option, struct conf_node *node)
+{
+	const char *wrong = fault_of_text(option, node);
+	size_t len;
+
+	if (wrong != NULL) {
+		conf_node_fault(node, at->faults, "%s: %s", at->shown, wrong);
+		return;
+	}
+	len = strlen(node->text);
+	if (len < option->min || len > option->max)
+		conf_node_fault(node, at->faults, "%s: must have %llu to %llu bytes", at->shown,
+		    (unsigned long long)option->min, (unsigned long long)option->max);
+}
+
+static void
+check_texts(const struct place *at, const struct conf_option *option, struct conf_node *list)
+{
+	if (list->kind != CONF_LIST) {
+		conf_node_fault(list, at->faults, "%s: must be a list of texts, in brackets",
+		    at->shown);
+		return;
+	}
+	if (list->n < option->min || list->n > option->max)
+		conf_node_fault(list, at->faults, "%s: must have %llu to %llu entries", at->shown,
+		    (unsigned long long)option->min, (unsigned long long)option->max);
+	for (size_t i = 0; i < list->n; i++) {
+		struct conf_node *item = list->item[i];
+		const char *wrong = item->is_bad ? NULL : fault_of_text(option, item);
+
+		if (wrong != NULL)
+			conf_node_fault(item, at->faults, "%s[]: %s", at->shown, wrong);
+		list->is_bad = list->is_bad || item->is_bad;
+	}
+}
+
+/* Environment variables: here a plain number is as good as a text. */
+static void
+check_variables(const struct place *at, const struct conf_option *option, struct conf_node *map)
+{
+	if (map->kind != CONF_MAP || map->n > option->max) {
+		conf_node_fault(map, at->faults, "%s: must be a map of at most %llu texts",
+		    at->shown, (unsigned long long)option->max);
+		return;
+	}
+	for (size_t i = 0; i < map->n; i++) {
+		struct conf_node *item = map->item[i];
+
+		if (strchr(map->key[i].name, '=') != NULL)
+			conf_node_fault(item, at->faults, "%s: a name must not hold \"=\"",
+			    at->shown);
+		else if (strcmp(map->key[i].name, "USHER_FD") == 0)
+			conf_node_fault(item, at->faults,
+			    "%s: USHER_FD is set by the daemon", at->shown);
+		else if (item->kind != CONF_SCALAR ||
+		    (item->is_plain && !item->is_expanded && *item->text == '\0'))
+			conf_node_fault(item, at->faults,
+			    "%s.%s: must be text (\"\" for an empty one)", at->shown,
+			    map->key[i].name);
+		map->is_bad = map->is_bad || item->is_bad;
+	}
+}
+
+static void
+check_number(const struct place *at, const struct conf_option *option, struct conf_node *node)
+{
+	struct buf why = { 0 };
+	uint64_t value;
+
+	if (!conf_check_number(option, node, &value, &why))
+		conf_node_fault(node, at->faults, "%s: %s", at->shown, buf_str(&why));
+	buf_free(&why);
+}
+
+static void
+check_option(const struct place *at, const struct conf_option *option, struct conf_node *node)
+{
+	if (node->is_bad)
+		return;
+	switch (option->type) {
+	case CONF_T_LATER:
+		conf_node_fault(node, at->faults, "%s: not supported yet (%s); remove this key",
+		    at->shown, option->help);
+		break;
+	case CONF_T_TEXT:
+	case CONF_T_PATH:
+		check_text(at, option, node);
+		break;
+	case CONF_T_TEXTS:
+		check_texts(at, option, node);
+		break;
+	case CONF_T_VARIABLES:
+		check_variables(at, option, node);
+		break;
+	case CONF_T_ROUTES:
+		if (node->kind == CONF_LIST)
+			check_list(&(struct place){ "u_services", at->shown, at->faults }, node);
+		else
+			conf_node_fault(node, at->faults, "%s: must be a list", at->shown);
+		break;
+	default:
+		check_number(at, option, node);
+	}
+}
+
+/* One of the words of a choice; else *why lists them. */
+static bool
+read_word(const struct conf_option *option, const char *text, uint64_t *value, struct buf *why)
+{
+	const struct conf_word *w;
+
+	for (w = option->words; w->word != NULL; w++) {
+		if (strcmp(w->word, text) != 0)
+			continue;
+		if (w->is_later)
+			buf_printf(why, "not supported yet: \"%s\"; ", text);
+		else
+			*value = w->value;
+		break;
+	}
+	if (w->word != NULL && !w->is_later)
+		return true;
+	buf_add_str(why, "must be ");
+	for (w = option->words; w->word != NULL; w++)
+		if (!w->is_later)
+			buf_printf(why, "%s%s", w == option->words ? "" :
+			    w[1].word == NULL || w[1].is_later ? " or " : ", ", w->word);
+	return false;
+}
+
+static void
+add_value(struct buf *out, enum conf_type type, uint64_t value)
+{
+	if (type == CONF_T_DURATION || type == CONF_T_SECONDS)
+		conf_value_add_duration(out, type == CONF_T_SECONDS ? value * 1000 : value);
+	else if (type == CONF_T_SIZE)
+		conf_value_add_size(out, value);
+	else
+		buf_add_u64(out, value);
+}
+
+/* What a value of this option looks like. */
+static bool
+say_what_is_right(const struct conf_option *option, struct buf *why)
+{
+	static const char *const noun[] = {
+		[CONF_T_BOOL] = "true or false",
+		[CONF_T_COUNT] = "a number",
+		[CONF_T_THREADS] = "auto, or a number",
+		[CONF_T_SIZE] = "a size in bytes, KB, MB, KiB or MiB",
+		[CONF_T_DURATION] = "a duration in ms, s, m or h",
+		[CONF_T_SECONDS] = "a duration of whole seconds, in s, m or h",
+	};
+
+	buf_printf(why, "must be %s", noun[option->type]);
+	if (option->type == CONF_T_BOOL)
+		return false;
+	buf_add_str(why, " from ");
+	add_value(why, option->type, option->min);
+	buf_add_str(why, " to ");
+	add_value(why, option->type, option->max);
+	if ((option->flags & CONF_F_OFF) != 0)
+		buf_add_str(why, ", or off");
+	return false;
+}
+
+static bool
+read_unlimited(const struct conf_option *option, const char *text, uint64_t *value)
+{
+	bool flag;
+
+	switch (option->type) {
+	case CONF_T_BOOL:
+		if (!conf_value_bool(text, &flag))
+			return false;
+		*value = flag;
+		return true;
+	case CONF_T_THREADS:
+		if (strcmp(text, "auto") != 0)
+			return conf_value_count(text, value);
+		*value = 1;
+		return true;
+	case CONF_T_COUNT:
+		return conf_value_count(text, value);
+	case CONF_T_SIZE:
+		return conf_value_size(text, value);
+	case CONF_T_DURATION:
+		return conf_value_duration(text, value);
+	case CONF_T_SECONDS:
+		if (!conf_value_duration(text, value) || *value % 1000 != 0)
+			return false;
+		*value /= 1000;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* In quotes "5" is a text; sizes and durations are texts to YAML anyway. */
+static bool
+is_text_for_number(const struct conf_option *option, const struct conf_node *node)
+{
+	return !node->is_plain && !node->is_expanded &&
+	    (option->type == CONF_T_BOOL || option->type == CONF_T_COUNT);
+}
+
+bool
+conf_check_number(const struct conf_option *option, const struct conf_node *node, uint64_t *value,
+    struct buf *why)
+{
+	*value = 0;
+	if (node->kind == CONF_SCALAR && option->type == CONF_T_CHOICE)
+		return read_word(option, node->text, value, why);
+	if (option->type == CONF_T_CHOICE)
+		return read_word(option, "", value, why);
+	if (node->kind != CONF_SCALAR)
+		return say_what_is_right(option, why);
+	if ((option->flags & CONF_F_OFF) != 0 && strcmp(node->text, "off") == 0) {
+		*value = CONF_NO_LIMIT;
+		return true;
+	}
+	if (is_text_for_number(option, node) || !read_unlimited(option, node->text, value) ||
+	    (option->type != CONF_T_BOOL && (*value < option->min || *value > option->max)))
+		return say_what_is_right(option, why);
+	if (*value != 1 && (option->type == CONF_T_THREADS ||
+	    (option->flags & CONF_F_ONLY_DEFAULT) != 0)) {
+		buf_printf(why, "not supported yet: more than 1; write %s", option->fallback);
+		return false;
+	}
+	return true;
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Every option.  Defaults are text and take the same way through the parser as a
+ * user's value.  `usherd --defaults`, conf/full.yaml and the list in
+ * usher.yaml(5) are checked against this table by tests/unit/check_conf.c.
+ */
+#include "conf/conf_table.h"
+
+#include <string.h>
+
+#include "base/compiler.h"
+#include "conf/conf.h"
+#include "conf/conf_value.h"
+
+#define MS_MAX	    (24 * 3600 * 1000u)		/* 24h */
+#define SECONDS_MAX (365 * 24 * 3600u)		/* 8760h */
+#define BYTES_MAX   (1024 * 1024 * 1024u)	/* 1024MiB */
+#define COUNT_MAX   1000000000u
+#define TEXT_MAX    4096
+
+#define AT(type, field) offsetof(type, field), sizeof(((type *)0)->field)
+#define APART	    0, 0		/* fetched by conf_apply.c */
+
+#define REQUIRED     CONF_F_REQUIRED
+#define OFF	     CONF_F_OFF
+#define ONLY_DEFAULT CONF_F_ONLY_DEFAULT
+
+/* A key that is known, and refused because its feature is not built. */
+#define LATER(name, feature) { name, CONF_T_LATER, 0, NULL, 0, 0, APART, feature, NULL, NULL }
+
+static const struct conf_word audiences[] = {
+	{ "browsers", CONF_FOR_BROWSERS, false },
+	{ "nodes", CONF_FOR_NODES, false },
+	{ "both", CONF_FOR_BOTH, false },
+	{ NULL, 0, false }
+};
+static const struct conf_word protocols[] = {
+	{ "auto", CONF_PROTOCOL_AUTO, false },
+	{ "qewd", CONF_PROTOCOL_QEWD, false },
+	{ "usher", CONF_PROTOCOL_USHER, false },
+	{ NULL, 0, false }
+};
+static const struct conf_word log_formats[] = {
+	{ "text", 0, false },
+	{ "json", 0, true },
+	{ NULL, 0, false }
+};
+static const struct conf_word log_levels[] = {
+	{ "error", LOG_LEVEL_ERROR, false },
+	{ "warn", LOG_LEVEL_WARN, false },
+	{ "info", LOG_LEVEL_INFO, false },
+	{ "debug", LOG_LEVEL_DEBUG, false },
+	{ NULL, 0, false }
+};
+
+const struct conf_option conf_options[] = {
+	/* name, type, flags, default, minimum, maximum, field, help, words, check */
+	{ "node", CONF_T_TEXT, 0, NULL, 1, 256, AT(struct conf, node),
+	    "name in logs, answers and on links; without it: the host name", NULL,
+	    conf_check_name },
+	{ "include", CONF_T_TEXTS, 0, "[]", 0, 64, APART,
+	    "more files to read, as patterns", NULL, NULL },
+	{ "threads", CONF_T_THREADS, 0, "auto", 1, 256, AT(struct conf, threads),
+	    "event loops; auto, too, means 1 for now", NULL, NULL },
+
+	{ "listen[].address", CONF_T_TEXT, REQUIRED, NULL, 1, TEXT_MAX,
+	    AT(struct conf_listener, address),
+	    "where to listen: address:port, [address]:port or unix:/path", NULL,
+	    conf_check_address },
+	{ "listen[].for", CONF_T_CHOICE, 0, "browsers", 0, 0, AT(struct conf_listener, audience),
+	    "who may connect here: browsers, nodes or both", audiences, NULL },
+	{ "listen[].origins", CONF_T_TEXTS, 0, "[]", 0, 1024, AT(struct conf_listener, origins),
+	    "pages of other origins that may connect", NULL, conf_check_origin },
+	LATER("listen[].trusted_proxies", "trusted proxies"),
+	LATER("listen[].tls", "TLS"),
+	LATER("listen[].nodes", "lists of nodes"),
+
+	{ "jwt.secret", CONF_T_TEXT, 0, NULL, 1, TEXT_MAX, APART,
+	    "the secret of all nodes, as text; 32 bytes or more", NULL, NULL },
+	{ "jwt.secret_file", CONF_T_PATH, 0, NULL, 1, TEXT_MAX, APART,
+	    "the file that holds the secret", NULL, NULL },
+	{ "jwt.secrets[].id", CONF_T_TEXT, 0, NULL, 1, 256, AT(struct conf_secret, id),
+	    "name of a secret in the log; without it: its number", NULL, conf_check_name },
+	{ "jwt.secrets[].secret", CONF_T_TEXT, 0, NULL, 1, TEXT_MAX, APART,
+	    "one of several secrets; the first signs, all verify", NULL, NULL },
+	{ "jwt.secrets[].secret_file", CONF_T_PATH, 0, NULL, 1, TEXT_MAX, APART,
+	    "the file that holds it", NULL, NULL },
+	{ "jwt.algorithms", CONF_T_TEXTS, 0, "[HS256]", 1, 16, APART,
+	    "accepted signature algorithms", NULL, conf_check_algorithm },
+	{ "jwt.allow_short_secret", CONF_T_BOOL, 0, "false", 0, 0, APART,
+	    "take secrets of fewer than 32 bytes", NULL, NULL },
+	{ "jwt.lifetime", CONF_T_SECONDS, 0, "300s", 1, SECONDS_MAX,
+	    AT(struct conf, jwt.lifetime_s),
+	    "how long a new session lives without a message", NULL, NULL },
+
+	{ "socketio.path", CONF_T_TEXT, 0, "/socket.io/", 1, 1024, AT(struct conf, socketio.path),
+	    "where Socket.IO is served", NULL, conf_check_path },
+	{ "socketio.ping_interval", CONF_T_DURATION, 0, "25s", 10, MS_MAX,
+	    AT(struct conf, socketio.ping_interval_ms), "time between heart-beats", NULL, NULL },
+	{ "socketio.ping_timeout", CONF_T_DURATION, 0, "20s", 10, MS_MAX,
+	    AT(struct conf, socketio.ping_timeout_ms),
+	    "how late a heart-beat may be", NULL, NULL },
+	{ "socketio.connect_timeout", CONF_T_DURATION, 0, "45s", 10, MS_MAX,
+	    AT(struct conf, socketio.connect_timeout_ms),
+	    "time for a client to connect to the namespace", NULL, NULL },
+	LATER("socketio.upgrade_timeout", "HTTP polling"),
+	LATER("socketio.cookie", "HTTP polling"),
+
+	{ "destinations.*.application", CONF_T_TEXT, REQUIRED, NULL, 1, 256,
+	    AT(struct conf_destination, application),
+	    "name of the application at the remote node", NULL, conf_check_name },
+	{ "destinations.*.urls", CONF_T_TEXTS, REQUIRED, NULL, 1, 256, APART,
+	    "where it is served: ws://host:port", NULL, conf_check_url },
+	{ "destinations.*.protocol", CONF_T_CHOICE, 0, "auto", 0, 0,
+	    AT(struct conf_destination, protocol),
+	    "what the remote node is: auto, qewd or usher", protocols, NULL },
+	{ "destinations.*.links", CONF_T_COUNT, 0, "8", 1, 1024,
+	    AT(struct conf_destination, links), "connections to each stock node", NULL, NULL },
+	{ "destinations.*.timeout", CONF_T_DURATION, 0, NULL, 1, MS_MAX,
+	    AT(struct conf_destination, timeout_ms),
+	    "deadline of its requests; without it: timeouts.request", NULL, NULL },
+	{ "destinations.*.queue", CONF_T_COUNT, OFF, "10000", 0, COUNT_MAX,
+	    AT(struct conf_destination, queue), "requests that may wait for a link", NULL, NULL },
+	{ "destinations.*.queue_bytes", CONF_T_SIZE, OFF, "64MB", 0, BYTES_MAX,
+	    AT(struct conf_destination, queue_bytes), "their bytes", NULL, NULL },
+	LATER("destinations.*.tls", "TLS"),
+	LATER("destinations.*.destinations", "groups of destinations"),
+
+	{ "u_services[].application", CONF_T_TEXT, 0, NULL, 1, 256, APART,
+	    "application of the messages that this entry routes", NULL, conf_check_name },
+	{ "u_services[].types.*.url", CONF_T_TEXT, 0, NULL, 1, TEXT_MAX, APART,
+	    "the remote node of this type: ws://host:port", NULL, conf_check_url },
+	{ "u_services[].types.*.application", CONF_T_TEXT, 0, NULL, 1, 256, APART,
+	    "name of the application there; without it: the entry's", NULL, conf_check_name },
+	{ "u_services[].types.*.destination", CONF_T_TEXT, 0, NULL, 1, 256, APART,
+	    "instead of url: a destination or a local application", NULL, conf_check_name },
+	{ "u_services[].types.*.timeout", CONF_T_DURATION, 0, NULL, 1, MS_MAX,
+	    AT(struct conf_route, timeout_ms),
+	    "deadline of this type; without it: the destination's", NULL, NULL },
+	LATER("u_services[].types.*.idempotent", "retries"),
+	LATER("u_services[].types.*.on_leave", "cancellation when a browser leaves"),
+	LATER("u_services[].path", "REST routes"),
+	LATER("u_services[].method", "REST routes"),
+	LATER("u_services[].destination", "REST routes"),
+	LATER("u_services[].bypassJWTCheck", "REST routes"),
+	LATER("u_services[].onRequest", "REST routes"),
+	LATER("u_services[].onResponse", "REST routes"),
+
+	{ "u_services.destinations.*.application", CONF_T_TEXT, REQUIRED, NULL, 1, 256, APART,
+	    "QEWD's form: name of the application at the remote node", NULL, conf_check_name },
+	{ "u_services.destinations.*.host", CONF_T_TEXT, 0, NULL, 1, TEXT_MAX, APART,
+	    "QEWD's form: the remote node, http://host:port", NULL, conf_check_url },
+	{ "u_services.destinations.*.url", CONF_T_TEXT, 0, NULL, 1, TEXT_MAX, APART,
+	    "QEWD's form: another word for host", NULL, conf_check_url },
+	LATER("u_services.destinations.*.destinations", "groups of destinations"),
+	{ "u_services.routes", CONF_T_ROUTES, 0, NULL, 0, 0, APART,
+	    "QEWD's form: the entries, as those of u_services[]", NULL, NULL },
+
+	{ "applications.*.command", CONF_T_TEXTS, REQUIRED, NULL, 1, 1024,
+	    AT(struct conf_application, command),
+	    "program and arguments of a worker process", NULL, NULL },
+	{ "applications.*.directory", CONF_T_PATH, 0, NULL, 1, TEXT_MAX,
+	    AT(struct conf_application, directory),
+	    "where it starts; without it: the folder of the file", NULL, NULL },
+	{ "applications.*.environment", CONF_T_VARIABLES, 0, "{}", 0, 1024,
+	    AT(struct conf_application, environment), "variables set for it", NULL, NULL },
+	{ "applications.*.pass_environment", CONF_T_TEXTS, 0, "[]", 0, 1024,
+	    AT(struct conf_application, pass_environment),
+	    "names of variables passed on to it", NULL, conf_check_variable },
+	{ "applications.*.pool.size", CONF_T_COUNT, 0, "2", 1, 256,
+	    AT(struct conf_application, pool_size), "worker processes at most", NULL, NULL },
+	{ "applications.*.pool.concurrency", CONF_T_COUNT, ONLY_DEFAULT, "1", 1, 65536, APART,
+	    "requests at a time in one worker process", NULL, NULL },
+	{ "applications.*.pool.queue", CONF_T_COUNT, OFF, "10000", 0, COUNT_MAX,
+	    AT(struct conf_application, pool_queue),
+	    "requests that may wait for a worker", NULL, NULL },
+	{ "applications.*.pool.deadline", CONF_T_DURATION, 0, "55s", 1, MS_MAX,
+	    AT(struct conf_application, pool_deadline_ms),
+	    "time for a handler to finish a request", NULL, NULL },
+	{ "applications.*.pool.start_timeout", CONF_T_DURATION, 0, "30s", 1, MS_MAX,
+	    AT(struct conf_application, pool_start_timeout_ms),
+	    "time for a worker to be ready", NULL, NULL },
+	{ "applications.*.pool.stop_grace", CONF_T_DURATION, 0, "10s", 1, MS_MAX,
+	    AT(struct conf_application, pool_stop_grace_ms),
+	    "time for a worker to end by itself", NULL, NULL },
+	LATER("applications.*.pool.prefork", "workers started ahead"),
+	LATER("applications.*.pool.idle", "ending idle workers"),
+	LATER("applications.*.pool.hang", "finding hanging workers"),
+	LATER("applications.*.pool.max_messages", "recycling of workers"),
+	LATER("applications.*.pool.max_memory", "recycling of workers"),
+	LATER("applications.*.qewd", "QEWD's own settings of an application"),
+
+	{ "static[].path", CONF_T_TEXT, REQUIRED, NULL, 1, 1024, AT(struct conf_static, path),
+	    "path that browsers ask for", NULL, conf_check_path },
+	{ "static[].file", CONF_T_PATH, REQUIRED, NULL, 1, TEXT_MAX, AT(struct conf_static, file),
+	    "the file they get", NULL, NULL },
+	LATER("static[].root", "folders of static files"),
+
+	{ "limits.sessions", CONF_T_COUNT, OFF, "65536", 1, COUNT_MAX,
+	    AT(struct conf, limits.sessions), "sessions at once", NULL, NULL },
+	{ "limits.sessions_per_address", CONF_T_COUNT, OFF, "1024", 1, COUNT_MAX,
+	    AT(struct conf, limits.sessions_per_address),
+	    "sessions at once from one address", NULL, NULL },
+	{ "limits.in_flight_per_session", CONF_T_COUNT, 0, "64", 1, 65536,
+	    AT(struct conf, limits.in_flight_per_session),
+	    "unanswered requests of a session", NULL, NULL },
+	{ "limits.messages_per_second", CONF_T_COUNT, OFF, "1000", 1, COUNT_MAX,
+	    AT(struct conf, limits.messages_per_second),
+	    "messages of a session in a second", NULL, NULL },
+	{ "limits.bytes_per_second", CONF_T_SIZE, OFF, "10MB", 1000, BYTES_MAX,
+	    AT(struct conf, limits.bytes_per_second),
+	    "bytes of a session in a second", NULL, NULL },
+	{ "limits.message", CONF_T_SIZE, 0, "1MB", 1000, BYTES_MAX,
+	    AT(struct conf, limits.message), "a message of a client", NULL, NULL },
+	{ "limits.reply", CONF_T_SIZE, 0, "32MB", 1000, BYTES_MAX,
+	    AT(struct conf, limits.reply), "a reply of a remote node or handler", NULL, NULL },
+	{ "limits.handler_message", CONF_T_SIZE, 0, "64MB", 1000, BYTES_MAX,
+	    AT(struct conf, limits.handler_message),
+	    "a line that a worker process writes", NULL, NULL },
+	{ "limits.send_queue", CONF_T_SIZE, 0, "4MB", 1000, BYTES_MAX,
+	    AT(struct conf, limits.send_queue),
+	    "bytes that wait for a peer to read them", NULL, NULL },
+	{ "limits.http_head", CONF_T_SIZE, 0, "16KiB", 512, 1024 * 1024,
+	    AT(struct conf, limits.http_head), "request line and header fields", NULL, NULL },
+	{ "limits.json_depth", CONF_T_COUNT, 0, "64", 4, 512,
+	    AT(struct conf, limits.json_depth),
+	    "objects and arrays inside one another", NULL, NULL },
+	LATER("limits.http_body", "HTTP requests with a body"),
+
+	{ "timeouts.http_head", CONF_T_DURATION, 0, "10s", 1, MS_MAX,
+	    AT(struct conf, timeouts.http_head_ms),
+	    "for a client to send an HTTP head", NULL, NULL },
+	{ "timeouts.handshake", CONF_T_DURATION, 0, "10s", 1, MS_MAX,
+	    AT(struct conf, timeouts.handshake_ms),
+	    "for the handshakes of a link", NULL, NULL },
+	{ "timeouts.dial", CONF_T_DURATION, 0, "10s", 1, MS_MAX,
+	    AT(struct conf, timeouts.dial_ms),
+	    "for a connection to a remote node", NULL, NULL },
+	{ "timeouts.idle", CONF_T_DURATION, 0, "75s", 1, MS_MAX,
+	    AT(struct conf, timeouts.idle_ms),
+	    "of an HTTP connection between requests", NULL, NULL },
+	{ "timeouts.request", CONF_T_DURATION, 0, "60s", 1, MS_MAX,
+	    AT(struct conf, timeouts.request_ms), "for a request to be answered", NULL, NULL },
+	{ "timeouts.drain", CONF_T_DURATION, 0, "30s", 1, MS_MAX,
+	    AT(struct conf, timeouts.drain_ms),
+	    "for requests in flight when the daemon stops", NULL, NULL },
+	LATER("timeouts.http_body", "HTTP requests with a body"),
+	LATER("timeouts.resume", "resuming a session after its browser left"),
+
+	{ "log.format", CONF_T_CHOICE, 0, "text", 0, 0, APART,
+	    "format of the log", log_formats, NULL },
+	{ "log.level", CONF_T_CHOICE, 0, "info", 0, 0, AT(struct conf, log_level),
+	    "least level that is logged: error, warn, info or debug", log_levels, NULL },
+	{ "log.slow", CONF_T_DURATION, OFF, "2s", 1, MS_MAX, AT(struct conf, log_slow_ms),
+	    "requests that take longer are logged", NULL, NULL },
+
+	LATER("admin", "the control socket"),
+	LATER("http", "REST and Ajax"),
+};
+
+const size_t conf_n_options = ARRAY_LEN(conf_options);
+
+const struct conf_option *
+conf_option_find(const char *name)
+{
+	for (size_t i = 0; i < conf_n_options; i++)
+		if (strcmp(conf_options[i].name, name) == 0)
+			return &conf_options[i];
+	return NULL;
+}
+
+bool
+conf_option_is_below(const char *prefix, const char *follow)
+{
+	size_t len = strlen(prefix);
+
+	for (size_t i = 0; i < conf_n_options; i++)
+		if (strncmp(conf_options[i].name, prefix, len) == 0 &&
+		    strncmp(conf_options[i].name + len, follow, strlen(follow)) == 0)
+			return true;
+	return false;
+}
+
+bool
+conf_option_next_name(const char *section, size_t *i, char *name, size_t size)
+{
+	size_t len = strlen(section);
+
+	for (; *i < conf_n_options; (*i)++) {
+		const char *rest = conf_options[*i].name;
+
+		if (strncmp(rest, section, len) != 0 || (len > 0 && rest[len] != '.'))
+			continue;
+		rest += len > 0 ? len + 1 : 0;
+		len = strcspn(rest, ".[");
+		len = len < size ? len : size - 1;
+		memcpy(name, rest, len);
+		name[len] = '\0';
+		(*i)++;
+		return true;
+	}
+	return false;
+}
+
+void
+conf_print_defaults(FILE *out)
+{
+	for (const struct conf_option *o = conf_options; o < conf_options + conf_n_options; o++) {
+		const char *fallback = o->fallback != NULL ? o->fallback :
+		    (o->flags & CONF_F_REQUIRED) != 0 ? "(required)" : "-";
+
+		if (o->type != CONF_T_LATER)
+			fprintf(out, "%-40s %-12s %s\n", o->name, fallback, o->help);
+	}
+}

@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * YAML events of libyaml become a small tree.  The only file that knows libyaml.
+ *
+ * libyaml spends time quadratic in the number of open brackets, and in the number of
+ * directives.  So directives never reach it, and its events are taken one at a time
+ * and counted: it looks at most 1,024 bytes ahead of an event, and the event
+ * that goes too deep, or is one too many, is the last one asked for.
+ */
+#include "conf/conf_yaml.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yaml.h>
+
+#include "base/log.h"
+#include "base/xmalloc.h"
+
+struct reader {
+	yaml_parser_t parser;
+	const struct conf_source *source;
+	struct conf_faults *faults;
+	const char *bytes;
+	size_t len;
+	unsigned depth;
+	size_t n_nodes;
+};
+
+static bool			 is_readable(struct reader *);
+static struct conf_node		*read_document(struct reader *);
+static struct conf_node		*read_node(struct reader *, yaml_event_t *);
+
+struct conf_node *
+conf_yaml_parse(const struct conf_source *source, const char *bytes, size_t len,
+    struct conf_faults *faults)
+{
+	struct reader r = {
+		.source = source, .faults = faults, .bytes = len > 0 ? bytes : "", .len = len
+	};
+	struct conf_node *root;
+
+	if (!is_readable(&r))
+		return NULL;
+	if (!yaml_parser_initialize(&r.parser))
+		fatalx("out of memory");
+	yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
+	yaml_parser_set_input_string(&r.parser, (const unsigned char *)r.bytes, len);
+	root = read_document(&r);
+	yaml_parser_delete(&r.parser);
+	return root;
+}
+
+static unsigned
+line_of(const struct reader *r, size_t offset)
+{
+	unsigned line = 1;
+
+	for (size_t i = 0; i < offset && i < r->len; i++)
+		line += r->bytes[i] == '\n';
+	return line;
+}
+
+/* What can be told, and must be told, before libyaml sees the bytes. */
+static bool
+is_readable(struct reader *r)
+{
+	const char *nul, *name = r->source->name;
+
+	if (r->len > CONF_YAML_BYTES_MAX) {
+		conf_faults_add(r->faults, name, 1, "the file is larger than %d MiB",
+		    CONF_YAML_BYTES_MAX / (1024 * 1024));
+		return false;
+	}
+	if ((nul = memchr(r->bytes, '\0', r->len)) != NULL) {
+		conf_faults_add(r->faults, name, line_of(r, (size_t)(nul - r->bytes)),
+		    "a NUL byte: this is no text file");
+		return false;
+	}
+	for (const char *p = r->bytes, *end = p + r->len; p != NULL && p < end;) {
+		if (*p == '%') {
+			conf_faults_add(r->faults, name, line_of(r, (size_t)(p - r->bytes)),
+			    "a line must not begin with '%%': YAML directives are not taken");
+			return false;
+		}
+		p = memchr(p, '\n', (size_t)(end - p));
+		p = p != NULL ? p + 1 : NULL;
+	}
+	return true;
+}
+
+/* What libyaml found, in its words; a hint where these do not help. */
+static void
+fault_of_parser(struct reader *r)
+{
+	const yaml_parser_t *p = &r->parser;
+	const char *problem = p->problem != NULL ? p->problem : "cannot be read";
+	const char *context = p->context != NULL ? p->context : "";
+	bool is_alias = strstr(context, "alias") != NULL;
+
+	if (p->error == YAML_MEMORY_ERROR)
+		fatalx("out of memory");
+	if (p->error == YAML_READER_ERROR) {
+		conf_faults_add(r->faults, r->source->name, line_of(r, p->problem_offset),
+		    "no UTF-8 text: %s", problem);
+		return;
+	}
+	conf_faults_add(r->faults, r->source->name, (unsigned)p->problem_mark.line + 1,
+	    "no YAML: %s%s%s%s", context, *context != '\0' ? ", " : "", problem,
+	    is_alias ? "; text that begins with '*' must be in quotes" : "");
+}
+
+/* The next event, to be deleted; false, with the fault noted, if there is none. */
+static bool
+next_event(struct reader *r, yaml_event_t *event)
+{
+	if (yaml_parser_parse(&r->parser, event))
+		return true;
+	fault_of_parser(r);
+	return false;
+}
+
+static unsigned
+event_line(const yaml_event_t *event)
+{
+	return (unsigned)event->start_mark.line + 1;
+}
+
+/* Skips an event that can only be of this type, such as the start of the stream. */
+static bool
+skip_event(struct reader *r, yaml_event_type_t type)
+{
+	yaml_event_t event;
+	bool is_it;
+
+	if (!next_event(r, &event))
+		return false;
+	is_it = event.type == type;
+	yaml_event_delete(&event);
+	return is_it;
+}
+
+/* After the first document only the end of the stream may follow. */
+static bool
+read_end(struct reader *r)
+{
+	yaml_event_t event;
+	bool is_end;
+
+	if (!skip_event(r, YAML_DOCUMENT_END_EVENT) || !next_event(r, &event))
+		return false;
+	is_end = event.type == YAML_STREAM_END_EVENT;
+	if (!is_end)
+		conf_faults_add(r->faults, r->source->name, event_line(&event),
+		    "a second YAML document: a file must be one document");
+	yaml_event_delete(&event);
+	return is_end;
+}
+
+static struct conf_node *
+read_document(struct reader *r)
+{
+	struct conf_node *root;
+	yaml_event_t event;
+
+	if (!skip_event(r, YAML_STREAM_START_EVENT) || !next_event(r, &event))
+		return NULL;
+	if (event.type == YAML_STREAM_END_EVENT) {
+		conf_faults_add(r->faults, r->source->name, 1,
+		    "the file is empty: it must at least say \"listen\" and \"jwt\"");
+		yaml_event_delete(&event);
+		return NULL;
+	}
+	yaml_event_delete(&event);
+	if (!next_event(r, &event) || (root = read_node(r, &event)) == NULL)
+		return NULL;
+	if (!read_end(r)) {
+		conf_node_free(root);
+		return NULL;
+	}
+	return root;
+}
+
+/* Notes why reading ends here.  Always NULL. */
+static struct conf_node *
+give_up(struct reader *r, unsigned line, const char *why)
+{
+	conf_faults_add(r->faults, r->source->name, line, "%s", why);
+	return NULL;
+}
+
+/*
+ * Anchors and tags: of no use in a configuration, of much use for making a small
+ * file large.  NULL: there are none.
+ */
+static const char *
+decoration_of(const yaml_event_t *event)
+{
+	static const char anchor[] =
+	    "YAML anchors (&name) are not taken; text that begins with '&' must be in quotes";
+	static const char tag[] =
+	    "YAML tags (!name) are not taken; text that begins with '!' must be in quotes";
+
+	switch (event->type) {
+	case YAML_ALIAS_EVENT:
+		return "YAML aliases (*name) are not taken; "
+		    "text that begins with '*' must be in quotes";
+	case YAML_SCALAR_EVENT:
+		return event->data.scalar.anchor != NULL ? anchor :
+		    event->data.scalar.tag != NULL ? tag : NULL;
+	case YAML_SEQUENCE_START_EVENT:
+		return event->data.sequence_start.anchor != NULL ? anchor :
+		    event->data.sequence_start.tag != NULL ? tag : NULL;
+	case YAML_MAPPING_START_EVENT:
+		return event->data.mapping_start.anchor != NULL ? anchor :
+		    event->data.mapping_start.tag != NULL ? tag : NULL;
+	default:
+		return NULL;
+	}
+}
+
+static struct conf_node *
+new_node(const struct conf_source *source, enum conf_kind kind, unsigned line)
+{
+	struct conf_node *node = xcalloc(1, sizeof(*node));
+
+	node->kind = kind;
+	node->source = source;
+	node->line = line;
+	return node;
+}
+
+static struct conf_node *
+read_scalar(struct reader *r, const yaml_event_t *event)
+{
+	const char *text = (const char *)event->data.scalar.value;
+	struct conf_node *node;
+
+	if (memchr(text, '\0', event->data.scalar.length) != NULL)
+		return give_up(r, event_line(event), "a NUL character in a text");
+	node = new_node(r->source, CONF_SCALAR, event_line(event));
+	node->text = xstrdup(text);
+	node->is_plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+	return node;
+}
+
+/* Room for one value more; the array is a power of two long. */
+static void
+grow(struct conf_node *node)
+{
+	if ((node->n & (node->n - 1)) != 0)
+		return;
+	node->item = xreallocarray(node->item, node->n > 0 ? 2 * node->n : 1,
+	    sizeof(struct conf_node *));
+	if (node->kind == CONF_MAP)
+		node->key = xreallocarray(node->key, node->n > 0 ? 2 * node->n : 1,
+		    sizeof(struct conf_key));
+}
+
+static struct conf_node *
+read_list(struct reader *r, const yaml_event_t *start)
+{
+	struct conf_node *list = new_node(r->source, CONF_LIST, event_line(start)), *item;
+	yaml_event_t event;
+
+	while (next_event(r, &event)) {
+		if (event.type == YAML_SEQUENCE_END_EVENT) {
+			yaml_event_delete(&event);
+			return list;
+		}
+		if ((item = read_node(r, &event)) == NULL)
+			break;
+		grow(list);
+		list->item[list->n++] = item;
+	}
+	conf_node_free(list);
+	return NULL;
+}
+
+/* What is wrong with this event as a key; NULL if it is one. */
+static const char *
+fault_of_key(const yaml_event_t *event)
+{
+	const unsigned char *name = event->data.scalar.value;
+
+	if (decoration_of(event) != NULL)
+		return decoration_of(event);
+	if (event->type != YAML_SCALAR_EVENT)
+		return "a key must be text";
+	if (event->data.scalar.length == 0)
+		return "an empty key";
+	if (event->data.scalar.length > CONF_YAML_KEY_MAX)
+		return "a key longer than 256 bytes";
+	for (size_t i = 0; i < event->data.scalar.length; i++)
+		if (name[i] < 0x20 || name[i] == 0x7f)
+			return "a control character in a key";
+	return NULL;
+}
+
+struct key_ref {
+	const char *name;
+	unsigned line;
+};
+
+static int
+by_name_and_line(const void *a, const void *b)
+{
+	const struct key_ref *x = a, *y = b;
+	int order = strcmp(x->name, y->name);
+
+	return order != 0 ? order : (x->line > y->line) - (x->line < y->line);
+}
+
+/* Sorted, since comparing each with each takes minutes in the largest file we read. */
+static void
+check_keys_differ(struct reader *r, const struct conf_node *map)
+{
+	struct key_ref *ref = xmalloc(map->n * sizeof(*ref));
+
+	for (size_t i = 0; i < map->n; i++)
+		ref[i] = (struct key_ref){ map->key[i].name, map->key[i].line };
+	qsort(ref, map->n, sizeof(*ref), by_name_and_line);
+	for (size_t i = 1; i < map->n; i++)
+		if (strcmp(ref[i - 1].name, ref[i].name) == 0)
+			conf_faults_add(r->faults, r->source->name, ref[i].line,
+			    "duplicate key \"%s\": it is given in line %u already", ref[i].name,
+			    ref[i - 1].line);
+	free(ref);
+}
+
+static struct conf_node *
+read_map(struct reader *r, const yaml_event_t *start)
+{
+	struct conf_node *map = new_node(r->source, CONF_MAP, event_line(start)), *value;
+	yaml_event_t key, event;
+	const char *why;
+
+	while (next_event(r, &key)) {
+		if (key.type == YAML_MAPPING_END_EVENT) {
+			yaml_event_delete(&key);
+			check_keys_differ(r, map);
+			return map;
+		}
+		value = NULL;
+		if ((why = fault_of_key(&key)) != NULL)
+			give_up(r, event_line(&key), why);
+		else if (next_event(r, &event))
+			value = read_node(r, &event);
+		if (value != NULL)
+			conf_node_add(map, (const char *)key.data.scalar.value, event_line(&key),
+			    value);
+		yaml_event_delete(&key);
+		if (value == NULL)
+			break;
+	}
+	conf_node_free(map);
+	return NULL;
+}
+
+static struct conf_node *
+read_inside(struct reader *r, const yaml_event_t *event)
+{
+	struct conf_node *node;
+
+	if (event->type == YAML_SCALAR_EVENT)
+		return read_scalar(r, event);
+	if (r->depth == CONF_YAML_DEPTH_MAX)
+		return give_up(r, event_line(event), "lists and maps are nested too deep");
+	r->depth++;
+	node = event->type == YAML_SEQUENCE_START_EVENT ? read_list(r, event) :
+	    read_map(r, event);
+	r->depth--;
+	return node;
+}
+
+/* A value and all below it.  Takes the event. */
+static struct conf_node *
+read_node(struct reader *r, yaml_event_t *event)
+{
+	const char *why = decoration_of(event);
+	struct conf_node *node;
+
+	if (why == NULL && ++r->n_nodes > CONF_YAML_NODES_MAX)
+		why = "more than 100,000 values";
+	node = why == NULL ? read_inside(r, event) : give_up(r, event_line(event), why);
+	yaml_event_delete(event);
+	return node;
+}
+
+void
+conf_node_free(struct conf_node *node)
+{
+	if (node == NULL)
+		return;
+	if (node->text != NULL)
+		explicit_bzero(node->text, strlen(node->text));
+	free(node->text);
+	for (size_t i = 0; i < node->n; i++) {
+		conf_node_free(node->item[i]);
+		if (node->kind == CONF_MAP)
+			free(node->key[i].name);
+	}
+	free(node->item);
+	free(node->key);
+	free(node);
+}
+
+struct conf_node *
+conf_node_new_scalar(const struct conf_source *source, const char *text)
+{
+	struct conf_node *node = new_node(source, CONF_SCALAR, 0);
+
+	node->text = xstrdup(text);
+	node->is_plain = true;
+	return node;
+}
+
+struct conf_node *
+conf_node_get(const struct conf_node *map, const char *key)
+{
+	if (map == NULL || map->kind != CONF_MAP)
+		return NULL;
+	for (size_t i = 0; i < map->n; i++)
+		if (strcmp(map->key[i].name, key) == 0)
+			return map->item[i];
+	return NULL;
+}
+
+void
+conf_node_add(struct conf_node *map, const char *name, unsigned line, struct conf_node *value)
+{
+	grow(map);
+	map->key[map->n] = (struct conf_key){ xstrdup(name), line };
+	map->item[map->n++] = value;
+}
+
+void
+conf_node_move_all(struct conf_node *to, struct conf_node *from)
+{
+	for (size_t i = 0; i < from->n; i++) {
+		grow(to);
+		if (to->kind == CONF_MAP)
+			to->key[to->n] = from->key[i];
+		to->item[to->n++] = from->item[i];
+	}
+	from->n = 0;
+}
+
+struct conf_node *
+conf_node_take(struct conf_node *node, size_t i)
+{
+	struct conf_node *value = node->item[i];
+
+	node->n--;
+	memmove(node->item + i, node->item + i + 1, (node->n - i) * sizeof(node->item[0]));
+	if (node->kind == CONF_MAP) {
+		free(node->key[i].name);
+		memmove(node->key + i, node->key + i + 1, (node->n - i) * sizeof(node->key[0]));
+	}
+	return value;
+}
+
+void
+conf_node_fault(struct conf_node *node, struct conf_faults *faults, const char *fmt, ...)
+{
+	va_list ap;
+	char *text;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		fatalx("out of memory");
+	conf_faults_add(faults, node->source->name, node->line, "%s", text);
+	free(text);
+	node->is_bad = true;
+}
