@@ -38,7 +38,7 @@ struct token {
 	unsigned key;			/* index in the ring of the secret that verified it */
 	char *application;		/* the claim, NUL-terminated; "" if absent or no string */
 	size_t application_len;		/* may hold NULs */
-	char *jti;			/* NUL-terminated; NULL: has none, or no string without NULs */
+	char *jti;			/* NULL: has none, or it is no string without NULs */
 	int64_t exp_ms;			/* INT64_MAX: never (absent, null as stock writes it for a
 					 * session without timeout, or 0) */
 	int64_t nbf_ms;			/* INT64_MIN: absent, null or 0 */

@@ -410,13 +410,25 @@ START_TEST(issues_what_a_handler_said)
 }
 END_TEST
 
+static const char *const kept_qewd[] = {
+	"\"\\u0030zz\"",
+	"null",
+	"\"D9897A917933BC84199DF205F35212DA\"",	/* {} in capitals */
+	"\"\\u00649897a917933bc84199df205f35212da\"",	/* with an escape */
+};
+
 START_TEST(keeps_qewd_byte_for_byte_without_a_session)
 {
-	struct token *t = signed_token(0, "{\"qewd\":\"\\u0030zz\",\"n\":1}"), *fresh;
+	struct buf payload = { 0 }, want = { 0 };
+	struct token *t, *fresh;
 
+	buf_printf(&payload, "{\"qewd\":%s,\"n\":1}", kept_qewd[_i]);
+	buf_printf(&want, HEAD "\"timeout\":300,\"qewd\":%s,\"n\":1}", kept_qewd[_i]);
+	t = signed_token(0, buf_str(&payload));
 	fresh = issue(t, NULL, NULL);
-	ck_assert_str_eq(fresh->payload,
-	    HEAD "\"timeout\":300,\"qewd\":\"\\u0030zz\",\"n\":1}");
+	ck_assert_str_eq(fresh->payload, buf_str(&want));
+	buf_free(&payload);
+	buf_free(&want);
 	token_unref(fresh);
 	token_unref(t);
 }
@@ -608,7 +620,7 @@ make_suite(void)
 	tcase_add_test(tc, issues_the_token_of_a_stock_master_after_a_login);
 	tcase_add_test(tc, refreshes_and_rewrites_as_a_stock_master_does);
 	tcase_add_loop_test(tc, issues_what_a_handler_said, 0, COUNT(finishes));
-	tcase_add_test(tc, keeps_qewd_byte_for_byte_without_a_session);
+	tcase_add_loop_test(tc, keeps_qewd_byte_for_byte_without_a_session, 0, COUNT(kept_qewd));
 	tcase_add_test(tc, keeps_a_damaged_qewd_unless_there_is_something_to_encrypt);
 	tcase_add_test(tc, a_secret_made_public_does_not_stay_a_secret);
 	tcase_add_test(tc, names_stay_as_the_handler_saw_them);

@@ -420,6 +420,31 @@ START_TEST(forms_count_as_bytes)
 }
 END_TEST
 
+/* A form makes its token the one used last: others go, and the limit holds. */
+START_TEST(forms_of_the_oldest_token_count_as_well)
+{
+	struct buf payload = { 0 }, text;
+	struct token *t;
+	char name[16];
+	size_t len;
+
+	buf_printf(&payload, "{\"filler\":\"%40000s\"}", "");
+	text = sign(0, buf_str(&payload));
+	t = valid(text.data);
+	while (token_cache_bytes(cache) < TOKEN_CACHE_BYTES - 110000)
+		add_number((int)token_cache_count(cache), 40000);
+	for (int i = 0; i < TOKEN_FORMS_MAX; i++) {
+		snprintf(name, sizeof(name), "app-%d", i);
+		token_for_application(cache, t, name, &len);
+		ck_assert_uint_le(token_cache_bytes(cache), TOKEN_CACHE_BYTES);
+		ck_assert_uint_eq(t->refs, 2);
+	}
+	token_unref(t);
+	buf_free(&text);
+	buf_free(&payload);
+}
+END_TEST
+
 #define COUNT(a) (int)ARRAY_LEN(a)
 
 static Suite *
@@ -454,6 +479,7 @@ make_suite(void)
 	tcase_add_test(tc, bounds_the_number_of_entries);
 	tcase_add_test(tc, bounds_the_bytes_of_entries);
 	tcase_add_test(tc, forms_count_as_bytes);
+	tcase_add_test(tc, forms_of_the_oldest_token_count_as_well);
 	suite_add_tcase(s, tc);
 	return s;
 }
