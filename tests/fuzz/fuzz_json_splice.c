@@ -227,7 +227,9 @@ choose(struct json_edit *edits, const struct json_object *o, uint8_t choice, uin
 		else if (what == 3 && in != NULL && name == IN)
 			edits[n++] = (struct json_edit){ name, NULL, 0, in, in_edits, n_in };
 		else
-			edits[n++] = (struct json_edit){ name, value, strlen(value), NULL, NULL, 0 };
+			edits[n++] = (struct json_edit){
+				.name = name, .value = value, .len = strlen(value)
+			};
 	}
 	return n;
 }
