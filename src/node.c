@@ -66,6 +66,7 @@ struct node {
 	struct door *doors;		/* as conf->listeners */
 
 	enum node_state state;
+	bool is_quick;			/* SIGINT: nothing is waited for */
 	bool is_over_at_once;		/* a second signal */
 	size_t n_pools_running;		/* while ending */
 	uint64_t ending_since_ms;
@@ -319,7 +320,7 @@ end_serving(struct node *n)
 	n->requests.on_idle = NULL;
 	n->n_pools_running = n->conf->n_applications;
 	for (size_t i = 0; i < n->conf->n_applications; i++)
-		pool_stop(n->pools[i], on_pool_stopped, n);
+		pool_stop(n->pools[i], n->is_quick, on_pool_stopped, n);
 	free_links(n);
 	qewd_front_close_all(n->front, ERR_STOPPING);
 	http_server_free(n->http);
@@ -332,8 +333,8 @@ finish_draining(void *arg)
 {
 	struct node *n = arg;
 
-	if (n->requests.n_open > 0)
-		log_warnx("%zu requests are still open: they end now", n->requests.n_open);
+	if (n->requests.n_awaited > 0)
+		log_warnx("%zu requests are still open: they end now", n->requests.n_awaited);
 	end_serving(n);
 }
 
@@ -356,7 +357,7 @@ begin_draining(struct node *n, uint64_t within_ms)
 	qewd_front_drain(n->front);
 	n->requests.on_idle = on_idle;
 	n->requests.on_idle_arg = n;
-	loop_timer_set(n->loop, &n->timer, n->requests.n_open > 0 ? within_ms : 0,
+	loop_timer_set(n->loop, &n->timer, n->requests.n_awaited > 0 ? within_ms : 0,
 	    finish_draining, n);
 }
 
@@ -370,10 +371,11 @@ on_signal(int signo, void *arg)
 		n->is_over_at_once = true;
 		loop_stop(n->loop);
 	} else if (signo == SIGTERM) {
-		log_info("SIGTERM: draining, %zu requests are open", n->requests.n_open);
+		log_info("SIGTERM: draining, %zu requests are open", n->requests.n_awaited);
 		begin_draining(n, n->conf->timeouts.drain_ms);
 	} else {
 		log_info("SIGINT: stopping");
+		n->is_quick = true;
 		begin_draining(n, 0);
 	}
 }

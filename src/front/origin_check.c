@@ -14,7 +14,7 @@ struct parts {
 static bool
 same(struct http_text a, struct http_text b)
 {
-	return a.len == b.len && strncasecmp(a.p, b.p, a.len) == 0;
+	return a.len == b.len && (a.len == 0 || strncasecmp(a.p, b.p, a.len) == 0);
 }
 
 /* "host", "host:port" or "[v6]:port"; a port that is the scheme's own counts as absent. */

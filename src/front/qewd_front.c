@@ -29,6 +29,8 @@
 #include "token/claims.h"
 #include "token/token_cache.h"
 
+#define REFUSED_MAX 100	/* refusals in a row that any client may run into */
+
 struct qewd_client {
 	LIST_ENTRY(qewd_client) link;
 	struct qewd_front *front;
@@ -37,6 +39,7 @@ struct qewd_client {
 	LIST_HEAD(, call) calls;	/* open */
 	uint64_t n_calls;
 	struct ratelimit messages, bytes;
+	uint64_t n_refused;		/* in a row, for their rate */
 	struct loop_work release;
 };
 
@@ -180,9 +183,22 @@ is_over_rate(struct qewd_client *c, size_t bytes)
 	const struct conf_limits *limits = &c->front->conf->limits;
 	uint64_t now_ms = clock_mono_ms();
 
-	return is_limited(c) &&
+	if (is_limited(c) &&
 	    (!ratelimit_take(&c->messages, limits->messages_per_second, 1, now_ms) ||
-	    !ratelimit_take(&c->bytes, limits->bytes_per_second, bytes, now_ms));
+	    !ratelimit_take(&c->bytes, limits->bytes_per_second, bytes, now_ms))) {
+		c->n_refused++;
+		return true;
+	}
+	c->n_refused = 0;
+	return false;
+}
+
+/* A burst is told so; who goes on as if nothing had been said is shut out. */
+static bool
+is_flooding(const struct qewd_client *c)
+{
+	return c->n_refused > REFUSED_MAX &&
+	    c->n_refused > c->front->conf->limits.messages_per_second;
 }
 
 static void
@@ -506,7 +522,7 @@ on_event(struct envelope *env, size_t bytes, const uint64_t *ack, void *arg)
 			request_fail(call->request, ERR_TOO_MANY, "too many messages or bytes a "
 			    "second (limits.messages_per_second, limits.bytes_per_second)");
 		}
-		if (c->sio != NULL)
+		if (c->sio != NULL && is_flooding(c))
 			sio_session_close(c->sio, ERR_TOO_MANY, "limits.messages_per_second or "
 			    "limits.bytes_per_second");
 		return;
@@ -550,7 +566,8 @@ translate_token(struct call *call, const struct reply *reply, struct qewd_reply_
 	} else if (t->application_len != own->application_len ||
 	    memcmp(t->application, own->application, own->application_len) != 0) {
 		x->set_token = true;
-		x->token = token_for_application(f->tokens, t, own->application, &x->token_len);
+		x->token = token_for_name(f->tokens, t, own->application, own->application_len,
+		    &x->token_len);
 	}
 	buf_free(&text);
 	return t;

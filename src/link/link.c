@@ -360,11 +360,45 @@ splice_request(struct link *l, struct request *r, struct buf *out)
 	return out->len;
 }
 
+/*
+ * A stock service looks types up in an object, and these, which every object inherits, occupy
+ * one of its workers for ever.
+ */
+static bool
+is_poison_to_stock(const struct request *r)
+{
+	static const char *const name[] = {
+		"__proto__", "constructor", "hasOwnProperty", "isPrototypeOf",
+		"propertyIsEnumerable", "toLocaleString", "toString", "valueOf",
+		"__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(name); i++)
+		if (strcmp(r->type, name[i]) == 0)
+			return true;
+	return false;
+}
+
+static void
+refuse_poison(struct link *l, struct request *r)
+{
+	char *text = request_no_handler_text(r, r->destination->application);
+
+	request_fail(r, ERR_NO_HANDLER, text);
+	free(text);
+	if (link_is_free(l))
+		l->ev->on_free(l, l->arg);
+}
+
 void
 link_submit(struct link *l, struct request *r)
 {
 	char text[128];
 
+	if (!l->is_multiplexed && is_poison_to_stock(r)) {
+		refuse_poison(l, r);
+		return;
+	}
 	r->served_id = ++l->last_id;
 	splice_request(l, r, sio_client_begin(l->client));
 	r->served_by = l;

@@ -70,6 +70,7 @@ request_new(struct requests *all, const struct origin_ops *origin, void *arg,
 	r->deadline_ms = UINT64_MAX;
 	set_trace(r, trace);
 	all->n_open++;
+	all->n_awaited++;
 	metrics_inc(loop_metrics(all->loop), METRIC_REQUESTS);
 	return r;
 }
@@ -85,6 +86,13 @@ log_end(const struct request *r, const char *how)
 		    (unsigned long long)took_ms, how);
 	log_debug("request", "%s: type %s at %s: %s after %llu ms", r->name, r->type, where, how,
 	    (unsigned long long)took_ms);
+}
+
+static void
+no_longer_awaited(struct requests *all)
+{
+	if (--all->n_awaited == 0 && all->on_idle != NULL)
+		all->on_idle(all->on_idle_arg);
 }
 
 /* The only way out. */
@@ -103,9 +111,10 @@ end(struct request *r, const struct reply *final, const char *how)
 	token_unref(r->token);
 	free(r->text);
 	free(r->type);
+	all->n_open--;
+	if (r->origin != NULL)
+		no_longer_awaited(all);
 	free(r);
-	if (--all->n_open == 0 && all->on_idle != NULL)
-		all->on_idle(all->on_idle_arg);
 }
 
 void
@@ -204,6 +213,7 @@ void
 request_leave(struct request *r)
 {
 	r->origin = NULL;
+	no_longer_awaited(r->all);
 }
 
 char *

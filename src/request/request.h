@@ -33,7 +33,8 @@ struct requests {
 	uint64_t slow_ms;		/* a request that took longer is logged */
 	uint64_t last_id;
 	size_t n_open;
-	void (*on_idle)(void *arg);	/* the last open one ended; NULL: nobody asks */
+	size_t n_awaited;		/* open, and whoever asked is still there */
+	void (*on_idle)(void *arg);	/* no request is awaited any more; NULL: nobody asks */
 	void *on_idle_arg;
 };
 

@@ -387,9 +387,10 @@ on_exit_of(struct proc *proc UNUSED, const char *how, void *arg)
 }
 
 void
-pool_stop(struct pool *p, void (*on_stopped)(void *), void *arg)
+pool_stop(struct pool *p, bool is_quick, void (*on_stopped)(void *), void *arg)
 {
 	struct request *r;
+	struct worker *w;
 
 	p->is_stopping = true;
 	p->on_stopped = on_stopped;
@@ -399,9 +400,14 @@ pool_stop(struct pool *p, void (*on_stopped)(void *), void *arg)
 		request_queue_remove(&p->queue, r);
 		request_fail(r, ERR_STOPPING, NULL);
 	}
-	for (unsigned i = 0; i < p->conf->pool_size; i++)
-		if (p->slot[i] != NULL && p->slot[i]->state != WORKER_LEAVING)
-			worker_stop(p->slot[i]);
+	for (unsigned i = 0; i < p->conf->pool_size; i++) {
+		if ((w = p->slot[i]) == NULL || w->state == WORKER_LEAVING)
+			continue;
+		if (is_quick && w->state == WORKER_BUSY)
+			worker_kill(w, "the node stops while it is at work");
+		else
+			worker_stop(w);
+	}
 	if (!has_workers(p))
 		on_stopped(arg);
 }
@@ -438,7 +444,7 @@ encode_request(struct worker *w, struct request *r, struct buf *line)
 		.trace = r->trace,
 	});
 	buf_free(&message);
-	buf_free(&session);
+	jwt_wipe(&session);	/* decrypted */
 	buf_free(&secret);
 }
 
@@ -455,7 +461,18 @@ hand_over(struct worker *w, struct request *r)
 	log_debug_for("pool", w->name, "request %s", r->name);
 	encode_request(w, r, &line);
 	handler_link_send(w->link, &line);
-	buf_free(&line);
+	jwt_wipe(&line);
+}
+
+/* Slots whose worker will take a request as soon as it has started: those do not queue. */
+static unsigned
+n_startable(const struct pool *p)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < p->conf->pool_size; i++)
+		n += p->slot[i] == NULL || p->slot[i]->state == WORKER_STARTING;
+	return n;
 }
 
 static void
@@ -473,6 +490,7 @@ submit(struct destination *d, struct request *r)
 			return;
 		}
 	}
+	p->queue.n_max = p->conf->pool_queue + n_startable(p);
 	if (!request_queue_add(&p->queue, r)) {
 		request_fail(r, ERR_OVERLOADED, "queue of the application is full (pool.queue)");
 		return;
@@ -656,7 +674,11 @@ finish_request(struct worker *w, struct request *r, const struct handler_msg *ms
 		reply.token = token.data;
 		reply.token_len = token.len;
 	}
-	request_finish(r, &reply);
+	/* A longer one would be refused wherever it is shown. */
+	if (token.len > JWT_MAX_BYTES)
+		request_fail(r, ERR_HANDLER_ERROR, "the handler's session is too big for a token");
+	else
+		request_finish(r, &reply);
 	buf_free(&text);
 	buf_free(&token);
 }

@@ -6,6 +6,7 @@
 #ifndef WORKER_POOL_H
 #define WORKER_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,10 +34,12 @@ struct pool		*pool_new(const struct pool_env *, const struct conf_application *)
 struct destination	*pool_destination(struct pool *);
 
 /*
- * Tells all workers to finish and exit, and kills those that do not; on_stopped is called, once,
- * when the last is gone, maybe before this returns.  Requests still waiting fail.
+ * Tells all workers to finish and exit, and kills those that do not within pool.stop_grace, or
+ * (is_quick) those that are at work at once; on_stopped is called, once, when the last
+ * is gone, maybe before this returns.  Requests still waiting fail.
  */
-void			 pool_stop(struct pool *, void (*on_stopped)(void *), void *arg);
+void			 pool_stop(struct pool *, bool is_quick, void (*on_stopped)(void *),
+			    void *arg);
 void			 pool_free(struct pool *);	/* when stopped, or at an immediate end */
 
 #endif
