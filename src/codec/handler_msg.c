@@ -24,6 +24,7 @@ enum line_name {
 	LINE_SESSION,
 	LINE_SECRET,
 	LINE_CODE,
+	LINE_STATUS,
 	LINE_LEVEL,
 	LINE_TEXT,
 	LINE_REASON,
@@ -40,6 +41,7 @@ static const char *const name_table[LINE_N] = {
 	[LINE_SESSION] = "session",
 	[LINE_SECRET] = "secret",
 	[LINE_CODE] = "code",
+	[LINE_STATUS] = "status",
 	[LINE_LEVEL] = "level",
 	[LINE_TEXT] = "text",
 	[LINE_REASON] = "reason",
@@ -78,6 +80,7 @@ static const struct {
 	{ HANDLER_FINISH, LINE_SECRET, JSON_ARRAY, VALUE(secret), "\"secret\" is no array" },
 	{ HANDLER_FAIL, LINE_ERROR, JSON_STRING, VALUE(error), "\"error\" is no string" },
 	{ HANDLER_FAIL, LINE_CODE, JSON_STRING, VALUE(code), "\"code\" is no string" },
+	{ HANDLER_FAIL, LINE_STATUS, JSON_NUMBER, VALUE(status), "\"status\" is no number" },
 	{ HANDLER_LOG, LINE_LEVEL, JSON_STRING, VALUE(level), "\"level\" is no string" },
 	{ HANDLER_LOG, LINE_TEXT, JSON_STRING, VALUE(log_text), "\"text\" is no string" },
 };

@@ -36,6 +36,7 @@ struct handler_msg {
 	struct json_value session;	/* finish: JSON_OBJECT or JSON_NONE */
 	struct json_value secret;	/* finish: JSON_ARRAY of strings or JSON_NONE */
 	struct json_value error, code;	/* fail: JSON_STRING or JSON_NONE */
+	struct json_value status;	/* fail: JSON_NUMBER or JSON_NONE */
 	struct json_value level, log_text, reason;	/* log, unready */
 	struct json_value kit;		/* ready */
 	const char *fault;		/* after ERR_BAD_LINE: why; static text */

@@ -29,8 +29,6 @@
 #include "token/claims.h"
 #include "token/token_cache.h"
 
-#define REFUSED_MAX 100	/* refusals in a row that any client may run into */
-
 struct qewd_client {
 	LIST_ENTRY(qewd_client) link;
 	struct qewd_front *front;
@@ -39,7 +37,6 @@ struct qewd_client {
 	LIST_HEAD(, call) calls;	/* open */
 	uint64_t n_calls;
 	struct ratelimit messages, bytes;
-	uint64_t n_refused;		/* in a row, for their rate */
 	struct loop_work release;
 };
 
@@ -183,22 +180,9 @@ is_over_rate(struct qewd_client *c, size_t bytes)
 	const struct conf_limits *limits = &c->front->conf->limits;
 	uint64_t now_ms = clock_mono_ms();
 
-	if (is_limited(c) &&
+	return is_limited(c) &&
 	    (!ratelimit_take(&c->messages, limits->messages_per_second, 1, now_ms) ||
-	    !ratelimit_take(&c->bytes, limits->bytes_per_second, bytes, now_ms))) {
-		c->n_refused++;
-		return true;
-	}
-	c->n_refused = 0;
-	return false;
-}
-
-/* A burst is told so; who goes on as if nothing had been said is shut out. */
-static bool
-is_flooding(const struct qewd_client *c)
-{
-	return c->n_refused > REFUSED_MAX &&
-	    c->n_refused > c->front->conf->limits.messages_per_second;
+	    !ratelimit_take(&c->bytes, limits->bytes_per_second, bytes, now_ms));
 }
 
 static void
@@ -522,7 +506,7 @@ on_event(struct envelope *env, size_t bytes, const uint64_t *ack, void *arg)
 			request_fail(call->request, ERR_TOO_MANY, "too many messages or bytes a "
 			    "second (limits.messages_per_second, limits.bytes_per_second)");
 		}
-		if (c->sio != NULL && is_flooding(c))
+		if (c->sio != NULL)
 			sio_session_close(c->sio, ERR_TOO_MANY, "limits.messages_per_second or "
 			    "limits.bytes_per_second");
 		return;

@@ -16,6 +16,21 @@
 
 #define CLOSE_WITHOUT_CODE 1005
 
+/* What a peer's close code says, for the log (RFC 6455 section 7.4.1). */
+static const struct {
+	int code;
+	const char *text;
+} close_codes[] = {
+	{ 1001, "1001, going away" },
+	{ 1002, "1002, protocol error" },
+	{ 1003, "1003, unsupported data" },
+	{ 1007, "1007, invalid data" },
+	{ 1008, "1008, policy violation" },
+	{ 1009, "1009, message too big" },
+	{ 1011, "1011, internal error" },
+	{ 1013, "1013, try again later" },
+};
+
 struct ws_conn {
 	struct conn *conn;		/* NULL: it has ended */
 	struct loop *loop;
@@ -152,6 +167,9 @@ on_close_frame(int code, const char *reason UNUSED, size_t len UNUSED, void *arg
 
 	if (ws->role == WS_CLIENT)
 		id_random(mask, sizeof(mask));
+	for (size_t i = 0; i < ARRAY_LEN(close_codes); i++)
+		if (close_codes[i].code == code)
+			ws->detail = close_codes[i].text;
 	ws_encode_close(conn_out(ws->conn), code == CLOSE_WITHOUT_CODE ? 0 : code, NULL,
 	    ws->role == WS_CLIENT ? mask : NULL);
 	conn_touch(ws->conn);

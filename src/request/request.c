@@ -173,11 +173,11 @@ request_finish(struct request *r, const struct reply *reply)
 
 /* The message of an error reply. */
 static void
-add_error_message(struct buf *b, const struct request *r, enum err e, const char *text)
+add_error_message(struct buf *b, const struct request *r, enum err e, const char *text, int status)
 {
 	buf_add_str(b, "{\"error\":");
 	buf_add_json_string(b, text, strlen(text));
-	buf_printf(b, ",\"code\":\"%s\",\"status\":{\"code\":%d}", err_code(e), err_http_status(e));
+	buf_printf(b, ",\"code\":\"%s\",\"status\":{\"code\":%d}", err_code(e), status);
 	if (err_http_status(e) == 401)
 		buf_add_str(b, ",\"disconnect\":true");
 	buf_add_str(b, ",\"by\":");
@@ -191,6 +191,12 @@ add_error_message(struct buf *b, const struct request *r, enum err e, const char
 void
 request_fail(struct request *r, enum err e, const char *text)
 {
+	request_fail_status(r, e, text, err_http_status(e));
+}
+
+void
+request_fail_status(struct request *r, enum err e, const char *text, int status)
+{
 	struct buf message = { 0 };
 	struct json_object body;
 	struct json_scan scan;
@@ -200,7 +206,7 @@ request_fail(struct request *r, enum err e, const char *text)
 	};
 
 	assert(e != ERR_NONE);
-	add_error_message(&message, r, e, text != NULL ? text : err_text(e));
+	add_error_message(&message, r, e, text != NULL ? text : err_text(e), status);
 	json_scan_init(&scan, message.data, message.len, 8);
 	if (!json_scan_members(&scan, &final.message, &envelope_names, &body, -1, NULL))
 		fatalx("own error message does not scan");

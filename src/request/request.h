@@ -88,6 +88,8 @@ void		 request_reply(struct request *, const struct reply *);
 void		 request_finish(struct request *, const struct reply *);
 /* text NULL: the usual one of the error; detail for the log only.  Before request_submit() too. */
 void		 request_fail(struct request *, enum err, const char *text);
+/* The same with another HTTP status than the error's own. */
+void		 request_fail_status(struct request *, enum err, const char *text, int status);
 
 /*
  * For origins: whoever asked is gone.  The request goes on to its final or its

@@ -698,6 +698,17 @@ on_finish(struct worker *w, const struct handler_msg *msg)
 	next_work(w);
 }
 
+/* The HTTP status a handler asked for, if it is one of an error. */
+static int
+status_of(const struct handler_msg *msg)
+{
+	uint64_t status;
+
+	if (json_number_u64(msg->text, msg->status, &status) && status >= 400 && status <= 599)
+		return (int)status;
+	return err_http_status(ERR_HANDLER_ERROR);
+}
+
 /* An exception's first line; more of it is for the worker's stderr. */
 static void
 on_fail(struct worker *w, const struct handler_msg *msg)
@@ -717,7 +728,8 @@ on_fail(struct worker *w, const struct handler_msg *msg)
 		json_string_get(msg->text, msg->error, &error);
 		text = buf_take(&error);
 		text[strcspn(text, "\r\n")] = '\0';
-		request_fail(r, ERR_HANDLER_ERROR, text[0] != '\0' ? text : NULL);
+		request_fail_status(r, ERR_HANDLER_ERROR, text[0] != '\0' ? text : NULL,
+		    status_of(msg));
 		free(text);
 	}
 	next_work(w);
