@@ -23,7 +23,7 @@
 enum conf_audience { CONF_FOR_BROWSERS, CONF_FOR_NODES, CONF_FOR_BOTH };
 
 struct conf_listener {
-	char *address;			/* as written: "127.0.0.1:8080", "[::]:8080", "unix:/path" */
+	char *address;			/* as written: "[::]:8080", "unix:/path" */
 	char *host;			/* NULL: a UNIX socket */
 	uint16_t port;
 	char *unix_path;		/* NULL: TCP */

@@ -41,7 +41,8 @@ conf_load(const char *path, char **error)
 	conf->path = xstrdup(path);
 	if ((tree = conf_tree_load(path, &faults)) != NULL) {
 		conf_check_tree(tree->root, &faults);
-		build(conf, tree->root, &faults);
+		if (!faults.has_more)	/* else not every value was looked at */
+			build(conf, tree->root, &faults);
 		conf_tree_free(tree);
 	}
 	*error = NULL;
@@ -131,8 +132,9 @@ resolve_listener(struct conf_listener *listener, const struct conf_node *entry,
 	free(listener->unix_path);
 	listener->unix_path = absolute;
 	if (strlen(absolute) > UNIX_PATH_MAX)
-		conf_node_fault(node, faults, "listen[].address: the path %s is longer than %d bytes",
-		    absolute, UNIX_PATH_MAX);
+		conf_node_fault(node, faults,
+		    "listen[].address: the path %s is longer than %d bytes", absolute,
+		    UNIX_PATH_MAX);
 }
 
 /* Port 0 is another one each time. */

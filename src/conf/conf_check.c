@@ -144,12 +144,13 @@ add_advice(struct buf *out, const char *section, const char *key)
 }
 
 static void
-fault_unknown(const struct place *at, const struct place *key, const struct conf_node *map, size_t i)
+fault_unknown(const struct place *at, const struct place *key, const struct conf_node *map,
+    size_t i)
 {
 	struct buf advice = { 0 };
 
 	add_advice(&advice, at->name, map->key[i].name);
-	conf_faults_add(at->faults, map->source->name, map->key[i].line,
+	conf_faults_add(at->faults, map->item[i]->source->name, map->key[i].line,
 	    "%s: unknown key; %s", key->shown, buf_str(&advice));
 	buf_free(&advice);
 }

@@ -16,7 +16,8 @@
 
 /*
  * Notes unknown and missing keys, values of a wrong type, out of limits or not
- * well-formed, and what is not supported yet.  Values found bad are marked.
+ * well-formed, and what is not supported yet.  Values found bad are marked; once
+ * there are more faults than are told, the rest is not looked at.
  */
 void		 conf_check_tree(struct conf_node *root, struct conf_faults *);
 

@@ -178,7 +178,8 @@ read_file(struct conf_tree *tree, const char *path, struct conf_faults *faults)
 	if (root == NULL)
 		return NULL;
 	if (root->kind != CONF_MAP) {
-		conf_node_fault(root, faults, "the file must hold a map: lines of \"option: value\"");
+		conf_node_fault(root, faults,
+		    "the file must hold a map: lines of \"option: value\"");
 		conf_node_free(root);
 		return NULL;
 	}

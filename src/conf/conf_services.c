@@ -95,7 +95,8 @@ check_name(struct builder *b, const char *name, const struct conf_node *node)
 	const char *wrong = conf_check_name(name);
 
 	if (wrong != NULL)
-		conf_faults_add(b->faults, node->source->name, node->line, "\"%s\" %s", name, wrong);
+		conf_faults_add(b->faults, node->source->name, node->line, "\"%s\" %s", name,
+		    wrong);
 }
 
 static void
@@ -114,8 +115,11 @@ new_destination(struct builder *b, const char *name, const struct conf_node *map
 	struct conf *conf = b->conf;
 	struct conf_destination *d;
 
-	conf->destinations = xreallocarray(conf->destinations, conf->n_destinations + 1,
-	    sizeof(*conf->destinations));
+	/* The array is a power of two long. */
+	if ((conf->n_destinations & (conf->n_destinations - 1)) == 0)
+		conf->destinations = xreallocarray(conf->destinations,
+		    conf->n_destinations > 0 ? 2 * conf->n_destinations : 1,
+		    sizeof(*conf->destinations));
 	d = &conf->destinations[conf->n_destinations++];
 	*d = (struct conf_destination){ .name = xstrdup(name) };
 	conf_fill("destinations.*", map, d);

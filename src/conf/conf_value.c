@@ -340,12 +340,13 @@ conf_value_url(const char *text, struct conf_url *url)
 	if (!parse_url_port(rest, &port, &rest))
 		wrong = "has no proper port; write ws://host:port";
 	else if (*rest != '\0' && strcmp(rest, "/") != 0)
-		wrong = "must not have a path: nodes are asked at /socket.io/; write ws://host:port";
+		wrong = "must not have a path: it is always /socket.io/; write ws://host:port";
 	if (wrong != NULL) {
 		free(host);
 		return wrong;
 	}
-	url->text = xasprintf(strchr(host, ':') != NULL ? "ws://[%s]:%u" : "ws://%s:%u", host, port);
+	url->text = xasprintf(strchr(host, ':') != NULL ? "ws://[%s]:%u" : "ws://%s:%u", host,
+	    port);
 	url->host = host;
 	url->port = port;
 	return NULL;
@@ -443,7 +444,7 @@ conf_check_path(const char *text)
 		return "must be at most 1,024 bytes long";
 	for (const char *p = text; *p != '\0'; p++)
 		if (*p <= ' ' || *p >= 0x7f || strchr("?#%\\\"<>", *p) != NULL)
-			return "must be a path of printable ASCII without blanks and ? # % \\ \" < >";
+			return "must be printable ASCII without blanks and ? # % \\ \" < >";
 	if (strstr(text, "//") != NULL || strstr(text, "/./") != NULL ||
 	    strstr(text, "/../") != NULL)
 		return "must not hold \"//\", \"/./\" or \"/../\"";

@@ -1,0 +1,1145 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The configuration as operators write it: what it becomes, what is refused and in
+ * which words, and that the table of options, conf/full.yaml, `usherd --defaults`
+ * and usher.yaml(5) say the same.
+ *
+ * The environment variable srcdir says where the sources are (the folder of the tests).
+ */
+#include "conf/conf.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/xmalloc.h"
+#include "conf/conf_file.h"
+#include "conf/conf_table.h"
+#include "conf/conf_value.h"
+#include "unit.h"
+
+#define SECRET "0123456789abcdef0123456789abcdef"
+#define LISTEN "listen: [{ address: \"127.0.0.1:8080\" }]\n"
+#define JWT    "jwt: { secret: \"" SECRET "\" }\n"
+#define HEAD   LISTEN JWT
+
+static char folder[] = "/tmp/check_conf.XXXXXX";	/* the current directory of each test */
+
+static void
+write_bytes(const char *name, const char *bytes, size_t len)
+{
+	FILE *f = fopen(name, "w");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_uint_eq(fwrite(bytes, 1, len, f), len);
+	fclose(f);
+}
+
+static void
+write_text(const char *name, const char *text)
+{
+	write_bytes(name, text, strlen(text));
+}
+
+static void
+enter_folder(void)
+{
+	strcpy(folder + strlen(folder) - 6, "XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	ck_assert_int_eq(chdir(folder), 0);
+}
+
+static void
+leave_folder(void)
+{
+	char *command = xasprintf("rm -rf %s", folder);
+
+	ck_assert_int_eq(chdir("/"), 0);
+	ck_assert_int_eq(system(command), 0);
+	free(command);
+}
+
+static struct conf *
+load_good(const char *text)
+{
+	struct conf *conf;
+	char *error;
+
+	write_text("u.yaml", text);
+	conf = conf_load("u.yaml", &error);
+	ck_assert_msg(conf != NULL, "%s", error);
+	ck_assert_ptr_null(error);
+	return conf;
+}
+
+/* The faults of a text that must be refused.  Gives. */
+static char *
+load_bad(const char *text)
+{
+	struct conf *conf;
+	char *error;
+
+	write_text("u.yaml", text);
+	conf = conf_load("u.yaml", &error);
+	ck_assert_msg(conf == NULL, "accepted: %s", text);
+	ck_assert_ptr_nonnull(error);
+	return error;
+}
+
+START_TEST(the_least_configuration_has_all_defaults)
+{
+	struct conf *conf = load_good(HEAD);
+	char host[256];
+
+	gethostname(host, sizeof(host));
+	ck_assert_str_eq(conf->node, host);
+	ck_assert_str_eq(conf->path, "u.yaml");
+	ck_assert_uint_eq(conf->threads, 1);
+	ck_assert_uint_eq(conf->n_listeners, 1);
+	ck_assert_str_eq(conf->listeners[0].address, "127.0.0.1:8080");
+	ck_assert_str_eq(conf->listeners[0].host, "127.0.0.1");
+	ck_assert_uint_eq(conf->listeners[0].port, 8080);
+	ck_assert_int_eq(conf->listeners[0].audience, CONF_FOR_BROWSERS);
+	ck_assert_uint_eq(conf->listeners[0].n_origins, 0);
+	ck_assert_uint_eq(conf->jwt.n_secrets, 1);
+	ck_assert_uint_eq(conf->jwt.secrets[0].len, 32);
+	ck_assert_mem_eq(conf->jwt.secrets[0].bytes, SECRET, 32);
+	ck_assert_str_eq(conf->jwt.secrets[0].id, "1");
+	ck_assert_uint_eq(conf->jwt.lifetime_s, 300);
+	ck_assert_str_eq(conf->socketio.path, "/socket.io/");
+	ck_assert_uint_eq(conf->socketio.ping_interval_ms, 25000);
+	ck_assert_uint_eq(conf->socketio.ping_timeout_ms, 20000);
+	ck_assert_uint_eq(conf->socketio.connect_timeout_ms, 45000);
+	ck_assert_uint_eq(conf->limits.sessions, 65536);
+	ck_assert_uint_eq(conf->limits.sessions_per_address, 1024);
+	ck_assert_uint_eq(conf->limits.in_flight_per_session, 64);
+	ck_assert_uint_eq(conf->limits.messages_per_second, 1000);
+	ck_assert_uint_eq(conf->limits.bytes_per_second, 10000000);
+	ck_assert_uint_eq(conf->limits.message, 1000000);
+	ck_assert_uint_eq(conf->limits.reply, 32000000);
+	ck_assert_uint_eq(conf->limits.handler_message, 64000000);
+	ck_assert_uint_eq(conf->limits.send_queue, 4000000);
+	ck_assert_uint_eq(conf->limits.http_head, 16384);
+	ck_assert_uint_eq(conf->limits.json_depth, 64);
+	ck_assert_uint_eq(conf->timeouts.http_head_ms, 10000);
+	ck_assert_uint_eq(conf->timeouts.handshake_ms, 10000);
+	ck_assert_uint_eq(conf->timeouts.dial_ms, 10000);
+	ck_assert_uint_eq(conf->timeouts.idle_ms, 75000);
+	ck_assert_uint_eq(conf->timeouts.request_ms, 60000);
+	ck_assert_uint_eq(conf->timeouts.drain_ms, 30000);
+	ck_assert_int_eq(conf->log_level, LOG_LEVEL_INFO);
+	ck_assert_uint_eq(conf->log_slow_ms, 2000);
+	ck_assert_uint_eq(conf->n_destinations + conf->n_services + conf->n_applications +
+	    conf->n_statics, 0);
+	conf_unref(conf);
+	conf_unref(NULL);
+}
+END_TEST
+
+START_TEST(a_reference_keeps_the_configuration)
+{
+	struct conf *conf = load_good(HEAD);
+
+	ck_assert_ptr_eq(conf_ref(conf), conf);
+	conf_unref(conf);
+	ck_assert_uint_eq(conf->listeners[0].port, 8080);
+	conf_unref(conf);
+}
+END_TEST
+
+START_TEST(what_is_written_replaces_the_defaults)
+{
+	struct conf *conf = load_good(
+	    "node: master-1\n"
+	    "threads: 1\n"
+	    "listen:\n"
+	    "  - { address: \"[0:0::0]:8080\", for: both,\n"
+	    "      origins: [\"https://a.example.org\", \"https://*.example.org:8443\", \"*\"] }\n"
+	    "  - { address: \"unix:web.sock\", for: nodes }\n"
+	    "  - { address: \"127.0.0.1:0\" }\n"
+	    "  - { address: \"127.0.0.1:0\" }\n"
+	    "jwt: { secret: abc, allow_short_secret: true, algorithms: [HS256], lifetime: 2h }\n"
+	    "socketio: { path: /io, ping_interval: 100ms }\n"
+	    "limits: { sessions: off, message: 2MiB, reply: 5000000, bytes_per_second: \"3KB\" }\n"
+	    "timeouts: { request: 5m }\n"
+	    "log: { level: debug, slow: off, format: text }\n");
+
+	ck_assert_str_eq(conf->node, "master-1");
+	ck_assert_str_eq(conf->listeners[0].host, "::");
+	ck_assert_int_eq(conf->listeners[0].audience, CONF_FOR_BOTH);
+	ck_assert_uint_eq(conf->listeners[0].n_origins, 3);
+	ck_assert_str_eq(conf->listeners[0].origins[1], "https://*.example.org:8443");
+	ck_assert_ptr_null(conf->listeners[1].host);
+	ck_assert_int_eq(conf->listeners[1].unix_path[0], '/');
+	ck_assert_ptr_nonnull(strstr(conf->listeners[1].unix_path, "/web.sock"));
+	ck_assert_int_eq(conf->listeners[1].audience, CONF_FOR_NODES);
+	ck_assert_uint_eq(conf->listeners[2].port, 0);
+	ck_assert_uint_eq(conf->jwt.secrets[0].len, 3);
+	ck_assert_uint_eq(conf->jwt.lifetime_s, 7200);
+	ck_assert_str_eq(conf->socketio.path, "/io/");
+	ck_assert_uint_eq(conf->socketio.ping_interval_ms, 100);
+	ck_assert_uint_eq(conf->limits.sessions, CONF_NO_LIMIT);
+	ck_assert_uint_eq(conf->limits.message, 2 * 1024 * 1024);
+	ck_assert_uint_eq(conf->limits.reply, 5000000);
+	ck_assert_uint_eq(conf->limits.bytes_per_second, 3000);
+	ck_assert_uint_eq(conf->timeouts.request_ms, 300000);
+	ck_assert_int_eq(conf->log_level, LOG_LEVEL_DEBUG);
+	ck_assert_uint_eq(conf->log_slow_ms, CONF_NO_LIMIT);
+	conf_unref(conf);
+}
+END_TEST
+
+START_TEST(the_list_of_the_qewd_article_works_as_written)
+{
+	struct conf *conf = load_good(HEAD
+	    "u_services:\n"
+	    "  - application: jwt\n"
+	    "    types:\n"
+	    "      login: { url: \"ws://127.0.0.1:8081\", application: test-app }\n"
+	    "      steps: { url: \"http://127.0.0.1:8081/\", application: test-app, timeout: 5s }\n"
+	    "      plain: { url: \"http://Node.example.org\" }\n"
+	    "  - application: other\n"
+	    "    types: { \"*\": { url: \"ws://[0::1]:81\", application: test-app } }\n"
+	    "  - application: jwt\n"
+	    "    types: { \"report.*\": { url: \"ws://127.0.0.1:82\", application: test-app } }\n");
+	const struct conf_service *s = conf->services;
+
+	ck_assert_uint_eq(conf->n_services, 2);
+	ck_assert_str_eq(s[0].application, "jwt");
+	ck_assert_uint_eq(s[0].n_routes, 4);
+	ck_assert_str_eq(s[0].routes[0].pattern, "login");
+	ck_assert_str_eq(s[0].routes[0].destination->name, "test-app@ws://127.0.0.1:8081");
+	ck_assert_str_eq(s[0].routes[0].destination->application, "test-app");
+	ck_assert_uint_eq(s[0].routes[0].destination->n_urls, 1);
+	ck_assert_str_eq(s[0].routes[0].destination->urls[0].text, "ws://127.0.0.1:8081");
+	ck_assert_uint_eq(s[0].routes[0].destination->links, 8);
+	ck_assert_uint_eq(s[0].routes[0].destination->queue, 10000);
+	ck_assert_uint_eq(s[0].routes[0].destination->queue_bytes, 64000000);
+	ck_assert_uint_eq(s[0].routes[0].timeout_ms, 0);
+	ck_assert_ptr_eq(s[0].routes[1].destination, s[0].routes[0].destination);
+	ck_assert_uint_eq(s[0].routes[1].timeout_ms, 5000);
+	ck_assert_str_eq(s[0].routes[2].destination->application, "jwt");
+	ck_assert_str_eq(s[0].routes[2].destination->urls[0].host, "node.example.org");
+	ck_assert_uint_eq(s[0].routes[2].destination->urls[0].port, 80);
+	ck_assert_str_eq(s[0].routes[3].pattern, "report.*");
+	ck_assert_str_eq(s[1].routes[0].pattern, "*");
+	ck_assert_str_eq(s[1].routes[0].destination->urls[0].text, "ws://[::1]:81");
+	ck_assert_str_eq(s[1].routes[0].destination->urls[0].host, "::1");
+	ck_assert_uint_eq(conf->n_destinations, 4);
+	conf_unref(conf);
+}
+END_TEST
+
+START_TEST(qewds_object_works_as_json)
+{
+	struct conf *conf = load_good(HEAD
+	    "u_services: {\n"
+	    "  \"destinations\": {\n"
+	    "    \"auth\": { \"application\": \"remote\", \"host\": \"http://10.0.0.5:8081\" },\n"
+	    "    \"pay\": { \"application\": \"pay-app\", \"url\": \"ws://10.0.0.6:8081\" }\n"
+	    "  },\n"
+	    "  \"routes\": [\n"
+	    "    { \"application\": \"web\",\n"
+	    "      \"types\": { \"login\": { \"destination\": \"auth\" },\n"
+	    "      \"buy\": { \"destination\": \"pay\" },\n"
+	    "      \"x\": { \"url\": \"http://10.0.0.7\", \"application\": \"y\" } } }\n"
+	    "  ]\n"
+	    "}\n");
+	const struct conf_route *r = conf->services[0].routes;
+
+	ck_assert_uint_eq(conf->n_services, 1);
+	ck_assert_str_eq(r[0].destination->name, "auth");
+	ck_assert_str_eq(r[0].destination->application, "remote");
+	ck_assert_str_eq(r[0].destination->urls[0].text, "ws://10.0.0.5:8081");
+	ck_assert_str_eq(r[1].destination->urls[0].text, "ws://10.0.0.6:8081");
+	ck_assert_str_eq(r[2].destination->urls[0].text, "ws://10.0.0.7:80");
+	conf_unref(conf);
+}
+END_TEST
+
+START_TEST(routes_find_destinations_and_local_applications)
+{
+	struct conf *conf = load_good(HEAD
+	    "u_services: [{ application: web, types: { a: { destination: auth },\n"
+	    "    b: { destination: here, timeout: 100ms } } }]\n"
+	    "destinations:\n"
+	    "  auth: { application: x, urls: [\"ws://h1:1\", \"ws://h2:2\"], protocol: qewd,\n"
+	    "    links: 3, timeout: 7s, queue: off, queue_bytes: 1KiB }\n"
+	    "applications: { here: { command: [\"python3\", \"handler.py\"] } }\n");
+	const struct conf_route *r = conf->services[0].routes;
+
+	ck_assert_str_eq(r[0].destination->name, "auth");
+	ck_assert_ptr_null(r[0].application);
+	ck_assert_uint_eq(r[0].destination->n_urls, 2);
+	ck_assert_str_eq(r[0].destination->urls[1].host, "h2");
+	ck_assert_int_eq(r[0].destination->protocol, CONF_PROTOCOL_QEWD);
+	ck_assert_uint_eq(r[0].destination->links, 3);
+	ck_assert_uint_eq(r[0].destination->timeout_ms, 7000);
+	ck_assert_uint_eq(r[0].destination->queue, CONF_NO_LIMIT);
+	ck_assert_uint_eq(r[0].destination->queue_bytes, 1024);
+	ck_assert_ptr_null(r[1].destination);
+	ck_assert_ptr_eq(r[1].application, &conf->applications[0]);
+	ck_assert_uint_eq(r[1].timeout_ms, 100);
+	conf_unref(conf);
+}
+END_TEST
+
+START_TEST(an_application_knows_its_worker_processes)
+{
+	struct conf *conf;
+	char *here = realpath(".", NULL);
+	struct conf_application *a;
+
+	ck_assert_int_eq(mkdir("sub", 0700), 0);
+	conf = load_good(HEAD
+	    "applications:\n"
+	    "  one: { command: [\"python3\", \"handler.py\", \"\"],\n"
+	    "    pool: { size: 4, concurrency: 1 } }\n"
+	    "  two: { command: [./run], directory: sub, \n"
+	    "    environment: { A: 1, B: \"x=y\", C: \"\" },\n"
+	    "    pass_environment: [LD_LIBRARY_PATH], pool: { queue: 5, deadline: 1s,\n"
+	    "    start_timeout: 2s, stop_grace: 3s } }\n");
+	a = conf->applications;
+	ck_assert_uint_eq(conf->n_applications, 2);
+	ck_assert_str_eq(a[0].name, "one");
+	ck_assert_str_eq(a[0].command[1], "handler.py");
+	ck_assert_str_eq(a[0].command[2], "");
+	ck_assert_ptr_null(a[0].command[3]);
+	ck_assert_str_eq(a[0].directory, here);
+	ck_assert_ptr_null(a[0].environment[0]);
+	ck_assert_ptr_null(a[0].pass_environment[0]);
+	ck_assert_uint_eq(a[0].pool_size, 4);
+	ck_assert_uint_eq(a[0].pool_queue, 10000);
+	ck_assert_uint_eq(a[0].pool_deadline_ms, 55000);
+	ck_assert_uint_eq(a[0].pool_start_timeout_ms, 30000);
+	ck_assert_uint_eq(a[0].pool_stop_grace_ms, 10000);
+	ck_assert_ptr_nonnull(strstr(a[1].directory, "/sub"));
+	ck_assert_str_eq(a[1].environment[0], "A=1");
+	ck_assert_str_eq(a[1].environment[1], "B=x=y");
+	ck_assert_str_eq(a[1].environment[2], "C=");
+	ck_assert_ptr_null(a[1].environment[3]);
+	ck_assert_str_eq(a[1].pass_environment[0], "LD_LIBRARY_PATH");
+	ck_assert_uint_eq(a[1].pool_size, 2);
+	ck_assert_uint_eq(a[1].pool_queue, 5);
+	ck_assert_uint_eq(a[1].pool_deadline_ms, 1000);
+	conf_unref(conf);
+	free(here);
+}
+END_TEST
+
+START_TEST(secrets_come_from_files_too)
+{
+	struct conf *conf;
+
+	write_text("a.secret", SECRET "\n");
+	write_bytes("b.secret", "01234567\0\n0123456789abcdef01234567\n\n", 36);
+	conf = load_good(LISTEN "jwt: { secret_file: a.secret }\n");
+	ck_assert_uint_eq(conf->jwt.secrets[0].len, 32);
+	conf_unref(conf);
+	conf = load_good(LISTEN "jwt: { secrets: [{ id: new, secret_file: b.secret },\n"
+	    "  { secret: \"" SECRET "x\" }] }\n");
+	ck_assert_uint_eq(conf->jwt.n_secrets, 2);
+	ck_assert_str_eq(conf->jwt.secrets[0].id, "new");
+	ck_assert_uint_eq(conf->jwt.secrets[0].len, 35);
+	ck_assert_mem_eq(conf->jwt.secrets[0].bytes + 7, "7\0\n0", 4);
+	ck_assert_str_eq(conf->jwt.secrets[1].id, "2");
+	ck_assert_uint_eq(conf->jwt.secrets[1].len, 33);
+	conf_unref(conf);
+}
+END_TEST
+
+START_TEST(the_environment_fills_in_values)
+{
+	struct conf *conf;
+	char *error;
+
+	setenv("CHECK_CONF_SECRET", SECRET, 1);
+	setenv("CHECK_CONF_SIZE", "7", 1);
+	setenv("CHECK_CONF_EMPTY", "", 1);
+	unsetenv("CHECK_CONF_NONE");
+	conf = load_good(LISTEN
+	    "node: a-${CHECK_CONF_NONE:-b}-${CHECK_CONF_EMPTY:-c}-${CHECK_CONF_EMPTY}-$d-$${e}\n"
+	    "jwt: { secret: \"${CHECK_CONF_SECRET}\" }\n"
+	    "applications: { x: { command: [\"${CHECK_CONF_SIZE}\", \"$HOME\"],\n"
+	    "    pool: { size: \"${CHECK_CONF_SIZE}\" } } }\n");
+	ck_assert_str_eq(conf->node, "a-b-c--$d-${e}");
+	ck_assert_mem_eq(conf->jwt.secrets[0].bytes, SECRET, 32);
+	ck_assert_uint_eq(conf->applications[0].pool_size, 7);
+	ck_assert_str_eq(conf->applications[0].command[0], "7");
+	ck_assert_str_eq(conf->applications[0].command[1], "$HOME");
+	conf_unref(conf);
+	error = load_bad(HEAD "node: \"${CHECK_CONF_NONE}\"\n");
+	ck_assert_str_eq(error, "u.yaml:3: the environment has no CHECK_CONF_NONE; "
+	    "set it, or write ${CHECK_CONF_NONE:-default}");
+	free(error);
+}
+END_TEST
+
+START_TEST(included_files_are_merged)
+{
+	struct conf *conf;
+	char *error, *here = realpath(".", NULL);
+
+	ck_assert_int_eq(mkdir("conf.d", 0700), 0);
+	ck_assert_int_eq(mkdir("conf.d/h", 0700), 0);
+	write_text("conf.d/10.yaml",
+	    "limits: { reply: 2MB }\n"
+	    "u_services: [{ application: a, types: { y: { destination: here } } }]\n"
+	    "applications: { here: { command: [x] }, there: { command: [x], directory: h } }\n");
+	write_text("conf.d/20.yaml", "listen: [{ address: \"127.0.0.1:8081\" }]\n");
+	write_text("extra", "node: extra\n");
+	conf = load_good(HEAD
+	    "include: [\"conf.d/*.yaml\", extra, \"none/*.yaml\"]\n"
+	    "limits: { message: 1KB }\n"
+	    "u_services: [{ application: a, types: { x: { url: \"ws://h\" } } }]\n");
+	ck_assert_uint_eq(conf->limits.message, 1000);
+	ck_assert_uint_eq(conf->limits.reply, 2000000);
+	ck_assert_str_eq(conf->node, "extra");
+	ck_assert_uint_eq(conf->n_listeners, 2);
+	ck_assert_uint_eq(conf->listeners[1].port, 8081);
+	ck_assert_uint_eq(conf->services[0].n_routes, 2);
+	ck_assert(strncmp(conf->applications[0].directory, here, strlen(here)) == 0);
+	ck_assert_str_eq(conf->applications[0].directory + strlen(here), "/conf.d");
+	ck_assert_str_eq(conf->applications[1].directory + strlen(here), "/conf.d/h");
+	conf_unref(conf);
+
+	write_text("conf.d/30.yaml", "limits:\n  reply: 3MB\n  mesage: 1KB\n"
+	    "applications: { there: { command: [y] } }\nlisten: x\ninclude: [a]\n");
+	error = load_bad(HEAD "include: [\"conf.d/*.yaml\", missing.yaml]\n");
+	ck_assert_str_eq(error,
+	    "conf.d/30.yaml:2: \"reply\" is given in conf.d/10.yaml, line 1 already\n"
+	    "conf.d/30.yaml:3: limits.mesage: unknown key; did you mean \"message\"?\n"
+	    "conf.d/30.yaml:4: \"command\" is given in conf.d/10.yaml, line 3 already\n"
+	    "conf.d/30.yaml:5: \"listen\" is given in u.yaml, line 1 already\n"
+	    "conf.d/30.yaml:6: an included file must not include others\n"
+	    "missing.yaml:1: the file cannot be read: No such file or directory");
+	free(error);
+	free(here);
+}
+END_TEST
+
+START_TEST(files_are_found_beside_the_configuration)
+{
+	struct conf *conf;
+	char *error;
+
+	ck_assert_int_eq(mkdir("[a]*", 0700), 0);
+	write_text("[a]*/x.js", "//");
+	write_text("[a]*/more.yaml", "static: [{ path: /x.js, file: x.js }]\n");
+	write_text("[a]*/u.yaml", HEAD "include: [\"mor?.yaml\"]\n");
+	conf = conf_load("[a]*/u.yaml", &error);
+	ck_assert_msg(conf != NULL, "%s", error);
+	ck_assert_uint_eq(conf->n_statics, 1);
+	ck_assert_str_eq(conf->statics[0].path, "/x.js");
+	ck_assert_int_eq(conf->statics[0].file[0], '/');
+	ck_assert_int_eq(access(conf->statics[0].file, R_OK), 0);
+	conf_unref(conf);
+}
+END_TEST
+
+#define TYPE(text)   HEAD "u_services: [{ application: a, types: { t: " text " } }]\n"
+#define DEST(text)   HEAD "destinations: { d: " text " }\n"
+#define APP(text)    HEAD "applications: { x: " text " }\n"
+#define ORIGIN(text) "listen: [{ address: \"127.0.0.1:1\", origins: [\"" text "\"] }]\n" JWT
+
+/* Each of these has faults; the words are those of the first. */
+static const struct {
+	const char *text;
+	const char *fault;
+} bad[] = {
+	{ "", "u.yaml:1: the file is empty" },
+	{ "just text\n", "u.yaml:1: the file must hold a map" },
+	{ "[]\n", "u.yaml:1: the file must hold a map" },
+	{ JWT, "u.yaml:1: \"listen\" is missing" },
+	{ LISTEN, "u.yaml:1: \"jwt\" is missing" },
+	{ HEAD "nodes: a\n", "u.yaml:3: nodes: unknown key; did you mean \"node\"?" },
+	{ HEAD "xyzzyxyzzy: a\n", "u.yaml:3: xyzzyxyzzy: unknown key; known here: node, include" },
+	{ HEAD "limits: { mesage: 1KB }\n",
+	    "u.yaml:3: limits.mesage: unknown key; did you mean \"message\"?" },
+	{ HEAD "limits.message: 1KB\n", "u.yaml:3: limits.message: unknown key" },
+	{ HEAD "node: a\nnode: b\n", "u.yaml:4: duplicate key \"node\"" },
+	{ HEAD "node: [a]\n", "u.yaml:3: node: must be text" },
+	{ HEAD "node: 5\n", "u.yaml:3: node: must be text: put it in quotes" },
+	{ HEAD "node: true\n", "u.yaml:3: node: must be text: put it in quotes" },
+	{ HEAD "node:\n", "u.yaml:3: node: has no value" },
+	{ HEAD "node: \"\"\n", "u.yaml:3: node: must be a name" },
+	{ HEAD "node: \"a\\tb\"\n", "u.yaml:3: node: must be a name without control" },
+	{ HEAD "limits: 5\n", "u.yaml:3: limits: must be a map" },
+	{ HEAD "limits:\n", "u.yaml:3: limits: must be a map" },
+	{ HEAD "static: { path: /x }\n", "u.yaml:3: static: must be a list" },
+	{ HEAD "static: [5]\n", "u.yaml:3: static[]: must be a map" },
+	{ HEAD "threads: 2\n", "u.yaml:3: threads: not supported yet: more than 1" },
+	{ HEAD "threads: many\n", "u.yaml:3: threads: must be auto, or a number" },
+	{ HEAD "threads: 0\n", "u.yaml:3: threads: must be auto, or a number from 1 to 256" },
+	{ HEAD "include: x.yaml\n", "u.yaml:3: include: must be a list" },
+	{ HEAD "include: [no.yaml]\n", "no.yaml:1: the file cannot be read: No such file" },
+
+	{ "listen: []\n" JWT, "u.yaml:1: listen: must have 1 to 64 entries" },
+	{ "listen: 8080\n" JWT, "u.yaml:1: listen: must be a list" },
+	{ "listen: [{}]\n" JWT, "u.yaml:1: listen[]: \"address\" is missing" },
+	{ "listen: [{ address: \"8080\" }]\n" JWT,
+	    "u.yaml:1: listen[].address: must be a numeric" },
+	{ "listen: [{ address: \"localhost:80\" }]\n" JWT,
+	    "u.yaml:1: listen[].address: must be a" },
+	{ "listen: [{ address: \"1.2.3.4:65536\" }]\n" JWT, "u.yaml:1: listen[].address: must be" },
+	{ "listen: [{ address: \"1.2.3.4\" }]\n" JWT, "u.yaml:1: listen[].address: must be" },
+	{ "listen: [{ address: \"1.2.3.4:\" }]\n" JWT, "u.yaml:1: listen[].address: must be" },
+	{ "listen: [{ address: \"1.2.3.4:+1\" }]\n" JWT, "u.yaml:1: listen[].address: must be" },
+	{ "listen: [{ address: \"::1:80\" }]\n" JWT, "u.yaml:1: listen[].address: must be" },
+	{ "listen: [{ address: \"[::1:80\" }]\n" JWT, "u.yaml:1: listen[].address: must be" },
+	{ "listen: [{ address: \"[::1]80\" }]\n" JWT, "u.yaml:1: listen[].address: must be" },
+	{ "listen: [{ address: \"unix:\" }]\n" JWT,
+	    "u.yaml:1: listen[].address: must name a path" },
+	{ "listen: [{ address: \"unix:/" SECRET SECRET SECRET SECRET "\" }]\n" JWT,
+	    "u.yaml:1: listen[].address: has a path that is too long" },
+	{ "listen: [{ address: \"1.2.3.4:80\" }, { address: \"1.2.3.4:80\" }]\n" JWT,
+	    "u.yaml:1: listen[].address: this address is given twice" },
+	{ "listen: [{ address: \"unix:a\" }, { address: \"unix:a\" }]\n" JWT,
+	    "u.yaml:1: listen[].address: this address is given twice" },
+	{ "listen: [{ address: \"1.2.3.4:80\", for: all }]\n" JWT,
+	    "u.yaml:1: listen[].for: must be browsers, nodes or both" },
+	{ "listen: [{ address: \"1.2.3.4:80\", for: [both] }]\n" JWT,
+	    "u.yaml:1: listen[].for: must be browsers, nodes or both" },
+	{ "listen: [{ address: \"1.2.3.4:80\", tls: {} }]\n" JWT,
+	    "u.yaml:1: listen[].tls: not supported yet (TLS)" },
+	{ "listen: [{ address: \"1.2.3.4:80\", trusted_proxies: [] }]\n" JWT,
+	    "u.yaml:1: listen[].trusted_proxies: not supported yet" },
+	{ "listen: [{ address: \"1.2.3.4:80\", nodes: [] }]\n" JWT,
+	    "u.yaml:1: listen[].nodes: not supported yet" },
+	{ ORIGIN("example.org"), "u.yaml:1: listen[].origins[]: must be \"https://host\"" },
+	{ ORIGIN("null"), "u.yaml:1: listen[].origins[]: must be \"https://host\"" },
+	{ ORIGIN("https://"), "u.yaml:1: listen[].origins[]: must be \"https://host\"" },
+	{ ORIGIN("https://*"), "u.yaml:1: listen[].origins[]: must be \"https://host\"" },
+	{ ORIGIN("https://a.*.b"), "u.yaml:1: listen[].origins[]: must be \"https://host\"" },
+	{ ORIGIN("https://a:0"), "u.yaml:1: listen[].origins[]: must be \"https://host\"" },
+	{ ORIGIN("https://a/"), "u.yaml:1: listen[].origins[]: must end behind host and port" },
+
+	{ LISTEN "jwt: {}\n", "u.yaml:2: jwt: must have exactly one of secret, secret_file" },
+	{ LISTEN "jwt: { secret: \"" SECRET "\", secret_file: x }\n",
+	    "u.yaml:2: jwt: must have ex" },
+	{ LISTEN "jwt: { secret: short }\n", "u.yaml:2: the secret has 5 bytes: it must have 32" },
+	{ LISTEN "jwt: { secret: \"\", allow_short_secret: true }\n",
+	    "u.yaml:2: jwt.secret: must" },
+	{ LISTEN "jwt: { secret: 12345678901234567890123456789012 }\n",
+	    "u.yaml:2: jwt.secret: must be text" },
+	{ LISTEN "jwt: { secret: short, allow_short_secret: yes }\n",
+	    "u.yaml:2: jwt.allow_short_secret: must be true or false" },
+	{ LISTEN "jwt: { secret: short, allow_short_secret: \"true\" }\n",
+	    "u.yaml:2: jwt.allow_short_secret: must be true or false" },
+	{ LISTEN "jwt: { secret_file: none }\n", "u.yaml:2: secret_file: " },
+	{ LISTEN "jwt: { secret_file: /dev/zero }\n",
+	    "u.yaml:2: secret_file: /dev/zero cannot be read: it is no regular file" },
+	{ LISTEN "jwt: { secret_file: /dev/null }\n", "u.yaml:2: secret_file: /dev/null cannot" },
+	{ LISTEN "jwt: { secret_file: empty, allow_short_secret: true }\n",
+	    "u.yaml:2: the secret is empty" },
+	{ LISTEN "jwt: { secrets: [] }\n", "u.yaml:2: jwt.secrets: must have 1 to 16 entries" },
+	{ LISTEN "jwt: { secrets: [{}] }\n",
+	    "u.yaml:2: jwt.secrets[]: must have either secret or" },
+	{ LISTEN "jwt: { secrets: [{ secret: a }] }\n", "u.yaml:2: the secret has 1 bytes" },
+	{ LISTEN "jwt: { secrets: [{ id: \"2\", secret: \"" SECRET "\" },\n"
+	    "  { secret: \"" SECRET "\" }] }\n",
+	    "u.yaml:3: jwt.secrets[].id: \"2\" is given twice" },
+	{ LISTEN "jwt: { secret: \"" SECRET "\", algorithms: [HS256, RS256] }\n",
+	    "u.yaml:2: jwt.algorithms[]: not supported yet" },
+	{ LISTEN "jwt: { secret: \"" SECRET "\", algorithms: [none] }\n",
+	    "u.yaml:2: jwt.algorithms[]: must be HS256" },
+	{ LISTEN "jwt: { secret: \"" SECRET "\", algorithms: [] }\n",
+	    "u.yaml:2: jwt.algorithms: must have 1 to 16 entries" },
+	{ LISTEN "jwt: { secret: \"" SECRET "\", lifetime: 300 }\n",
+	    "u.yaml:2: jwt.lifetime: must be a duration of whole seconds" },
+	{ LISTEN "jwt: { secret: \"" SECRET "\", lifetime: 1500ms }\n",
+	    "u.yaml:2: jwt.lifetime: must be a duration of whole seconds" },
+
+	{ HEAD "socketio: { path: io }\n", "u.yaml:3: socketio.path: must begin with \"/\"" },
+	{ HEAD "socketio: { path: \"/a?b\" }\n", "u.yaml:3: socketio.path: must be printable" },
+	{ HEAD "socketio: { upgrade_timeout: 10s }\n",
+	    "u.yaml:3: socketio.upgrade_timeout: not supported yet" },
+	{ HEAD "socketio: { cookie: io }\n", "u.yaml:3: socketio.cookie: not supported yet" },
+
+	{ HEAD "limits: { message: 1GB }\n",
+	    "u.yaml:3: limits.message: must be a size in bytes, KB, MB, KiB or MiB "
+	    "from 1KB to 1024MiB" },
+	{ HEAD "limits: { message: -1 }\n", "u.yaml:3: limits.message: must be a size" },
+	{ HEAD "limits: { message: off }\n", "u.yaml:3: limits.message: must be a size" },
+	{ HEAD "limits: { message: 1.5MB }\n", "u.yaml:3: limits.message: must be a size" },
+	{ HEAD "limits: { message: 99999999999999999999MB }\n",
+	    "u.yaml:3: limits.message: must be" },
+	{ HEAD "limits: { sessions: \"5\" }\n",
+	    "u.yaml:3: limits.sessions: must be a number from 1 to 1000000000, or off" },
+	{ HEAD "limits: { sessions: 18446744073709551615 }\n",
+	    "u.yaml:3: limits.sessions: must be" },
+	{ HEAD "limits: { json_depth: 0x10 }\n", "u.yaml:3: limits.json_depth: must be a number" },
+	{ HEAD "limits: { http_body: 1MB }\n", "u.yaml:3: limits.http_body: not supported yet" },
+	{ HEAD "timeouts: { request: 60 }\n",
+	    "u.yaml:3: timeouts.request: must be a duration in ms, s, m or h from 1ms to 24h" },
+	{ HEAD "timeouts: { request: 0s }\n", "u.yaml:3: timeouts.request: must be a duration" },
+	{ HEAD "timeouts: { request: 1 s }\n", "u.yaml:3: timeouts.request: must be a duration" },
+	{ HEAD "timeouts: { request: 1d }\n", "u.yaml:3: timeouts.request: must be a duration" },
+	{ HEAD "timeouts: { request: {} }\n", "u.yaml:3: timeouts.request: must be a duration" },
+	{ HEAD "timeouts: { http_body: 1s }\n", "u.yaml:3: timeouts.http_body: not supported yet" },
+	{ HEAD "timeouts: { resume: 1s }\n", "u.yaml:3: timeouts.resume: not supported yet" },
+	{ HEAD "admin: {}\n", "u.yaml:3: admin: not supported yet" },
+	{ HEAD "http: {}\n", "u.yaml:3: http: not supported yet" },
+	{ HEAD "log: { format: json }\n",
+	    "u.yaml:3: log.format: not supported yet: \"json\"; must be text" },
+	{ HEAD "log: { format: xml }\n", "u.yaml:3: log.format: must be text" },
+	{ HEAD "log: { level: loud }\n",
+	    "u.yaml:3: log.level: must be error, warn, info or debug" },
+
+	{ DEST("{ application: x }"), "u.yaml:3: destinations.d: \"urls\" is missing" },
+	{ DEST("{ urls: [\"ws://h\"] }"), "u.yaml:3: destinations.d: \"application\" is missing" },
+	{ DEST("{ application: x, urls: [] }"),
+	    "u.yaml:3: destinations.d.urls: must have 1 to 256" },
+	{ DEST("{ application: x, urls: \"ws://h\" }"),
+	    "u.yaml:3: destinations.d.urls: must be a l" },
+	{ DEST("{ application: x, url: \"ws://h\" }"),
+	    "u.yaml:3: destinations.d.url: unknown key; did you mean \"urls\"?" },
+	{ DEST("{ application: x, urls: [\"ws://h\", \"http://H:80/\"] }"),
+	    "u.yaml:3: destinations.d.urls: ws://h:80 is given twice" },
+	{ DEST("{ application: x, urls: [\"ws://h\"], tls: {} }"),
+	    "u.yaml:3: destinations.d.tls: not supported yet" },
+	{ DEST("{ destinations: [a, b] }"),
+	    "u.yaml:3: destinations.d.destinations: not supported" },
+	{ DEST("{ application: x, urls: [\"ws://h\"], links: 0 }"),
+	    "u.yaml:3: destinations.d.links:" },
+	{ HEAD "destinations: { \"a@b\": { application: x, urls: [\"ws://h\"] } }\n",
+	    "u.yaml:3: destinations.a@b: the name must not hold \"@\"" },
+	{ DEST("{ application: x, urls: [\"ws://h\"] }") "applications: { d: { command: [x] } }\n",
+	    "u.yaml:3: the name \"d\" is given twice: u.yaml, line 4 has it" },
+	{ DEST("{ application: x, urls: [\"ws://h\"] }")
+	    "u_services: { destinations: { d: { application: x, host: \"ws://h\" } } }\n",
+	    "u.yaml:4: the name \"d\" is given twice: u.yaml, line 3 has it" },
+
+	{ HEAD "u_services: 5\n", "u.yaml:3: u_services: must be a list or a map" },
+	{ HEAD "u_services: { routes: {} }\n", "u.yaml:3: u_services.routes: must be a list" },
+	{ HEAD "u_services: { route: [] }\n",
+	    "u.yaml:3: u_services.route: unknown key; did you mean \"routes\"?" },
+	{ HEAD "u_services: [{ types: {} }]\n",
+	    "u.yaml:3: u_services[]: must have \"application\"" },
+	{ HEAD "u_services: [{ application: a }]\n",
+	    "u.yaml:3: u_services[]: must have \"types\"" },
+	{ HEAD "u_services: [{ path: /x, method: GET, destination: a }]\n",
+	    "u.yaml:3: u_services[].path: not supported yet (REST routes)" },
+	{ HEAD "u_services: { routes: [{ path: /x, destination: a }] }\n",
+	    "u.yaml:3: u_services.routes[].path: not supported yet (REST routes)" },
+	{ HEAD "u_services: { destinations: { a: { destinations: [b] } } }\n",
+	    "u.yaml:3: u_services.destinations.a.destinations: not supported yet" },
+	{ HEAD "u_services: { destinations: { a: { application: b } } }\n",
+	    "u.yaml:3: u_services.destinations.a: must have a host" },
+	{ HEAD "u_services: { destinations: { a: { host: \"ws://h\" } } }\n",
+	    "u.yaml:3: u_services.destinations.a: \"application\" is missing" },
+	{ HEAD "u_services: { destinations: { a: { application: b,\n"
+	    "  host: \"ws://h\", url: \"ws://h\" } } }\n",
+	    "u.yaml:3: u_services.destinations.a: must have a host" },
+	{ TYPE("{}"), "u.yaml:3: u_services[].types.t: must have a url" },
+	{ TYPE("x"), "u.yaml:3: u_services[].types.t: must be a map" },
+	{ TYPE("{ url: \"ws://h\", destination: d }"),
+	    "u.yaml:3: u_services[].types.t: must have ei" },
+	{ TYPE("{ destination: d }"),
+	    "u.yaml:3: u_services[].types.t: there is no destination or application \"d\"" },
+	{ DEST("{ application: x, urls: [\"ws://h\"] }") "u_services: [{ application: a, types: "
+	    "{ t: { destination: d, application: x } } }]\n",
+	    "u.yaml:4: u_services[].types.t: application goes with url" },
+	{ TYPE("{ url: \"ws://h\", idempotent: true }"),
+	    "u.yaml:3: u_services[].types.t.idempotent: not supported yet (retries)" },
+	{ TYPE("{ url: \"ws://h\", on_leave: cancel }"),
+	    "u.yaml:3: u_services[].types.t.on_leave: not supported yet" },
+	{ TYPE("{ url: \"wss://h\" }"),
+	    "u.yaml:3: u_services[].types.t.url: not supported yet: links" },
+	{ TYPE("{ url: \"https://h\" }"),
+	    "u.yaml:3: u_services[].types.t.url: not supported yet: li" },
+	{ TYPE("{ url: \"ftp://h\" }"), "u.yaml:3: u_services[].types.t.url: must be a URL" },
+	{ TYPE("{ url: \"h:8080\" }"), "u.yaml:3: u_services[].types.t.url: must be a URL" },
+	{ TYPE("{ url: \"ws://h/x\" }"),
+	    "u.yaml:3: u_services[].types.t.url: must not have a path" },
+	{ TYPE("{ url: \"ws://\" }"), "u.yaml:3: u_services[].types.t.url: has no proper host" },
+	{ TYPE("{ url: \"ws://u:p@h\" }"),
+	    "u.yaml:3: u_services[].types.t.url: has no proper port" },
+	{ TYPE("{ url: \"ws://h:0\" }"), "u.yaml:3: u_services[].types.t.url: has no proper port" },
+	{ TYPE("{ url: \"ws://[::g]\" }"),
+	    "u.yaml:3: u_services[].types.t.url: has no proper host" },
+	{ HEAD "u_services: [{ application: a, types: { \"a*b\": { url: \"ws://h\" } } }]\n",
+	    "u.yaml:3: u_services[].types: \"a*b\" may have one \"*\", as its last character" },
+	{ HEAD "u_services:\n  - { application: a, types: { t: { url: \"ws://h\" } } }\n"
+	    "  - { application: a, types: { t: { url: \"ws://i\" } } }\n",
+	    "u.yaml:5: u_services[].types: \"t\" of application \"a\" is routed in "
+	    "u.yaml, line 4" },
+
+	{ APP("{}"), "u.yaml:3: applications.x: \"command\" is missing" },
+	{ APP("{ command: \"a b\" }"), "u.yaml:3: applications.x.command: must be a list" },
+	{ APP("{ command: [] }"), "u.yaml:3: applications.x.command: must have 1 to 1024" },
+	{ APP("{ command: [\"\"] }"), "u.yaml:3: applications.x.command: the program has no name" },
+	{ APP("{ command: [sleep, 5] }"), "u.yaml:3: applications.x.command[]: must be text: put" },
+	{ APP("{ command: [x], directory: none }"),
+	    "u.yaml:3: applications.x.directory: there is no directory /" },
+	{ APP("{ command: [x], environment: [a] }"),
+	    "u.yaml:3: applications.x.environment: must be" },
+	{ APP("{ command: [x], environment: { A: [] } }"),
+	    "u.yaml:3: applications.x.environment.A: must be text" },
+	{ APP("{ command: [x], environment: { A: } }"),
+	    "u.yaml:3: applications.x.environment.A: must be text" },
+	{ APP("{ command: [x], environment: { USHER_FD: 4 } }"),
+	    "u.yaml:3: applications.x.environment: USHER_FD is set by the daemon" },
+	{ APP("{ command: [x], environment: { A=B: 4 } }"),
+	    "u.yaml:3: applications.x.environment: a name must not hold \"=\"" },
+	{ APP("{ command: [x], pass_environment: [USHER_SECRET] }"),
+	    "u.yaml:3: applications.x.pass_environment[]: must not name USHER_" },
+	{ APP("{ command: [x], pool: { size: 0 } }"),
+	    "u.yaml:3: applications.x.pool.size: must be" },
+	{ APP("{ command: [x], pool: { concurrency: 2 } }"),
+	    "u.yaml:3: applications.x.pool.concurrency: not supported yet: more than 1" },
+	{ APP("{ command: [x], pool: { prefork: true } }"),
+	    "u.yaml:3: applications.x.pool.prefork: not supported yet" },
+	{ APP("{ command: [x], pool: { idle: 1h } }"),
+	    "u.yaml:3: applications.x.pool.idle: not sup" },
+	{ APP("{ command: [x], pool: { hang: 1s } }"),
+	    "u.yaml:3: applications.x.pool.hang: not sup" },
+	{ APP("{ command: [x], pool: { max_messages: 1 } }"),
+	    "u.yaml:3: applications.x.pool.max_messages: not supported yet" },
+	{ APP("{ command: [x], pool: { max_memory: 1 } }"),
+	    "u.yaml:3: applications.x.pool.max_memory: not supported yet" },
+	{ APP("{ command: [x], qewd: {} }"), "u.yaml:3: applications.x.qewd: not supported yet" },
+
+	{ HEAD "static: [{ path: /x }]\n", "u.yaml:3: static[]: \"file\" is missing" },
+	{ HEAD "static: [{ path: x, file: empty }]\n", "u.yaml:3: static[].path: must begin with" },
+	{ HEAD "static: [{ path: /a/../b, file: empty }]\n",
+	    "u.yaml:3: static[].path: must not ho" },
+	{ HEAD "static: [{ path: /x, file: none }]\n", "u.yaml:3: static[].file: /" },
+	{ HEAD "static: [{ path: /x, file: / }]\n",
+	    "u.yaml:3: static[].file: / cannot be read: it i" },
+	{ HEAD "static: [{ path: /socket.io/, file: empty }]\n",
+	    "u.yaml:3: static[].path: Socket.IO" },
+	{ HEAD "static: [{ path: /x, file: empty }, { path: /x, file: empty }]\n",
+	    "u.yaml:3: static[].path: /x is given twice" },
+	{ HEAD "static: [{ path: /, root: www }]\n", "u.yaml:3: static[].root: not supported yet" },
+
+	{ HEAD "node: \"${\"\n", "u.yaml:3: \"${\" without \"}\"" },
+	{ HEAD "node: \"${1A}\"\n", "u.yaml:3: must be ${NAME} or ${NAME:-default}" },
+	{ HEAD "node: \"${A:b}\"\n", "u.yaml:3: must be ${NAME} or ${NAME:-default}" },
+};
+
+START_TEST(a_bad_file_is_refused_with_its_line_and_what_would_be_right)
+{
+	char *error;
+
+	write_text("empty", "");
+	error = load_bad(bad[_i].text);
+	ck_assert_msg(strncmp(error, bad[_i].fault, strlen(bad[_i].fault)) == 0,
+	    "%s\nis refused as: %s\nand not as: %s", bad[_i].text, error, bad[_i].fault);
+	free(error);
+}
+END_TEST
+
+START_TEST(unreadable_files_are_refused)
+{
+	static const struct {
+		const char *path, *fault;
+	} cases[] = {
+		{ "none.yaml", "none.yaml:1: the file cannot be read: No such file or directory" },
+		{ "/dev/zero", "/dev/zero:1: the file cannot be read: it is no regular file" },
+		{ ".", ".:1: the file cannot be read: it is no regular file" },
+		{ "fifo", "fifo:1: the file cannot be read: it is no regular file" },
+	};
+	char *error;
+
+	ck_assert_int_eq(mkfifo("fifo", 0600), 0);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		ck_assert_ptr_null(conf_load(cases[i].path, &error));
+		ck_assert_str_eq(error, cases[i].fault);
+		free(error);
+	}
+}
+END_TEST
+
+START_TEST(all_faults_are_told_at_once_in_the_order_of_lines)
+{
+	char *error = load_bad(
+	    "listen: [{ adress: \"127.0.0.1:8080\" }]\n"
+	    "jwt: { secret: short }\n"
+	    "limits:\n"
+	    "  message: big\n"
+	    "u_services: [{ application: a, types: { t: { destination: d } } }]\n");
+
+	ck_assert_str_eq(error,
+	    "u.yaml:1: listen[].adress: unknown key; did you mean \"address\"?\n"
+	    "u.yaml:1: listen[]: \"address\" is missing: where to listen: address:port, "
+	    "[address]:port or unix:/path\n"
+	    "u.yaml:2: the secret has 5 bytes: it must have 32 or more, such as "
+	    "\"openssl rand -hex 32\" prints (or set jwt.allow_short_secret: true)\n"
+	    "u.yaml:4: limits.message: must be a size in bytes, KB, MB, KiB or MiB from 1KB to "
+	    "1024MiB\n"
+	    "u.yaml:5: u_services[].types.t: there is no destination or application \"d\"");
+	free(error);
+}
+END_TEST
+
+START_TEST(no_fault_shows_a_secret)
+{
+	static const char *const texts[] = {
+		LISTEN "jwt: { secret: geheim }\n",
+		LISTEN "jwt: { secret: [geheim] }\n",
+		LISTEN "jwt: { secrets: [geheim] }\n",
+		LISTEN "jwt: { secrets: [{ secret: geheim, secret_file: x }] }\n",
+		TYPE("{ url: \"ws://u:geheim@h\" }"),
+		APP("{ command: [x], environment: { A: [geheim] } }"),
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		char *error = load_bad(texts[i]);
+
+		ck_assert_msg(strstr(error, "geheim") == NULL, "%s", error);
+		free(error);
+	}
+}
+END_TEST
+
+/* What comes behind them is not looked at, and must not be used. */
+START_TEST(twenty_faults_are_enough)
+{
+	struct buf text = { 0 };
+	unsigned n = 0;
+	char *error;
+
+	for (unsigned i = 0; i < 90000; i++)
+		buf_printf(&text, "k%u: 1\n", i);
+	buf_add_str(&text, "limits: { sessions: many }\nlisten: 5\nlog: { level: {} }\n");
+	error = load_bad(buf_str(&text));
+	for (const char *p = error; (p = strchr(p, '\n')) != NULL; p++)
+		n++;
+	ck_assert_uint_eq(n, CONF_FAULTS_MAX - 1);
+	free(error);
+	buf_free(&text);
+}
+END_TEST
+
+/* A large table that is right takes about as long as one that is wrong. */
+START_TEST(a_large_routing_table_loads_within_a_second)
+{
+	struct timespec begin, end;
+	struct buf text = { 0 };
+	struct conf *conf;
+
+	buf_add_str(&text, HEAD "u_services:\n  - application: a\n    types:\n");
+	for (unsigned i = 0; i < 3000; i++)
+		buf_printf(&text, "      t%u: { url: \"ws://h%u:80\", application: b }\n", i, i);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
+	conf = load_good(buf_str(&text));
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+	ck_assert_uint_eq(conf->n_destinations, 3000);
+	ck_assert_str_eq(conf->services[0].routes[2999].destination->urls[0].host, "h2999");
+	ck_assert((end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000 <
+	    1000);
+	conf_unref(conf);
+	buf_free(&text);
+}
+END_TEST
+
+START_TEST(numbers_with_units_are_printed_as_they_are_read)
+{
+	static const char *const durations[] = { "0ms", "1ms", "1500ms", "2s", "90s", "5m", "24h" };
+	static const char *const sizes[] = {
+		"0", "999", "1KB", "16KiB", "1MB", "64MiB", "1000001"
+	};
+	struct buf out = { 0 };
+	uint64_t value;
+
+	for (size_t i = 0; i < ARRAY_LEN(durations); i++) {
+		ck_assert(conf_value_duration(durations[i], &value));
+		conf_value_add_duration(&out, value);
+		ck_assert_str_eq(buf_str(&out), durations[i]);
+		out.len = 0;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		ck_assert(conf_value_size(sizes[i], &value));
+		conf_value_add_size(&out, value);
+		ck_assert_str_eq(buf_str(&out), sizes[i]);
+		out.len = 0;
+	}
+	buf_free(&out);
+}
+END_TEST
+
+/* A file of the source tree.  Gives. */
+static char *
+read_source(const char *name)
+{
+	const char *tests = getenv("srcdir"), *why;
+	char *path = xasprintf("%s/../%s", tests != NULL ? tests : ".", name), *text;
+	size_t len;
+
+	text = conf_file_read(path, 1 << 20, &len, &why);
+	ck_assert_msg(text != NULL, "%s: %s", path, why);
+	free(path);
+	return text;
+}
+
+/* The value at the name of an option: the first entry of lists and of maps with free names. */
+static const struct conf_node *
+example_of(const struct conf_node *node, const char *name)
+{
+	while (node != NULL && *name != '\0') {
+		size_t len = strcspn(name, ".[");
+		char *part = xstrndup(name, len);
+
+		if (strcmp(part, "*") == 0)
+			node = node->kind == CONF_MAP && node->n > 0 ? node->item[0] : NULL;
+		else
+			node = conf_node_get(node, part);
+		free(part);
+		name += len;
+		if (node != NULL && strncmp(name, "[]", 2) == 0)
+			node = node->kind == CONF_LIST && node->n > 0 ? node->item[0] : NULL;
+		name += strncmp(name, "[]", 2) == 0 ? 2 : 0;
+		name += *name == '.';
+	}
+	return node;
+}
+
+/* A line such as "#   - key: ..." stands in the text. */
+static bool
+is_commented(const char *text, const char *key)
+{
+	size_t len = strlen(key);
+
+	for (const char *line = text; line != NULL; line = strchr(line + 1, '\n')) {
+		const char *p = line + strspn(line, "\n\t ");
+
+		if (*p != '#')
+			continue;
+		p += strspn(p, "# -");
+		if (strncmp(p, key, len) == 0 && p[len] == ':')
+			return true;
+	}
+	return false;
+}
+
+/* A value as its default is written in the table. */
+static char *
+text_of(const struct conf_node *node)
+{
+	struct buf out = { 0 };
+
+	if (node->kind == CONF_SCALAR)
+		return xstrdup(node->text);
+	buf_add_char(&out, node->kind == CONF_LIST ? '[' : '{');
+	for (size_t i = 0; i < node->n; i++)
+		buf_printf(&out, "%s%s", i > 0 ? ", " : "", node->item[i]->text);
+	buf_add_char(&out, node->kind == CONF_LIST ? ']' : '}');
+	return buf_take(&out);
+}
+
+START_TEST(full_yaml_has_every_option_at_its_default)
+{
+	static const struct conf_source source = { (char *)"full.yaml", (char *)"/" };
+	char *text = read_source("conf/full.yaml");
+	struct conf_faults faults = { 0 };
+	struct conf_node *root = conf_yaml_parse(&source, text, strlen(text), &faults);
+
+	ck_assert_ptr_nonnull(root);
+	for (size_t i = 0; i < conf_n_options; i++) {
+		const struct conf_option *o = &conf_options[i];
+		const struct conf_node *node = example_of(root, o->name);
+		const char *key = strrchr(o->name, '.');
+		char *value;
+
+		if (o->type == CONF_T_LATER) {
+			ck_assert_msg(node == NULL, "%s is not built", o->name);
+			continue;
+		}
+		ck_assert_msg(node != NULL ||
+		    (o->fallback == NULL && is_commented(text, key != NULL ? key + 1 : o->name)),
+		    "%s is missing", o->name);
+		if (node == NULL || o->fallback == NULL)
+			continue;
+		value = text_of(node);
+		ck_assert_msg(strcmp(value, o->fallback) == 0, "%s is %s, not %s", o->name, value,
+		    o->fallback);
+		free(value);
+	}
+	conf_node_free(root);
+	free(text);
+}
+END_TEST
+
+START_TEST(the_examples_load)
+{
+	static const char *const names[] = { "full", "master", "worker" };
+
+	write_text("jwt.secret", SECRET "\n");
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		char *name = xasprintf("conf/%s.yaml", names[i]), *text = read_source(name);
+
+		conf_unref(load_good(text));
+		free(text);
+		free(name);
+	}
+}
+END_TEST
+
+START_TEST(defaults_are_printed_one_line_an_option)
+{
+	size_t size, n_lines = 0, n_options = 0;
+	char *text, *line;
+	FILE *out = open_memstream(&text, &size);
+
+	conf_print_defaults(out);
+	fclose(out);
+	for (char *p = text; (p = strchr(p, '\n')) != NULL; p++)
+		n_lines++;
+	for (size_t i = 0; i < conf_n_options; i++) {
+		const struct conf_option *o = &conf_options[i];
+
+		ck_assert_ptr_nonnull(o->help);
+		if (o->type == CONF_T_LATER)
+			continue;
+		n_options++;
+		line = xasprintf("%-40s %-12s %s\n", o->name, o->fallback != NULL ? o->fallback :
+		    (o->flags & CONF_F_REQUIRED) != 0 ? "(required)" : "-", o->help);
+		ck_assert_msg(strstr(text, line) != NULL, "%s", line);
+		free(line);
+	}
+	ck_assert_uint_eq(n_lines, n_options);
+	ck_assert_ptr_nonnull(strstr(text, "limits.message                           1MB "));
+	free(text);
+}
+END_TEST
+
+/* The paragraph of an option in the manual, from its tag to the next; NULL: none.  Gives. */
+static char *
+paragraph_of(const char *manual, const char *name)
+{
+	char *tag = xasprintf("\n.It Ic %s\n", name);
+	const char *begin = strstr(manual, tag), *end;
+
+	free(tag);
+	if (begin == NULL)
+		return NULL;
+	end = strstr(begin + 1, "\n.It ");
+	if (end == NULL || (strstr(begin, "\n.El") != NULL && strstr(begin, "\n.El") < end))
+		end = strstr(begin, "\n.El");
+	return xstrndup(begin, (size_t)(end - begin));
+}
+
+START_TEST(the_manual_has_a_paragraph_for_each_option)
+{
+	char *manual = read_source("man/usher.yaml.5");
+	size_t n_paragraphs = 0, n_options = 0;
+
+	for (const char *p = manual; (p = strstr(p, "\n.It Ic ")) != NULL; p++)
+		n_paragraphs++;
+	for (size_t i = 0; i < conf_n_options; i++) {
+		const struct conf_option *o = &conf_options[i];
+		char *text = paragraph_of(manual, o->name), *value;
+
+		if (o->type == CONF_T_LATER) {
+			ck_assert_msg(text == NULL, "%s is not built", o->name);
+			continue;
+		}
+		n_options++;
+		ck_assert_msg(text != NULL, "%s is missing", o->name);
+		value = xasprintf("Default: %s%s", o->fallback != NULL ? o->fallback : "",
+		    o->fallback != NULL ? "." : "");
+		if (o->fallback != NULL)
+			ck_assert_msg(strstr(text, value) != NULL, "%s: no \"%s\"", o->name, value);
+		else if ((o->flags & CONF_F_REQUIRED) != 0)
+			ck_assert_msg(strstr(text, "Required.") != NULL, "%s: required", o->name);
+		free(value);
+		free(text);
+	}
+	ck_assert_uint_eq(n_paragraphs, n_options);
+	free(manual);
+}
+END_TEST
+
+/* The limits of each number stand in its paragraph, in its own units. */
+START_TEST(the_manual_tells_the_limits)
+{
+	char *manual = read_source("man/usher.yaml.5");
+
+	for (size_t i = 0; i < conf_n_options; i++) {
+		const struct conf_option *o = &conf_options[i];
+		char *text, *range;
+		struct buf out = { 0 };
+		bool is_size = o->type == CONF_T_SIZE, is_count = o->type == CONF_T_COUNT;
+		uint64_t unit = o->type == CONF_T_SECONDS ? 1000 : 1;
+
+		if (!is_size && !is_count && o->type != CONF_T_DURATION &&
+		    o->type != CONF_T_SECONDS)
+			continue;
+		for (unsigned k = 0; k < 2; k++) {
+			uint64_t v = (k == 0 ? o->min : o->max) * unit;
+
+			buf_add_str(&out, k == 0 ? "" : " to ");
+			if (is_count)
+				buf_add_u64(&out, v);
+			else if (is_size)
+				conf_value_add_size(&out, v);
+			else
+				conf_value_add_duration(&out, v);
+		}
+		range = xasprintf("Limits: %s%s.", buf_str(&out),
+		    (o->flags & CONF_F_OFF) != 0 ? ", or off" : "");
+		text = paragraph_of(manual, o->name);
+		ck_assert_msg(text != NULL && strstr(text, range) != NULL, "%s: no \"%s\"", o->name,
+		    range);
+		free(range);
+		free(text);
+		buf_free(&out);
+	}
+	free(manual);
+}
+END_TEST
+
+static TCase *
+case_in_folder(Suite *suite, const char *name)
+{
+	TCase *tc = tcase_create(name);
+
+	tcase_add_checked_fixture(tc, enter_folder, leave_folder);
+	tcase_set_timeout(tc, 30);
+	suite_add_tcase(suite, tc);
+	return tc;
+}
+
+static Suite *
+make_suite(void)
+{
+	Suite *suite = suite_create("conf");
+	TCase *good = case_in_folder(suite, "good"), *refused = case_in_folder(suite, "refused");
+	TCase *agree = tcase_create("agree"), *examples = case_in_folder(suite, "examples");
+	char *tests = realpath(getenv("srcdir") != NULL ? getenv("srcdir") : ".", NULL);
+
+	setenv("srcdir", tests, 1);	/* the tests change their directory */
+	free(tests);
+	tcase_add_test(good, the_least_configuration_has_all_defaults);
+	tcase_add_test(good, a_reference_keeps_the_configuration);
+	tcase_add_test(good, what_is_written_replaces_the_defaults);
+	tcase_add_test(good, the_list_of_the_qewd_article_works_as_written);
+	tcase_add_test(good, qewds_object_works_as_json);
+	tcase_add_test(good, routes_find_destinations_and_local_applications);
+	tcase_add_test(good, an_application_knows_its_worker_processes);
+	tcase_add_test(good, secrets_come_from_files_too);
+	tcase_add_test(good, the_environment_fills_in_values);
+	tcase_add_test(good, included_files_are_merged);
+	tcase_add_test(good, files_are_found_beside_the_configuration);
+	tcase_add_test(good, a_large_routing_table_loads_within_a_second);
+	tcase_add_test(good, numbers_with_units_are_printed_as_they_are_read);
+	tcase_add_loop_test(refused, a_bad_file_is_refused_with_its_line_and_what_would_be_right, 0,
+	    ARRAY_LEN(bad));
+	tcase_add_test(refused, unreadable_files_are_refused);
+	tcase_add_test(refused, all_faults_are_told_at_once_in_the_order_of_lines);
+	tcase_add_test(refused, no_fault_shows_a_secret);
+	tcase_add_test(refused, twenty_faults_are_enough);
+	tcase_add_test(examples, the_examples_load);
+	tcase_add_test(agree, full_yaml_has_every_option_at_its_default);
+	tcase_add_test(agree, defaults_are_printed_one_line_an_option);
+	tcase_add_test(agree, the_manual_has_a_paragraph_for_each_option);
+	tcase_add_test(agree, the_manual_tells_the_limits);
+	suite_add_tcase(suite, agree);
+	return suite;
+}
+
+UNIT_MAIN(make_suite)
