@@ -156,6 +156,8 @@ end_of_turn(struct loop *loop)
 void
 loop_run(struct loop *loop)
 {
+	/* Timers may have been set before, and each turn arms them at its end only. */
+	arm_timer(loop);
 	while (!loop->is_stopping) {
 		bool has_work = loop->work[LOOP_FLUSH] != NULL || loop->work[LOOP_FREE] != NULL;
 
@@ -163,6 +165,7 @@ loop_run(struct loop *loop)
 			fatalx("event_base_loop failed");
 		end_of_turn(loop);
 	}
+	loop->is_stopping = false;
 }
 
 void

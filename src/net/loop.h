@@ -22,7 +22,7 @@ struct loop;
 struct loop	*loop_new(void);
 void		 loop_free(struct loop *);	/* after loop_run() has returned */
 
-void		 loop_run(struct loop *);	/* returns after loop_stop() */
+void		 loop_run(struct loop *);	/* returns after loop_stop(); may be called again */
 void		 loop_stop(struct loop *);
 
 /* Calls fn(arg) on the loop's thread, soon.  From any thread. */
