@@ -3,8 +3,6 @@
  * The configuration as operators write it: what it becomes, what is refused and in
  * which words, and that the table of options, conf/full.yaml, `usherd --defaults`
  * and usher.yaml(5) say the same.
- *
- * The environment variable srcdir says where the sources are (the folder of the tests).
  */
 #include "conf/conf.h"
 
@@ -866,8 +864,8 @@ END_TEST
 static char *
 read_source(const char *name)
 {
-	const char *tests = getenv("srcdir"), *why;
-	char *path = xasprintf("%s/../%s", tests != NULL ? tests : ".", name), *text;
+	char *path = xasprintf("%s/%s", TOP_SRCDIR, name), *text;
+	const char *why;
 	size_t len;
 
 	text = conf_file_read(path, 1 << 20, &len, &why);
@@ -1110,10 +1108,7 @@ make_suite(void)
 	Suite *suite = suite_create("conf");
 	TCase *good = case_in_folder(suite, "good"), *refused = case_in_folder(suite, "refused");
 	TCase *agree = tcase_create("agree"), *examples = case_in_folder(suite, "examples");
-	char *tests = realpath(getenv("srcdir") != NULL ? getenv("srcdir") : ".", NULL);
 
-	setenv("srcdir", tests, 1);	/* the tests change their directory */
-	free(tests);
 	tcase_add_test(good, the_least_configuration_has_all_defaults);
 	tcase_add_test(good, a_reference_keeps_the_configuration);
 	tcase_add_test(good, what_is_written_replaces_the_defaults);
