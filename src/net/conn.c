@@ -21,7 +21,7 @@
 #include "base/xmalloc.h"
 #include "net/loop.h"
 
-#define LINGER_MS	2000	/* for the peer to close after we did */
+#define LINGER_MS	2000	/* closed: for the peer to take some more output, or to close too */
 #define STALL_MS	30000	/* output that makes no progress for so long has no reader */
 #define KEEP_BYTES	4096	/* of an output buffer while it is empty */
 #define WRITE_MAX	(1 << 20)	/* bytes in one write, so that one reader costs a turn little */
@@ -40,7 +40,7 @@ struct conn {
 	size_t written;			/* bytes of out that were written already */
 	struct buf out;
 	struct event *read_event, *write_event;
-	struct timer stall_timer;	/* output stalls; while lingering: the peer does not close */
+	struct timer stall_timer;	/* output stalls; lingering: nor does the peer close */
 	struct loop_work flush, release;
 };
 
@@ -182,6 +182,14 @@ on_stalled(void *arg)
 		die(c);
 }
 
+/* It goes on: the peer has its time anew. */
+static void
+set_stall_timer(struct conn *c)
+{
+	loop_timer_set(c->loop, &c->stall_timer, c->state == CONN_OPEN ? STALL_MS : LINGER_MS,
+	    on_stalled, c);
+}
+
 static void
 wait_to_write(struct conn *c)
 {
@@ -194,8 +202,7 @@ wait_to_write(struct conn *c)
 		c->waits_to_write = true;
 		event_add(c->write_event, NULL);
 	}
-	if (c->state == CONN_OPEN)
-		loop_timer_set(c->loop, &c->stall_timer, STALL_MS, on_stalled, c);
+	set_stall_timer(c);
 }
 
 static void
@@ -213,6 +220,7 @@ on_all_written(struct conn *c)
 			c->ev->on_drained(c, c->arg);
 	} else if (!c->is_shut) {
 		c->is_shut = true;
+		set_stall_timer(c);
 		if (shutdown(c->fd, SHUT_WR) != 0)
 			die(c);	/* a pipe, or the peer is gone */
 	}
@@ -272,7 +280,7 @@ conn_close(struct conn *c, enum err why)
 	c->state = CONN_LINGERING;
 	if (c->is_paused)
 		event_add(c->read_event, NULL);
-	loop_timer_set(c->loop, &c->stall_timer, LINGER_MS, on_stalled, c);
+	set_stall_timer(c);
 	conn_touch(c);
 	c->ev->on_close(c, why, c->arg);
 }
