@@ -35,6 +35,8 @@ struct eio_session {
 	struct timer ping_timer;	/* revision 4: the next ping is due */
 	struct timer silence_timer;	/* the client is gone if it says nothing until then */
 	uint64_t heard_ms;		/* when the last packet came */
+	uint64_t begun_ms;
+	uint64_t n_in, n_out, bytes_in, bytes_out;	/* packets, for the log */
 	struct loop_work release;
 };
 
@@ -169,7 +171,7 @@ eio_accept(struct eio_env *env, const struct client *client, const struct http_h
 	ws_handshake_accept(conn_out(conn), head);
 	conn_touch(conn);
 	s->ws = ws_conn_new(conn, WS_SERVER, &limits, &ws_events, s);
-	s->heard_ms = clock_mono_ms();
+	s->begun_ms = s->heard_ms = clock_mono_ms();
 	loop_timer_set(env->loop, &s->silence_timer, silence_max_ms(s), on_silence, s);
 	if (revision == 4)
 		loop_timer_set(env->loop, &s->ping_timer, env->conf->socketio.ping_interval_ms,
@@ -249,6 +251,8 @@ on_text(struct ws_conn *ws UNUSED, const char *data, size_t len, void *arg)
 		return;
 	}
 	s->heard_ms = clock_mono_ms();
+	s->n_in++;
+	s->bytes_in += len;
 	switch (p.type) {
 	case EIO_MESSAGE:
 		s->ev->on_message(p.data, p.len, s->arg);
@@ -274,8 +278,11 @@ on_text(struct ws_conn *ws UNUSED, const char *data, size_t len, void *arg)
 void
 eio_session_send(struct eio_session *s, const char *data, size_t len)
 {
-	if (s->ws != NULL)
-		ws_conn_send_text(s->ws, data, len);
+	if (s->ws == NULL)
+		return;
+	s->n_out++;
+	s->bytes_out += len;
+	ws_conn_send_text(s->ws, data, len);
 }
 
 void
@@ -291,6 +298,22 @@ release(void *arg)
 	free(arg);
 }
 
+/* One line for a session: at info where the client was at fault. */
+static void
+log_end(const struct eio_session *s, enum err why, const char *detail)
+{
+	bool is_fault = err_is_fault(why);
+
+	if (!is_fault && !log_shows_area("sio"))
+		return;
+	log_msg(is_fault ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, is_fault ? NULL : "sio",
+	    s->client.label, 0, "closed: %s%s%s; %llu ms, packets in %llu (%llu bytes), out %llu "
+	    "(%llu bytes)", err_text(why), detail != NULL ? ": " : "", detail != NULL ? detail : "",
+	    (unsigned long long)(clock_mono_ms() - s->begun_ms), (unsigned long long)s->n_in,
+	    (unsigned long long)s->bytes_in, (unsigned long long)s->n_out,
+	    (unsigned long long)s->bytes_out);
+}
+
 static void
 on_ws_close(struct ws_conn *ws UNUSED, enum err why, const char *detail, void *arg)
 {
@@ -301,13 +324,9 @@ on_ws_close(struct ws_conn *ws UNUSED, enum err why, const char *detail, void *a
 	loop_timer_stop(loop, &s->ping_timer);
 	loop_timer_stop(loop, &s->silence_timer);
 	admission_release(s->env->admission, s->client.address);
-	if (err_is_fault(why)) {
+	if (err_is_fault(why))
 		metrics_inc(loop_metrics(loop), METRIC_SESSIONS_FAULTY);
-		log_info_for(s->client.label, "closed: %s%s%s", err_text(why),
-		    detail != NULL ? ": " : "", detail != NULL ? detail : "");
-	} else {
-		log_debug_for("sio", s->client.label, "closed: %s", err_text(why));
-	}
+	log_end(s, why, detail);
 	if (s->ev != NULL)
 		s->ev->on_close(why, s->arg);
 	loop_defer(loop, LOOP_FREE, &s->release, release, s);

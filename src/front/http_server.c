@@ -275,7 +275,8 @@ on_request(struct http_conn *h, const struct http_head *head)
 
 	log_debug_for("http", h->client.label, "%.*s %.*s", (int)head->method.len, head->method.p,
 	    (int)head->path.len, head->path.p);
-	if (is_for_socketio(h, head))
+	/* A file inside the endpoint's path, such as the client script, is a file. */
+	if (is_for_socketio(h, head) && http_static_find(h->server->conf, head->path) == NULL)
 		serve_socketio(h, head);
 	else if (!is_head && !http_text_is(head->method, "GET"))
 		refuse(h, 405, "Allow: GET, HEAD\r\n", "only GET and HEAD are served\n", false);
