@@ -105,6 +105,8 @@ for (const [eio, generation] of Object.entries(CLIENTS)) {
 
 			assert.strictEqual(await client.next('the refusal'),
 			    eio === '3' ? '44/chat,"Invalid namespace"' : '44/chat,{"message":"Invalid namespace"}');
+			client.send('40' + '/'.repeat(100000) + ',');
+			assert.match(await client.next('the refusal'), /^44\/+,/);
 			await client.register('remote-app');
 		});
 
@@ -166,7 +168,7 @@ for (const [eio, generation] of Object.entries(CLIENTS)) {
 
 		for (const packet of ['', 'abc', '9', '4', '4abc', '49', '42', '42{}', '42[]', '42[null]', '42["ewdjs",',
 			'42["ewdjs",{"type":"a"}]x', '42abc["ewdjs"]', '4299999999999999999999["ewdjs"]',
-			'40' + '/'.repeat(100000), '5', '450-["x"]', '45-["x"]', '45999-["x"]']) {
+			'450-["x"]', '45-["x"]', '45999-["x"]']) {
 			await t.test('malformed: ' + (packet.slice(0, 40) || 'nothing'), async (t) => {
 				const client = await connect(t);
 				client.send(packet);

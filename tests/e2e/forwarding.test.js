@@ -20,7 +20,7 @@ const PAYLOADS = {
 	'text': '{"é":"鍵😀","empty":"","":"no name"}',
 	'white space': '{ "a" :\t[ 1 ,2 , { } ] , "b":\r\n[ ]  }',
 	'order and doubles of names that are not ours': '{"z":1,"a":2,"z":3,"__proto__":4,"a":5}',
-	'names that are ours, deeper inside': '{"type":1,"token":2,"jwt":3,"usher":4,"message":{"type":1,"type":2}}',
+	'names that are ours, deeper inside': '{"in":{"type":1,"token":2,"jwt":3,"usher":4,"message":{"type":1,"type":2}}}',
 	'900 KB': '{"data":"' + 'x'.repeat(900000) + '"}',
 	'60 levels': '['.repeat(60) + ']'.repeat(60)
 };
@@ -237,8 +237,8 @@ test('a reply of a handler', async (t) => {
 	}
 
 	for (const [what, payload] of Object.entries(PAYLOADS)) {
-		if (/levels|deeper/.test(what))
-			continue;	// a list gets no token; "token" of a handler's own is replaced: below
+		if (payload.startsWith('['))
+			continue;	// gets no token: below
 		await t.test(what, async () => {
 			const sent = payload.replace(/[\r\n]/g, ' ');
 			const text = await answered(sent);

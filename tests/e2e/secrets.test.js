@@ -36,7 +36,7 @@ async function everything(t, port) {
 	browser.token = session('browser-app', SECRET, { exp: 1 });
 	tokens.push(browser.token);
 	await browser.request({ type: 'echo', params: { tag: MARKER } });
-	browser.emit(`{"type":"echo","type":"${MARKER}"}`);
+	browser.emit(`{"type":"echo","params":"${MARKER}","token":"${MARKER}","token":"${MARKER}"}`);
 	await browser.nextReply();
 
 	const again = await rawClient(t, port);

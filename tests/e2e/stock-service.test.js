@@ -9,6 +9,7 @@ const { assertError } = require('./lib/replies');
 const { startStockService } = require('./lib/stock');
 const { claims, decryptSecrets, isSigned } = require('./lib/tokens');
 const { startUsherd, SECRET } = require('./lib/usherd');
+const { waitFor } = require('./lib/wait');
 
 const LOGIN = { type: 'login', params: { username: 'rob', password: 'secret' } };
 
@@ -175,7 +176,7 @@ test('every type of a stock service', async (t) => {
 });
 
 test('a failing handler of a stock service', async (t) => {
-	const { master } = await startBoth(t, { pool: 1 });
+	const { service, master } = await startBoth(t, { pool: 1 });
 	const browser = await stockBrowser(t, master.url);
 
 	for (const [type, text] of [['crash', 'Deliberate failure'], ['crashLater', 'Deliberate late failure']]) {
@@ -183,6 +184,8 @@ test('a failing handler of a stock service', async (t) => {
 			const [reply] = await browser.request({ type, ms_requestId: 3 });
 
 			assertError(reply, { type, code: 'handler_error', error: new RegExp(text), ms_requestId: 3 });
+			// Until then a stock service takes the dying worker for a free one.
+			await waitFor('the end of its worker', () => service.stdout.includes('received exit event'));
 		});
 	}
 });

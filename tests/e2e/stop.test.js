@@ -22,17 +22,17 @@ async function busy(t, ms, top = '') {
 
 test('SIGTERM: what is in flight is answered, then everybody is told', async (t) => {
 	const { node, browser } = await busy(t, 500);
-	node.kill('SIGTERM');
+	const stopped = node.stop('SIGTERM');
 	const reply = await browser.nextReply();
 
 	assert.strictEqual(reply.message.done, true);
 	assert.strictEqual(await browser.whenClosed(), 1001);
-	await node.stop();
+	await stopped;
 });
 
 test('SIGTERM: nobody is let in any more', async (t) => {
 	const { node } = await busy(t, 1000);
-	node.kill('SIGTERM');
+	const stopped = node.stop('SIGTERM');
 
 	await waitFor('connections to be refused', async () => {
 		const connection = await tcp(t, node.port).catch(() => null);
@@ -41,6 +41,7 @@ test('SIGTERM: nobody is let in any more', async (t) => {
 		return connection === null;
 	});
 	assert.ok(!node.hasEnded, 'while it drains');
+	await stopped;
 });
 
 test('SIGTERM: timeouts.drain is the longest it waits', async (t) => {

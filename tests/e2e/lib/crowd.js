@@ -3,6 +3,7 @@
 'use strict';
 const { rawBrowser } = require('./raw');
 const { claims } = require('./tokens');
+const { pause } = require('./wait');
 
 // What a browser asks in a round: one type for all, with errors and an unknown type mixed in.
 const KINDS = [
@@ -46,8 +47,9 @@ async function ask(browser, kind, tag, count) {
 	}
 }
 
-// All browsers ask at once, rounds times; gives { sent, own, failed, crossed, disordered, doubled }.
-async function crowd(t, port, { browsers = 50, rounds = 20 } = {}) {
+// All browsers ask at once, rounds times, each round pace_ms after the one before or later; gives
+// { sent, own, failed, crossed, disordered, doubled }.
+async function crowd(t, port, { browsers = 50, rounds = 20, pace_ms = 0 } = {}) {
 	const count = { sent: 0, own: 0, failed: {}, crossed: 0, disordered: 0, doubled: 0 };
 	const all = [];
 
@@ -58,7 +60,8 @@ async function crowd(t, port, { browsers = 50, rounds = 20 } = {}) {
 		all.push(browser);
 	}
 	for (let round = 0; round < rounds; round++)
-		await Promise.all(all.map((browser, i) => ask(browser, KINDS[(i + round) % KINDS.length], round + '/' + i, count)));
+		await Promise.all([pause(pace_ms), ...all.map((browser, i) =>
+			ask(browser, KINDS[(i + round) % KINDS.length], round + '/' + i, count))]);
 
 	// Whatever is left over is one reply too many; this answer comes behind all others.
 	await Promise.all(all.map(async (browser) => {

@@ -20,7 +20,10 @@ class Child {
 		this.process.stderr.setEncoding('utf8').on('data', (s) => { this.log += s; });
 		// "close" comes when the output was read to its end as well.
 		this.ended = new Promise((resolve, reject) => {
-			this.process.on('error', reject);
+			this.process.on('error', (e) => {
+				this.log += e.message;
+				reject(e);
+			});
 			this.process.on('close', (code, signal) => {
 				running.delete(this);
 				this.code = code;

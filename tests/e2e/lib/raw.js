@@ -151,7 +151,10 @@ async function tcp(t, port) {
 	const connection = new Tcp(port);
 
 	atEnd(t, () => connection.close());
-	await within('the connection', new Promise((resolve) => connection.socket.on('connect', resolve)));
+	await within('the connection', new Promise((resolve, reject) => {
+		connection.socket.on('connect', resolve);
+		connection.socket.on('error', reject);
+	}));
 	return connection;
 }
 

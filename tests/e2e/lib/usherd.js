@@ -64,7 +64,8 @@ async function startUsherd(t, yaml, options = {}) {
 	const usherd = new Usherd(PROGRAM, args, { env: Object.assign({}, process.env, options.env) });
 
 	usherd.dir = dir;
-	atEnd(t, () => usherd.stop());
+	usherd.endsBy = 'SIGTERM';	// SIGINT for a test that leaves requests open
+	atEnd(t, () => usherd.stop(usherd.endsBy));
 	await usherd.ready(options.listeners || 1);
 	return usherd;
 }
