@@ -180,8 +180,13 @@ test('handler_error', async (t) => {
 	});
 
 	await t.test('any other code of a handler', async () => {
-		const reply = await browser.request(job({ line: '{"op":"fail","id":@ID,"error":"x","code":"timeout","status":504}' }));
+		const reply = await browser.request(job({ line: '{"op":"fail","id":@ID,"error":"x","code":"timeout"}' }));
 		assertError(reply, { type: 'job', code: 'handler_error', error: 'x' });
+	});
+
+	await t.test('with a status of its own', async () => {
+		const reply = await browser.request(job({ line: '{"op":"fail","id":@ID,"error":"x","status":418}' }));
+		assertError(reply, { type: 'job', code: 'handler_error', error: 'x', status: 418 });
 	});
 
 	await t.test('the exception of a stock service', async (t) => {

@@ -176,7 +176,8 @@ test('every type of a stock service', async (t) => {
 });
 
 test('a failing handler of a stock service', async (t) => {
-	const { service, master } = await startBoth(t, { pool: 1 });
+	// One link: whatever else a stock service has for a worker that ends, it loses or dies of.
+	const { service, master } = await startBoth(t, { pool: 1, link: 'links: 1' });
 	const browser = await stockBrowser(t, master.url);
 
 	for (const [type, text] of [['crash', 'Deliberate failure'], ['crashLater', 'Deliberate late failure']]) {
