@@ -387,6 +387,16 @@ START_TEST(an_error_has_its_published_form)
 }
 END_TEST
 
+/* A status a handler chose is not the daemon's own 401: the client need not leave. */
+START_TEST(a_failure_may_carry_another_status)
+{
+	request_fail_status(new_request(), ERR_HANDLER_ERROR, "no", 401);
+	assert_one_end(ERR_HANDLER_ERROR);
+	ck_assert_ptr_nonnull(strstr(final_text, "\"code\":\"handler_error\",\"status\":"
+	    "{\"code\":401},\"by\":"));
+}
+END_TEST
+
 START_TEST(every_error_makes_a_message_that_scans)
 {
 	request_fail(new_request(), (enum err)_i, NULL);
@@ -483,6 +493,7 @@ make_suite(void)
 	tcase_add_loop_test(tc, without_a_traceparent_a_trace_begins, 0, ARRAY_LEN(no_traces));
 	add_ends(tc);
 	tcase_add_loop_test(tc, an_error_has_its_published_form, 0, ARRAY_LEN(messages));
+	tcase_add_test(tc, a_failure_may_carry_another_status);
 	tcase_add_loop_test(tc, every_error_makes_a_message_that_scans, 1, ERR_N);
 	tcase_add_test(tc, a_missing_handler_is_named_as_by_stock);
 	tcase_add_test(tc, a_queue_is_first_in_first_out);

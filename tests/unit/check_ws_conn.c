@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * ws_conn over a socket pair: what it answers by itself, its limits and its ends.
+ *
+ * The peer is the test: it writes frames with the encoder and reads with a decoder
+ * of the other role, which notes what comes as a line, such as T(hello)Q(x)C1000(bye).
+ */
+#include "net/ws_conn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/compiler.h"
+#include "base/xmalloc.h"
+#include "codec/ws_encoder.h"
+#include "loop_unit.h"
+#include "net/conn.h"
+
+#define MESSAGE_MAX 1000
+#define SEND_MAX    100000
+#define MUCH	    (4u << 20)	/* bytes: more than a socket holds */
+
+static const uint8_t mask[4] = { 1, 2, 3, 4 };
+
+static struct loop *loop;
+static struct conn *under;	/* the connection below; not to be used after an end */
+static struct ws_conn *ws;	/* NULL after on_close */
+static enum ws_role role;
+static int peer;		/* -1: closed */
+static bool peer_is_at_end;
+static struct ws_decoder *peer_decoder;
+static struct buf peer_said;	/* what came from ws */
+static struct buf got;		/* texts, each with a blank behind it */
+static unsigned n_closed;
+static enum err closed_why;
+static bool closes_on_text;
+
+static void
+on_text(struct ws_conn *w, const char *data, size_t len, void *arg)
+{
+	ck_assert_ptr_eq(w, ws);
+	ck_assert_ptr_eq(arg, &got);
+	buf_add(&got, data, len);
+	buf_add_char(&got, ' ');
+	if (closes_on_text)
+		ws_conn_close(w, ERR_STOPPING, "test");
+}
+
+static void
+on_close(struct ws_conn *w, enum err why, const char *detail UNUSED, void *arg UNUSED)
+{
+	ck_assert(ws_conn_is_closed(w));
+	n_closed++;
+	closed_why = why;
+	ws = NULL;
+}
+
+static const struct ws_events events = { .on_text = on_text, .on_close = on_close };
+
+/* ---- the peer ---- */
+
+static void
+say(char letter, int code, const char *data, size_t len)
+{
+	buf_add_char(&peer_said, letter);
+	if (code != 0)
+		buf_add_u64(&peer_said, (uint64_t)code);
+	buf_add_char(&peer_said, '(');
+	buf_add(&peer_said, data, len);
+	buf_add_char(&peer_said, ')');
+}
+
+static void
+peer_on_message(enum ws_opcode kind, const char *data, size_t len, void *arg UNUSED)
+{
+	say(kind == WS_TEXT ? 'T' : 'B', 0, data, len);
+}
+
+static void
+peer_on_ping(const char *data, size_t len, void *arg UNUSED)
+{
+	say('P', 0, data, len);
+}
+
+static void
+peer_on_pong(const char *data, size_t len, void *arg UNUSED)
+{
+	say('Q', 0, data, len);
+}
+
+static void
+peer_on_close(int code, const char *reason, size_t len, void *arg UNUSED)
+{
+	say('C', code, reason, len);
+}
+
+static const struct ws_decoder_events peer_events = {
+	peer_on_message, peer_on_ping, peer_on_pong, peer_on_close
+};
+
+/* Frames as the peer's role has to send them. */
+static void
+peer_sends(enum ws_opcode op, const void *data, size_t len)
+{
+	struct buf b = { 0 };
+
+	ws_encode_frame(&b, op, data, len, role == WS_SERVER ? mask : NULL);
+	ck_assert_int_eq(write(peer, b.data, b.len), (ssize_t)b.len);
+	buf_free(&b);
+}
+
+static void
+peer_sends_text(const char *text)
+{
+	peer_sends(WS_TEXT, text, strlen(text));
+}
+
+static void
+peer_reads(void)
+{
+	char bytes[65536];
+	ssize_t n;
+
+	while ((n = read(peer, bytes, sizeof(bytes))) > 0)
+		ck_assert_int_eq(ws_decoder_feed(peer_decoder, bytes, (size_t)n), 0);
+	peer_is_at_end = n == 0;
+}
+
+static bool
+peer_has_heard(void *want)
+{
+	peer_reads();
+	return strcmp(buf_str(&peer_said), want) == 0;
+}
+
+static void
+wait_until_peer_hears(const char *want)
+{
+	loop_run_until(loop, peer_has_heard, (void *)(uintptr_t)want);
+}
+
+static bool
+peer_sees_end(void *arg UNUSED)
+{
+	peer_reads();
+	return peer_is_at_end;
+}
+
+static bool
+has_closed(void *arg UNUSED)
+{
+	return n_closed > 0;
+}
+
+static bool
+is_freed(void *arg UNUSED)
+{
+	return *loop_conns(loop) == 0;
+}
+
+static void
+peer_closes(void)
+{
+	close(peer);
+	peer = -1;
+}
+
+/* ---- frame of a test ---- */
+
+static void
+begin(enum ws_role of_ws)
+{
+	static const struct conn_events none = { 0 };
+	static const struct ws_limits limits = { MESSAGE_MAX, SEND_MAX };
+	int pair[2];
+
+	signal(SIGPIPE, SIG_IGN);	/* as the daemon does */
+	role = of_ws;
+	loop = loop_new();
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	peer = pair[1];
+	ck_assert_int_eq(fcntl(peer, F_SETFL, O_NONBLOCK), 0);
+	peer_decoder = ws_decoder_new(of_ws == WS_SERVER ? WS_CLIENT : WS_SERVER, 2 * MUCH,
+	    &peer_events, NULL);
+	under = conn_new(loop, pair[0], &none, NULL);
+	ws = ws_conn_new(under, of_ws, &limits, &events, &got);
+	n_closed = 0;
+	closes_on_text = peer_is_at_end = false;
+}
+
+static void
+setup_server(void)
+{
+	begin(WS_SERVER);
+}
+
+static void
+setup_client(void)
+{
+	begin(WS_CLIENT);
+}
+
+static void
+teardown(void)
+{
+	if (ws != NULL)
+		ws_conn_abort(ws, ERR_STOPPING);
+	if (peer >= 0)
+		peer_closes();
+	loop_run_until(loop, is_freed, NULL);
+	ck_assert_uint_eq(n_closed, 1);
+	loop_free(loop);
+	ws_decoder_free(peer_decoder);
+	buf_free(&peer_said);
+	buf_free(&got);
+}
+
+/* ---- in both roles ---- */
+
+static bool
+has_two_texts(void *arg UNUSED)
+{
+	return strcmp(buf_str(&got), "hello world ") == 0;
+}
+
+START_TEST(texts_go_both_ways)
+{
+	peer_sends_text("hello");
+	peer_sends_text("world");
+	loop_run_until(loop, has_two_texts, NULL);
+	ws_conn_send_text(ws, "hi", 2);
+	ws_conn_send_text(ws, "", 0);
+	wait_until_peer_hears("T(hi)T()");
+}
+END_TEST
+
+START_TEST(bytes_behind_the_handshake_count)
+{
+	struct buf b = { 0 };
+
+	ws_encode_frame(&b, WS_TEXT, "hello", 5, role == WS_SERVER ? mask : NULL);
+	ws_encode_frame(&b, WS_TEXT, "wor", 3, role == WS_SERVER ? mask : NULL);
+	ws_conn_feed(ws, b.data, b.len);
+	ck_assert_str_eq(buf_str(&got), "hello wor ");
+	buf_free(&b);
+}
+END_TEST
+
+START_TEST(a_ping_is_answered_with_its_bytes)
+{
+	peer_sends(WS_PING, "are you there", 13);
+	peer_sends(WS_PING, "", 0);
+	peer_sends(WS_PONG, "unasked", 7);
+	wait_until_peer_hears("Q(are you there)Q()");
+}
+END_TEST
+
+START_TEST(a_close_is_answered_once_with_its_code)
+{
+	struct buf b = { 0 };
+
+	ws_encode_close(&b, 4001, "bye", role == WS_SERVER ? mask : NULL);
+	ws_encode_close(&b, 4002, "again", role == WS_SERVER ? mask : NULL);
+	ck_assert_int_eq(write(peer, b.data, b.len), (ssize_t)b.len);
+	buf_free(&b);
+	loop_run_until(loop, peer_sees_end, NULL);
+	ck_assert_str_eq(buf_str(&peer_said), "C4001()");
+	ck_assert_int_eq(closed_why, ERR_PEER_LEFT);
+}
+END_TEST
+
+START_TEST(a_close_without_a_code_is_answered_without_one)
+{
+	peer_sends(WS_CLOSE, "", 0);
+	loop_run_until(loop, peer_sees_end, NULL);
+	ck_assert_str_eq(buf_str(&peer_said), "C1005()");
+	ck_assert_int_eq(closed_why, ERR_PEER_LEFT);
+}
+END_TEST
+
+START_TEST(our_close_says_why_and_the_answer_to_it_is_not_answered)
+{
+	ws_conn_send_text(ws, "last", 4);
+	ws_conn_close(ws, ERR_STOPPING, NULL);
+	ck_assert_uint_eq(n_closed, 1);
+	ck_assert_int_eq(closed_why, ERR_STOPPING);
+	peer_sends(WS_CLOSE, "\x03\xe9", 2);
+	loop_run_until(loop, peer_sees_end, NULL);
+	ck_assert_str_eq(buf_str(&peer_said), "T(last)C1001(stopping)");
+}
+END_TEST
+
+START_TEST(an_end_without_a_code_sends_none)
+{
+	ws_conn_close(ws, ERR_CANCELLED, NULL);
+	loop_run_until(loop, peer_sees_end, NULL);
+	ck_assert_str_eq(buf_str(&peer_said), "C1005()");
+}
+END_TEST
+
+START_TEST(an_abort_sends_nothing)
+{
+	ws_conn_send_text(ws, "dropped", 7);
+	ws_conn_abort(ws, ERR_TOO_SLOW);
+	loop_run_until(loop, peer_sees_end, NULL);
+	ck_assert_str_eq(buf_str(&peer_said), "");
+	ck_assert_int_eq(closed_why, ERR_TOO_SLOW);
+}
+END_TEST
+
+START_TEST(a_peer_that_is_gone_ends_it)
+{
+	peer_closes();
+	loop_run_until(loop, has_closed, NULL);
+	ck_assert_int_eq(closed_why, ERR_PEER_GONE);
+}
+END_TEST
+
+START_TEST(a_text_callback_may_close_and_hears_no_more)
+{
+	struct buf b = { 0 };
+
+	closes_on_text = true;
+	ws_encode_frame(&b, WS_TEXT, "one", 3, role == WS_SERVER ? mask : NULL);
+	ws_encode_frame(&b, WS_TEXT, "two", 3, role == WS_SERVER ? mask : NULL);
+	ck_assert_int_eq(write(peer, b.data, b.len), (ssize_t)b.len);
+	buf_free(&b);
+	loop_run_until(loop, peer_sees_end, NULL);
+	ck_assert_str_eq(buf_str(&got), "one ");
+	ck_assert_str_eq(buf_str(&peer_said), "C1001(stopping)");
+}
+END_TEST
+
+/* ---- what ends it ---- */
+
+START_TEST(a_message_above_the_limit_ends_it_with_1009)
+{
+	char text[MESSAGE_MAX + 1];
+
+	memset(text, 'x', sizeof(text));
+	peer_sends(WS_TEXT, text, MESSAGE_MAX);
+	peer_sends(WS_TEXT, text, MESSAGE_MAX + 1);
+	loop_run_until(loop, peer_sees_end, NULL);
+	ck_assert_uint_eq(got.len, MESSAGE_MAX + 1);
+	ck_assert_str_eq(buf_str(&peer_said), "C1009(too_big)");
+	ck_assert_int_eq(closed_why, ERR_TOO_BIG);
+}
+END_TEST
+
+/* First bytes of a frame, masked with zeroes, and the close they bring. */
+static const struct {
+	const char *bytes;
+	size_t len;
+	const char *heard;
+	enum err why;
+} bad[] = {
+	{ "\x81\x01z", 3, "C1002(bad_frame)", ERR_BAD_FRAME },	/* not masked */
+	{ "\xc1\x80\0\0\0\0", 6, "C1002(bad_frame)", ERR_BAD_FRAME },	/* reserved bit */
+	{ "\x81\x81\0\0\0\0\xff", 7, "C1007(bad_utf8)", ERR_BAD_UTF8 },
+	{ "\x82\x81\0\0\0\0z", 7, "C1003(binary_refused)", ERR_BINARY },
+};
+
+START_TEST(what_is_no_text_message_ends_it)
+{
+	ck_assert_int_eq(write(peer, bad[_i].bytes, bad[_i].len), (ssize_t)bad[_i].len);
+	loop_run_until(loop, peer_sees_end, NULL);
+	ck_assert_str_eq(buf_str(&peer_said), bad[_i].heard);
+	ck_assert_int_eq(closed_why, bad[_i].why);
+}
+END_TEST
+
+static void
+send_much(void)
+{
+	char *text = xmalloc(MUCH);
+
+	memset(text, 'm', MUCH);
+	ws_conn_send_text(ws, text, MUCH);
+	free(text);
+}
+
+START_TEST(one_large_message_may_exceed_an_empty_queue)
+{
+	send_much();
+	ck_assert_uint_eq(n_closed, 0);
+	loop_run_turns(loop, 3);
+	while (peer_said.len < MUCH) {
+		peer_reads();
+		loop_run_turns(loop, 1);
+	}
+	ck_assert_uint_eq(peer_said.len, MUCH + 3);
+	ws_conn_send_text(ws, "next", 4);
+	loop_run_turns(loop, 1);
+	ck_assert_uint_eq(n_closed, 0);
+}
+END_TEST
+
+START_TEST(a_second_one_behind_it_ends_it)
+{
+	send_much();
+	ws_conn_send_text(ws, "x", 1);
+	ck_assert_uint_eq(n_closed, 1);
+	ck_assert_int_eq(closed_why, ERR_TOO_SLOW);
+}
+END_TEST
+
+START_TEST(many_small_ones_may_fill_the_queue_and_no_more)
+{
+	char text[1000] = { 0 };
+
+	for (int i = 0; i < 99; i++)
+		ws_conn_send_text(ws, text, sizeof(text));
+	ck_assert_uint_eq(n_closed, 0);
+	for (int i = 0; i < 2 && ws != NULL; i++)
+		ws_conn_send_text(ws, text, sizeof(text));
+	ck_assert_uint_eq(n_closed, 1);
+	ck_assert_int_eq(closed_why, ERR_TOO_SLOW);
+}
+END_TEST
+
+START_TEST(pings_of_one_who_does_not_read_end_it)
+{
+	send_much();
+	loop_run_turns(loop, 2);
+	peer_sends(WS_PING, "", 0);
+	loop_run_until(loop, has_closed, NULL);
+	ck_assert_int_eq(closed_why, ERR_TOO_SLOW);
+}
+END_TEST
+
+static TCase *
+case_of_both(const char *name, void (*setup)(void))
+{
+	TCase *tc = tcase_create(name);
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 20);
+	tcase_add_test(tc, texts_go_both_ways);
+	tcase_add_test(tc, bytes_behind_the_handshake_count);
+	tcase_add_test(tc, a_ping_is_answered_with_its_bytes);
+	tcase_add_test(tc, a_close_is_answered_once_with_its_code);
+	tcase_add_test(tc, a_close_without_a_code_is_answered_without_one);
+	tcase_add_test(tc, our_close_says_why_and_the_answer_to_it_is_not_answered);
+	tcase_add_test(tc, an_end_without_a_code_sends_none);
+	tcase_add_test(tc, an_abort_sends_nothing);
+	tcase_add_test(tc, a_peer_that_is_gone_ends_it);
+	tcase_add_test(tc, a_text_callback_may_close_and_hears_no_more);
+	return tc;
+}
+
+static Suite *
+make_suite(void)
+{
+	Suite *s = suite_create("ws_conn");
+	TCase *tc = case_of_both("server", setup_server);
+
+	suite_add_tcase(s, case_of_both("client", setup_client));
+	tcase_add_test(tc, a_message_above_the_limit_ends_it_with_1009);
+	tcase_add_loop_test(tc, what_is_no_text_message_ends_it, 0, ARRAY_LEN(bad));
+	tcase_add_test(tc, one_large_message_may_exceed_an_empty_queue);
+	tcase_add_test(tc, a_second_one_behind_it_ends_it);
+	tcase_add_test(tc, many_small_ones_may_fill_the_queue_and_no_more);
+	tcase_add_test(tc, pings_of_one_who_does_not_read_end_it);
+	suite_add_tcase(s, tc);
+	return s;
+}
+
+UNIT_MAIN(make_suite)
