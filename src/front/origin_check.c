@@ -78,7 +78,8 @@ origin_check(struct http_text origin, const struct http_text *host, char *const 
 
 	if (!split(origin, &o))
 		return false;
-	if (host != NULL) {
+	/* Other schemes are not pages of a web server: an app's "app://localhost" is not ours. */
+	if (host != NULL && (http_text_is(o.scheme, "http") || http_text_is(o.scheme, "https"))) {
 		own = split_host(o.scheme, *host);
 		if (same(own.host, o.host) && same(own.port, o.port))
 			return true;

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: ISC */
+#include "front/origin_check.h"
+
+#include <string.h>
+
+#include "base/compiler.h"
+#include "unit.h"
+
+static char *const listed[] = {
+	"https://app.example.org",
+	"https://*.example.net",
+	"http://dev.example.org:3000",
+	"capacitor://localhost",
+};
+static char *const any[] = { "*" };
+
+static const struct {
+	const char *origin, *host;	/* host NULL: the request has none */
+	bool is_allowed;
+} rows[] = {
+	/* Its own. */
+	{ "http://example.com", "example.com", true },
+	{ "https://example.com", "example.com", true },
+	{ "https://example.com", "EXAMPLE.com", true },
+	{ "https://example.com:443", "example.com", true },
+	{ "https://example.com", "example.com:443", true },
+	{ "http://example.com", "example.com:80", true },
+	{ "http://example.com:8080", "example.com:8080", true },
+	{ "http://[::1]:8080", "[::1]:8080", true },
+	{ "http://[::1]", "[::1]", true },
+	{ "http://example.com:8080", "example.com", false },
+	{ "http://example.com", "example.com:8080", false },
+	{ "http://example.com:443", "example.com", false },
+	{ "http://[::1]:8080", "[::1]:8081", false },
+	{ "http://evil.com", "example.com", false },
+	{ "http://example.com.evil.com", "example.com", false },
+	{ "http://example.com", NULL, false },
+	{ "ftp://example.com", "example.com", false },
+	{ "app://example.com", "example.com", false },
+
+	/* Listed. */
+	{ "https://app.example.org", "example.com", true },
+	{ "https://app.example.org", NULL, true },
+	{ "HTTPS://APP.example.ORG", NULL, true },
+	{ "https://app.example.org:443", NULL, true },
+	{ "http://app.example.org", NULL, false },
+	{ "https://app.example.org:8443", NULL, false },
+	{ "https://x.app.example.org", NULL, false },
+	{ "http://dev.example.org:3000", NULL, true },
+	{ "http://dev.example.org", NULL, false },
+	{ "capacitor://localhost", "example.com", true },
+
+	/* Any subdomain. */
+	{ "https://a.example.net", NULL, true },
+	{ "https://a.b.EXAMPLE.net", NULL, true },
+	{ "https://example.net", NULL, false },
+	{ "https://.example.net", NULL, false },
+	{ "https://evilexample.net", NULL, false },
+	{ "https://a.example.net.evil.com", NULL, false },
+	{ "https://a.example.net:444", NULL, false },
+
+	/* No origin of a page. */
+	{ "null", "null", false },
+	{ "", "", false },
+	{ "https://", "", false },
+	{ "example.com", "example.com", false },
+	{ "://example.com", "example.com", false },
+	{ "http://user@example.com", "example.com", false },
+	{ "http://example.com/", "example.com", false },
+	{ "https://evil.com/.example.net", NULL, false },
+};
+
+static struct http_text
+text(const char *s)
+{
+	return (struct http_text){ s, strlen(s) };
+}
+
+START_TEST(its_own_and_the_listed_ones_are_allowed)
+{
+	struct http_text host = text(rows[_i].host != NULL ? rows[_i].host : "");
+
+	ck_assert_int_eq(origin_check(text(rows[_i].origin), rows[_i].host != NULL ? &host : NULL,
+	    listed, ARRAY_LEN(listed)), rows[_i].is_allowed);
+}
+END_TEST
+
+START_TEST(a_star_allows_every_page_but_not_null)
+{
+	ck_assert(origin_check(text("https://who.ever"), NULL, any, 1));
+	ck_assert(!origin_check(text("null"), NULL, any, 1));
+	ck_assert(!origin_check(text("https://who.ever"), NULL, NULL, 0));
+}
+END_TEST
+
+static Suite *
+make_suite(void)
+{
+	Suite *s = suite_create("origin_check");
+	TCase *tc = tcase_create("origin_check");
+
+	tcase_add_loop_test(tc, its_own_and_the_listed_ones_are_allowed, 0, ARRAY_LEN(rows));
+	tcase_add_test(tc, a_star_allows_every_page_but_not_null);
+	suite_add_tcase(s, tc);
+	return s;
+}
+
+UNIT_MAIN(make_suite)
