@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: ISC */
+#include "codec/usher_member.h"
+
+#include <string.h>
+
+#include "base/compiler.h"
+#include "unit.h"
+
+static bool
+decode(struct usher_member *u, const char *text)
+{
+	struct json_value v;
+
+	ck_assert(json_scan_text(text, strlen(text), 16, &v));
+	return usher_member_decode(u, text, v);
+}
+
+START_TEST(a_request_comes_back_as_it_was)
+{
+	struct usher_member u = { .id = 7, .deadline_ms = UINT64_C(9007199254740991), .hops = 8,
+		.trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+		.client_address = "2001:db8::1", .client_socket = "a\"\\b" }, back;
+	struct buf b = { 0 };
+
+	usher_member_encode_request(&b, &u);
+	ck_assert_str_eq(buf_str(&b), "{\"id\":7,\"deadline_ms\":9007199254740991,\"hops\":8,"
+	    "\"trace\":\"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\","
+	    "\"client\":{\"address\":\"2001:db8::1\",\"socket\":\"a\\\"\\\\b\"}}");
+	ck_assert(decode(&back, b.data));
+	ck_assert(back.has_id && back.has_deadline && !back.is_link);
+	ck_assert_uint_eq(back.id, u.id);
+	ck_assert_uint_eq(back.deadline_ms, u.deadline_ms);
+	ck_assert_uint_eq(back.hops, u.hops);
+	ck_assert_str_eq(back.trace, u.trace);
+	ck_assert_str_eq(back.client_address, u.client_address);
+	ck_assert_str_eq(back.client_socket, u.client_socket);
+	buf_free(&b);
+}
+END_TEST
+
+START_TEST(a_reply_carries_the_id_alone)
+{
+	struct buf b = { 0 };
+
+	usher_member_encode_reply(&b, 42);
+	ck_assert_str_eq(buf_str(&b), "{\"id\":42}");
+	buf_free(&b);
+}
+END_TEST
+
+START_TEST(an_announcement_comes_back_as_it_was)
+{
+	struct usher_member u;
+	struct buf b = { 0 };
+
+	usher_member_encode_announcement(&b, "node \"a\"", "pr-oo_f");
+	ck_assert_str_eq(buf_str(&b), "{\"link\":1,\"node\":\"node \\\"a\\\"\","
+	    "\"proof\":\"pr-oo_f\"}");
+	ck_assert(decode(&u, b.data));
+	ck_assert(u.is_link);
+	ck_assert_str_eq(u.node, "node \"a\"");
+	ck_assert_str_eq(u.proof, "pr-oo_f");
+	buf_free(&b);
+}
+END_TEST
+
+START_TEST(an_answer_says_how_much_the_node_takes)
+{
+	struct usher_member u;
+	struct buf b = { 0 };
+
+	usher_member_encode_answer(&b, "n", 1000000);
+	ck_assert_str_eq(buf_str(&b), "{\"link\":1,\"node\":\"n\",\"message\":1000000}");
+	ck_assert(decode(&u, b.data));
+	ck_assert(u.is_link);
+	ck_assert_uint_eq(u.message_max, 1000000);
+	buf_free(&b);
+}
+END_TEST
+
+static const char *const no_objects[] = { "null", "1", "\"x\"", "[{\"link\":1}]", "true" };
+
+START_TEST(what_is_no_object_is_refused)
+{
+	struct usher_member u;
+
+	ck_assert(!decode(&u, no_objects[_i]));
+	ck_assert(!u.is_link && !u.has_id);
+}
+END_TEST
+
+START_TEST(an_absent_member_is_refused)
+{
+	struct usher_member u;
+
+	ck_assert(!usher_member_decode(&u, "{}", (struct json_value){ .kind = JSON_NONE }));
+}
+END_TEST
+
+/* The member inside a longer text: offsets count from its beginning. */
+START_TEST(is_read_where_it_stands)
+{
+	static const char text[] = "{\"x\":[1,2,3],\"usher\": {\"id\":5} }";
+	struct json_value v = { JSON_OBJECT, 22, 30 };
+	struct usher_member u;
+
+	ck_assert_int_eq(text[v.start], '{');
+	ck_assert(usher_member_decode(&u, text, v));
+	ck_assert_uint_eq(u.id, 5);
+}
+END_TEST
+
+/* Of each, what is not as it must be counts as absent. */
+static const char *const odd[] = {
+	"{}",
+	"{\"link\":2,\"id\":\"7\",\"deadline_ms\":-1,\"hops\":1.5,\"node\":7}",
+	"{\"link\":\"1\",\"id\":1e3,\"deadline_ms\":null,\"trace\":[],\"client\":\"x\"}",
+	"{\"link\":true,\"id\":9007199254740992,\"proof\":\"a\\u0000b\",\"node\":\"a\\nb\"}",
+	"{\"client\":{\"address\":\"\\u0007\",\"socket\":{}},\"usher\":{\"id\":1}}",
+	"{\"node\":\"0123456789012345678901234567890123456789012345678901234567890123"
+	    "0123456789012345678901234567890123456789012345678901234567890123\","
+	    "\"proof\":\"0123456789012345678901234567890123456789012345678901234567890123\"}",
+};
+
+START_TEST(what_does_not_fit_counts_as_absent)
+{
+	struct usher_member u;
+
+	ck_assert(decode(&u, odd[_i]));
+	ck_assert(!u.is_link && !u.has_id && !u.has_deadline);
+	ck_assert_uint_eq(u.hops, 0);
+	ck_assert_str_eq(u.node, "");
+	ck_assert_str_eq(u.proof, "");
+	ck_assert_str_eq(u.trace, "");
+	ck_assert_str_eq(u.client_address, "");
+	ck_assert_str_eq(u.client_socket, "");
+}
+END_TEST
+
+static Suite *
+make_suite(void)
+{
+	Suite *s = suite_create("usher_member");
+	TCase *tc = tcase_create("usher_member");
+
+	tcase_add_test(tc, a_request_comes_back_as_it_was);
+	tcase_add_test(tc, a_reply_carries_the_id_alone);
+	tcase_add_test(tc, an_announcement_comes_back_as_it_was);
+	tcase_add_test(tc, an_answer_says_how_much_the_node_takes);
+	tcase_add_loop_test(tc, what_is_no_object_is_refused, 0, ARRAY_LEN(no_objects));
+	tcase_add_test(tc, an_absent_member_is_refused);
+	tcase_add_test(tc, is_read_where_it_stands);
+	tcase_add_loop_test(tc, what_does_not_fit_counts_as_absent, 0, ARRAY_LEN(odd));
+	suite_add_tcase(s, tc);
+	return s;
+}
+
+UNIT_MAIN(make_suite)
