@@ -54,10 +54,12 @@ struct answer {
 };
 
 static void on_read(struct conn *, char *, size_t, void *);
+static void on_drained(struct conn *, void *);
 static void on_close(struct conn *, enum err, void *);
 
 static const struct conn_events conn_events = {
 	.on_read = on_read,
+	.on_drained = on_drained,
 	.on_close = on_close,
 };
 
@@ -294,6 +296,28 @@ on_bad_head(struct http_conn *h, int status, const char *text)
 	refuse(h, status, "", text, false);
 }
 
+/* So many answers wait that no more requests are read until they are gone. */
+static void
+wait_for_reader(struct http_conn *h)
+{
+	conn_pause(h->conn);
+	loop_timer_stop(h->server->loop, &h->timer);
+	h->is_in_head = false;
+}
+
+/* An answer under way is watched by the connection; the idle time begins when it is out. */
+static void
+wait_for_request(struct http_conn *h)
+{
+	buf_free(&h->in);
+	h->is_in_head = false;
+	if (conn_queued(h->conn) > 0)
+		loop_timer_stop(h->server->loop, &h->timer);
+	else
+		loop_timer_set(h->server->loop, &h->timer, h->server->conf->timeouts.idle_ms,
+		    on_head_timeout, h);
+}
+
 /* Serve every request that is complete. */
 static void
 serve(struct http_conn *h)
@@ -303,6 +327,10 @@ serve(struct http_conn *h)
 	size_t end;
 
 	while (h->conn != NULL && !conn_is_closed(h->conn) && h->in.len > 0) {
+		if (conn_queued(h->conn) > conf->limits.send_queue) {
+			wait_for_reader(h);
+			return;
+		}
 		end = http_head_end(h->in.data, h->in.len, &h->scanned);
 		if ((end == 0 ? h->in.len : end) > conf->limits.http_head) {
 			on_bad_head(h, 431, "HTTP head above limits.http_head\n");
@@ -322,12 +350,15 @@ serve(struct http_conn *h)
 		buf_consume(&h->in, end);
 		h->scanned = 0;
 	}
-	if (h->conn != NULL && !conn_is_closed(h->conn)) {
-		buf_free(&h->in);
-		h->is_in_head = false;
-		loop_timer_set(h->server->loop, &h->timer, conf->timeouts.idle_ms, on_head_timeout,
-		    h);
-	}
+	if (h->conn != NULL && !conn_is_closed(h->conn))
+		wait_for_request(h);
+}
+
+static void
+on_drained(struct conn *conn, void *arg)
+{
+	conn_resume(conn);
+	serve(arg);
 }
 
 static void
