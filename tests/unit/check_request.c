@@ -180,12 +180,13 @@ END_TEST
 
 START_TEST(a_traceparent_is_kept_with_a_span_of_our_own)
 {
-	struct request *r = request_new(&all, &origin, &origin_arg, &env, PARENT);
+	static const char parent[] = PARENT;
+	struct request *r = request_new(&all, &origin, &origin_arg, &env, parent);
 
 	ck_assert_str_eq(r->name, PARENT_TRACE);
-	ck_assert_uint_eq(strlen(r->trace), strlen(PARENT));
-	ck_assert_mem_eq(r->trace, PARENT, 36);
-	ck_assert_mem_ne(r->trace + 36, PARENT + 36, 16);
+	ck_assert_uint_eq(strlen(r->trace), strlen(parent));
+	ck_assert_mem_eq(r->trace, parent, 36);
+	ck_assert_mem_ne(r->trace + 36, parent + 36, 16);
 	finish(r);
 }
 END_TEST
