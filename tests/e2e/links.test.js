@@ -396,7 +396,7 @@ test('who may be a node is proven', async (t) => {
 		assert.strictEqual(message.usher.link, 1);
 		assert.strictEqual(message.usher.node, 'worker');
 		assert.ok(message.token);
-		client.emit({ type: 'job', token: client.token, usher: { id: 7, hops: 1, deadline_ms: 1000 } });
+		client.emit({ type: 'job', token: client.token, usher: { id: 7, hops: 1, deadline_ms: 30000 } });
 		const reply = await client.nextReply();
 		assert.deepStrictEqual([reply.usher, reply.message.ok], [{ id: 7 }, true]);
 	});

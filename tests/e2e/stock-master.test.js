@@ -116,8 +116,8 @@ test('a stock master that comes back re-registers with its token', async (t) => 
 	assert.strictEqual(between.cut(), 1);
 	await waitFor('the stock master to come back', () => between.connections() === 1);
 	const reply = await waitFor('an answer after the cut', async () => {
-		const [r] = await browser.request({ type: 'echo', params: { tag: 'after' } }, 1000).catch(() => [null]);
+		const [r] = await browser.request({ type: 'echo', params: { tag: 'after' } }, 4000).catch(() => [null]);
 		return r;
-	});
+	}, 40000);
 	assert.strictEqual(reply.message.tag, 'after');
 });

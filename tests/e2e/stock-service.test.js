@@ -192,7 +192,12 @@ test('a failing handler of a stock service', async (t) => {
 });
 
 test('a stock service that never answers', async (t) => {
-	const { master } = await startBoth(t, { pool: 3, link: 'timeout: 500ms' });
+	const service = await startStockService(t, { pool: 3 });
+	const master = await startUsherd(t, masterOf(service.url) + `
+      never: { destination: far, timeout: 500ms }
+      exit: { destination: far, timeout: 500ms }
+`);
+	await master.linked();
 	const browser = await stockBrowser(t, master.url);
 
 	for (const type of ['never', 'exit']) {

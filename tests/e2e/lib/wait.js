@@ -3,7 +3,7 @@
 'use strict';
 
 // Long enough for a sanitized daemon on a busy machine; nothing ever takes this long when all is well.
-const WAIT_MS = 15000;
+const WAIT_MS = 30000;
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
