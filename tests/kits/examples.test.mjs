@@ -4,13 +4,14 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
-import { handlers, here, kits, rawExample, started, Worker } from './worker.mjs';
+import { bareExample, handlers, here, kits, rawExample, started, Worker } from './worker.mjs';
 
 const programs = [
   ...kits.map(({ name, login }) => ({
     name, program: login, types: ['login', 'whoami', 'steps', 'echo']
   })),
-  { name: 'raw', program: rawExample, types: ['login', 'steps'] }
+  { name: 'raw', program: rawExample, types: ['login', 'steps'] },
+  { name: 'bare', program: bareExample, types: ['login', 'steps'] }
 ];
 
 const LOGGED_IN = { authenticated: true, timeout: 1200, userText: 'Welcome Rob', username: 'rob' };
@@ -91,6 +92,30 @@ for (const kit of kits) {
     assert.deepEqual((await worker.ask('login', {}, { session: LOGGED_IN })).final.message,
       { error: 'Already logged in' });
   });
+}
+
+for (const { name, cancel } of kits) {
+  for (const [n, program] of cancel.entries()) {
+    test(`cancel example, ${name} ${n + 1}: it counts, and stops when cancelled`, async (t) => {
+      const worker = await started(t, program);
+      const { sends, final } = await worker.ask('count', { to: 3, gap: 10 });
+
+      assert.deepEqual(sends.map((line) => line.message.n), [1, 2, 3]);
+      assert.deepEqual(final.message, { done: true });
+      const request = worker.request('count', { to: 3, gap: 60000 });
+      worker.put(request);
+      assert.deepEqual((await worker.next()).message, { n: 1, of: 3 });
+      worker.put({ op: 'cancel', id: request.id });
+      let line = await worker.next();
+      if (line.op === 'log') {
+        assert.equal(line.text, 'nobody waits any more, stopped at 1');
+        line = await worker.next();
+      } else {
+        await worker.until(() => /stopped at 1\n/.test(worker.stdout), 'the log');
+      }
+      assert.deepEqual(line, { op: 'finish', id: request.id, message: { stopped: 1 } });
+    });
+  }
 }
 
 test('usher-handler(7) shows examples/raw.py', () => {

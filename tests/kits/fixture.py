@@ -213,4 +213,39 @@ def items(message, session, send):
     return {"caught": caught, "absent": session.get("absent"), "items": session["items"]}
 
 
+def got(request):
+    return {"got": isinstance(request, usher.Request)}
+
+
+@app.handler("fourth")
+def fourth(message, session, send, request=None):
+    return got(request)
+
+
+@app.handler("fourthByAnyName")
+def fourth_by_any_name(message, session, send, r):
+    return got(r)
+
+
+@app.handler("keyword")
+def keyword(message, session, send, *, request):
+    return got(request)
+
+
+@app.handler("defaulted")
+def defaulted(message, session, send, retries=0):
+    return got(retries)
+
+
+@app.handler("starred")
+def starred(*args):
+    return got(args[-1])
+
+
+class Methods:
+    def method(self, message, session, send, request):
+        return got(request)
+
+
+app.handler("method")(Methods().method)
 app.run()

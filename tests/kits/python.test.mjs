@@ -2,8 +2,9 @@
 /* What only the Python kit has to care for. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { kits, started } from './worker.mjs';
+import { kits, started, ways, Worker } from './worker.mjs';
 
+const [threads, tasks] = ways.map((way) => way.program);
 const { fixture } = kits.find((kit) => kit.name === 'python');
 
 test('usher.Error answers with an error object', async (t) => {
@@ -78,4 +79,53 @@ test('names of methods are for session["name"], absent ones are said to be', asy
     absent: null, items: [1]
   });
   assert.deepEqual(final.session.items, [1]);
+});
+
+test('threads that are all stuck in cancelled requests owe their pong', async (t) => {
+  const worker = await started(t, threads(2));
+  const requests = [200, 600].map((ms) => worker.request('deaf', { ms }));
+
+  for (const request of requests) {
+    worker.put(request);
+    await worker.next();
+  }
+  worker.put({ op: 'cancel', id: 1 });
+  worker.put({ op: 'ping' });
+  assert.deepEqual(await worker.next(), { op: 'pong' });
+  worker.put({ op: 'cancel', id: 2 });
+  worker.put({ op: 'ping' });
+  assert.equal((await worker.next()).id, 1);
+  assert.deepEqual(await worker.next(), { op: 'pong' });
+  assert.equal((await worker.next()).id, 2);
+});
+
+test('a plain handler among asynchronous ones runs in the loop if alone, else in a thread',
+  async (t) => {
+  for (const [n, inLoop] of [[1, true], [8, false]]) {
+    const worker = await started(t, tasks(n));
+
+    worker.put(worker.request('askPlain'));
+    const { call } = await worker.next();
+    worker.put({ op: 'reply', call, finished: true, message: { ok: 1 } });
+    assert.deepEqual((await worker.answer(1)).final.message, { answer: { ok: 1 }, inLoop });
+  }
+});
+
+test('the request goes to handlers that have a place for it', async (t) => {
+  const worker = await started(t, fixture);
+
+  for (const [type, got] of [
+    ['fourth', true], ['fourthByAnyName', true], ['keyword', true], ['method', true],
+    ['defaulted', false], ['starred', false]
+  ]) {
+    assert.deepEqual((await worker.ask(type)).final.message, { got }, type);
+  }
+});
+
+test('concurrency is a number of requests', async (t) => {
+  for (const n of ['0', '-1']) {
+    const worker = new Worker(t, { ...threads(1), env: { ...threads(1).env, CONCURRENCY: n } });
+    assert.deepEqual(await worker.exit, { code: 1, signal: null });
+    assert.match(worker.stderr, /concurrency is a number of requests, at least 1/);
+  }
 });

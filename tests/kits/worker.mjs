@@ -20,24 +20,42 @@ const python = (script) => ({
   env: { PYTHONPATH: path.join(handlers, 'python'), PYTHONDONTWRITEBYTECODE: '1' }
 });
 
-const node = (module) => ({
+const node = (module, ...options) => ({
   command: process.execPath,
-  args: [path.join(handlers, 'node', 'usher-worker.js'), module],
+  args: [path.join(handlers, 'node', 'usher-worker.js'), ...options, module],
   env: {}
 });
+
+const pythonWith = (script, concurrency) => {
+  const program = python(path.join(here, script));
+  return { ...program, env: { ...program.env, CONCURRENCY: String(concurrency) } };
+};
+
+/* The ways to write a handler, each with the types of protocol.py, served n at a time. */
+export const ways = [
+  { name: 'python', program: (n) => pythonWith('protocol.py', n) },
+  { name: 'python async', program: (n) => pythonWith('protocol_async.py', n) },
+  {
+    name: 'node',
+    program: (n) => node(path.join(here, 'protocol.js'), ...(n > 1 ? ['--concurrency', n] : []))
+  }
+];
 
 export const kits = [
   {
     name: 'python',
     announced: 'python/1',
     fixture: python(path.join(here, 'fixture.py')),
-    login: python(path.join(handlers, 'python', 'examples', 'login.py'))
+    login: python(path.join(handlers, 'python', 'examples', 'login.py')),
+    cancel: ['cancel.py', 'async.py'].map(
+      (name) => python(path.join(handlers, 'python', 'examples', name)))
   },
   {
     name: 'node',
     announced: 'node/1',
     fixture: node(path.join(here, 'fixture.js')),
-    login: node(path.join(handlers, 'node', 'examples', 'login.js'))
+    login: node(path.join(handlers, 'node', 'examples', 'login.js')),
+    cancel: [node(path.join(handlers, 'node', 'examples', 'cancel.js'))]
   }
 ];
 
@@ -45,6 +63,12 @@ export const rawExample = {
   command: process.env.PYTHON || 'python3',
   args: [path.join(handlers, 'python', 'examples', 'raw.py')],
   env: {}
+};
+
+export const bareExample = {
+  command: process.execPath,
+  args: [path.join(handlers, 'node', 'examples', 'bare.js')],
+  env: { NODE_CHANNEL_FD: '3' }
 };
 
 export const nodeWith = node;
@@ -148,7 +172,7 @@ export class Worker {
 
     for (;;) {
       const line = await this.next();
-      assert.equal(line.id, id);
+      assert.equal(line.id, id, JSON.stringify(line));
       if (line.op !== 'send') return { sends, final: line };
       sends.push(line);
     }

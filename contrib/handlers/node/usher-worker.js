@@ -2,7 +2,10 @@
 /*
  * Runs a QEWD handler module, unmodified, as a worker process of usher:
  *
- *	node usher-worker.js ./login.js
+ *	node usher-worker.js [--concurrency N] ./login.js
+ *
+ * Beyond QEWD, `this` of a handler can call other services, push messages to browsers
+ * and hear that nobody waits for the request any more.
  *
  * usherd starts it and talks to it on the descriptor named in USHER_FD, never on
  * stdout, so console.log() is harmless and ends in the daemon's log.  Without
@@ -11,10 +14,11 @@
  */
 'use strict';
 
+const { AsyncLocalStorage } = require('node:async_hooks');
 const fs = require('node:fs');
 const net = require('node:net');
 const path = require('node:path');
-const { inspect } = require('node:util');
+const { inspect, parseArgs } = require('node:util');
 
 const KIT = 'node/1';
 const PROTOCOL = 1;
@@ -27,43 +31,45 @@ const LACKING = new Set([
   'addListener', 'afterHandlers', 'beforeHandlers', 'build', 'count', 'db', 'documentStore',
   'emit', 'errorMessages', 'exit', 'getStats', 'handlers', 'hasEventHandler', 'hasFinished',
   'hasStarted', 'isFirst', 'jwt', 'messageHandler', 'off', 'on', 'once', 'qewdSessionByJWT',
-  'removeListener', 'resilientMode', 'returnMessage', 'sendMessage', 'servicesAllowed',
-  'sessionLocked', 'sessions', 'setCustomErrorResponse', 'startTime', 'suppressLog',
+  'removeListener', 'resilientMode', 'returnMessage', 'servicesAllowed', 'sessionLocked',
+  'sessions', 'setCustomErrorResponse', 'startTime', 'suppressLog',
   'u_services', 'userDefined', 'xpress'
 ]);
 
-/* The life of the process: one module, one connection, one request at a time. */
+/* The life of the process: one module, one connection, as many requests at a time as allowed. */
 class Worker {
-  constructor(module, channel) {
+  constructor(module, channel, concurrency) {
     this.module = module;
     this.channel = channel;
-    this.self = newSelf();	// `this` of the handlers
+    this.concurrency = concurrency;
+    this.own = {};		// what handlers keep in their `this`
     this.isPrepared = false;	// init() of the module has run
     this.isStopping = false;
     this.isLeaving = false;
     this.exitCode = 0;
-    this.request = null;	// the one being served
-    this.waiting = [];		// lines that came meanwhile
+    this.requests = new Map();	// id -> the one being served
+    this.waiting = [];		// request lines that came meanwhile
+    this.calls = new Map();	// number -> call of a handler that has no final yet
+    this.callNumber = 0;
+    this.context = new AsyncLocalStorage();	// whose code runs: a Request
     this.ops = new Map([
       ['hello', (line) => this.onHello(line)],
       ['request', (line) => this.onRequest(line)],
+      ['cancel', (line) => this.onCancel(line)],
+      ['reply', (line) => this.calls.get(line.call)?.onReply(line)],
+      ['ping', () => this.channel.write('{"op":"pong"}')],
       ['stop', () => this.stop()]
     ]);
   }
 
   start() {
     process.on('uncaughtException', (error) => this.onLateError(error));
-    process.on('unhandledRejection', (error) => this.onLateError(error));
+    process.on('unhandledRejection', (error) => this.onRejection(error));
     this.channel.start((text) => this.onLine(text), () => this.onEnd());
   }
 
   onLine(text) {
     if (this.isLeaving) return;
-    if (this.request || this.waiting.length > 0) this.waiting.push(text);
-    else this.serve(text);
-  }
-
-  serve(text) {
     const line = parseLine(text);
     const op = this.ops.get(line.op);
     if (op) op(line);
@@ -78,7 +84,8 @@ class Worker {
     this.prepare(line.application);
     const types = Object.keys(this.module.handlers)
       .filter((type) => typeof this.module.handlers[type] === 'function');
-    this.channel.write(JSON.stringify({ op: 'ready', types, kit: KIT }));
+    const concurrency = this.concurrency > 1 ? this.concurrency : undefined;
+    this.channel.write(JSON.stringify({ op: 'ready', types, concurrency, cancel: true, kit: KIT }));
   }
 
   /* Tells the module its application, once; a request typed in by hand may come without hello. */
@@ -87,48 +94,95 @@ class Worker {
     this.isPrepared = true;
     if (typeof this.module.init !== 'function') return;
     try {
-      this.module.init.call(this.self, application);
+      this.module.init.call(newSelf(this.own, workerMembers(this)), application);
     } catch (error) {
       die(`init() of the handler module failed: ${details(error)}`);
     }
   }
 
   onRequest(line) {
+    if (this.isStopping && this.exitCode === 0) {
+      complain('a request after the end, ignored');
+    } else if (this.requests.size >= this.concurrency || this.waiting.length > 0) {
+      this.waiting.push(line);
+    } else {
+      this.serve(line);
+    }
+  }
+
+  serve(line) {
     this.prepare(line.application);
-    this.request = new Request(line, this.channel, () => this.onClosed());
-    this.request.run(this.module, this.self);
+    const request = new Request(line, this);
+    this.requests.set(line.id, request);
+    this.context.run(request, () => request.run());
+  }
+
+  onCancel(line) {
+    const place = this.waiting.findIndex((waiting) => waiting.id === line.id);
+
+    this.requests.get(line.id)?.cancel();
+    if (place < 0) return;
+    this.waiting.splice(place, 1);
+    new Request(line, this).fail('handler_error', 'cancelled');
   }
 
   /* The request is answered; its handler may still be running. */
-  onClosed() {
-    this.request = null;
+  onClosed(request) {
+    if (this.requests.get(request.line.id) === request) this.requests.delete(request.line.id);
+    for (const call of this.calls.values()) if (call.request === request) call.end();
     if (this.waiting.length > 0) setImmediate(() => this.serveWaiting());
-    else if (this.isStopping) this.leave();
+    else this.leaveIfDone();
   }
 
   serveWaiting() {
-    while (!this.request && this.waiting.length > 0) this.serve(this.waiting.shift());
-    if (!this.request && this.isStopping) this.leave();
+    while (this.requests.size < this.concurrency && this.waiting.length > 0) {
+      this.serve(this.waiting.shift());
+    }
+    this.leaveIfDone();
   }
 
-  /* The request at hand is finished first. */
+  /* The requests at hand are finished first. */
   stop() {
     this.isStopping = true;
-    if (!this.request) this.leave();
+    this.leaveIfDone();
+  }
+
+  leaveIfDone() {
+    if (this.isStopping && this.requests.size === 0 && this.waiting.length === 0) this.leave();
   }
 
   onEnd() {
     // What was typed in or piped in by hand is still answered.
-    this.isStopping = true;
-    if (this.channel.isDaemon || (!this.request && this.waiting.length === 0)) this.leave();
+    if (this.channel.isDaemon) this.leave();
+    else this.stop();
   }
 
-  /* An exception nobody caught: the module may be in any state, so a new process is needed. */
+  /* No fault of the module: a service answered with an error, or the request was cancelled. */
+  onRejection(error) {
+    const request = this.context.getStore();
+
+    if (request && isAnswer(error, request)) request.failWith(error);
+    else this.onLateError(error);
+  }
+
+  /*
+   * An exception nobody caught: the module may be in any state, so a new process is
+   * needed.  It costs the request whose code threw it; those beside it are finished
+   * first.  If nobody knows whose it was, it costs all.
+   */
   onLateError(error) {
+    const culprit = this.context.getStore();
+
     complain(details(error));
+    if (this.isLeaving) return;
     this.exitCode = 1;
-    if (this.request) this.request.fail('handler_error', firstLine(error));
-    this.leave();
+    this.isStopping = true;
+    // First, or the daemon takes the failure for a free place.
+    this.channel.write(JSON.stringify({ op: 'unready', reason: firstLine(error) }));
+    for (const request of culprit ? [culprit] : [...this.requests.values()]) {
+      request.fail('handler_error', firstLine(error));
+    }
+    this.leaveIfDone();
   }
 
   leave() {
@@ -137,34 +191,46 @@ class Worker {
     this.waiting = [];
     this.channel.end(() => process.exit(this.exitCode));
   }
+
+  push(to, type, message) {
+    this.channel.write(JSON.stringify({
+      op: 'push', to: checkTarget(to), type: checkName(type, 'the type of a push'),
+      message: message ?? {}
+    }));
+  }
 }
 
 /* One request until its single final answer; what comes later is dropped. */
 class Request {
-  constructor(line, channel, onClosed) {
+  constructor(line, worker) {
     this.line = line;
-    this.channel = channel;
-    this.onClosed = onClosed;
+    this.worker = worker;
+    this.channel = worker.channel;
     this.isOpen = true;
+    this.isCancelled = false;
+    this.abort = null;		// made when somebody asks for the signal
+    this.expires = line.deadline_ms === undefined ? undefined : Date.now() + line.deadline_ms;
     this.secret = new Set(line.secret);
     this.session = newSession(line.session, this.secret);
     this.sessionBefore = this.sessionFields();
+    this.self = newSelf(worker.own, requestMembers(this));
   }
 
-  run(module, self) {
+  run() {
+    const { module } = this.worker;
     const args = [
       this.line.message, this.session, (obj) => this.send(obj), (obj) => this.finish(obj)
     ];
-    const handle = () => this.attempt(() => this.handle(module, self, args));
+    const handle = () => this.attempt(() => this.handle(module, args));
 
     this.attempt(() => {
-      const verdict = callBefore(module, self, args);
+      const verdict = callBefore(module, this.self, args);
       if (isThenable(verdict)) return verdict.then((value) => value !== false && handle());
       if (verdict !== false) handle();
     });
   }
 
-  handle(module, self, args) {
+  handle(module, args) {
     const { type, application } = this.line;
 
     // Own members only: "constructor" and "__proto__" are types like any other.
@@ -172,10 +238,21 @@ class Request {
       this.fail('no_handler', `Handler not defined for ${application} messages of type ${type}`);
       return;
     }
-    const isDone = this.attempt(() => module.handlers[type].apply(self, args));
+    const isDone = this.attempt(() => this.call(module.handlers[type], args));
     if (isDone && typeof module.afterHandler === 'function') {
-      this.attempt(() => module.afterHandler.apply(self, args));
+      this.attempt(() => module.afterHandler.apply(this.self, args));
     }
+  }
+
+  /*
+   * An arrow function has no `this`, so it is the fifth argument as well.  Who does not
+   * ask for `finished` and gives a promise answers with what it comes to.
+   */
+  call(handler, args) {
+    const result = handler.call(this.self, ...args, this.self);
+
+    if (!isThenable(result) || handler.length > 3) return result;
+    return result.then((value) => this.finish(value));
   }
 
   /*
@@ -184,8 +261,8 @@ class Request {
    */
   attempt(piece) {
     const failed = (error) => {
-      complain(details(error));
-      this.fail('handler_error', firstLine(error));
+      if (!isAnswer(error, this)) complain(details(error));
+      this.failWith(error);
     };
     try {
       const result = piece();
@@ -216,10 +293,31 @@ class Request {
     this.close();
   }
 
+  /* What another service answered goes to the client as it is. */
+  failWith(error) {
+    if (error instanceof CallError) this.finish(error.reply);
+    else this.fail('handler_error', this.isCancelled ? 'cancelled' : firstLine(error));
+  }
+
   fail(code, error) {
     if (!this.isOpen) return;
     this.channel.write(JSON.stringify({ op: 'fail', id: this.line.id, code, error }));
     this.close();
+  }
+
+  /* Nobody waits any more.  The handler is told; its final is still what ends the request. */
+  cancel() {
+    this.isCancelled = true;
+    for (const call of this.worker.calls.values()) if (call.request === this) call.end();
+    this.abort?.abort(cancelledError());
+  }
+
+  get signal() {
+    if (this.abort === null) {
+      this.abort = new AbortController();
+      if (this.isCancelled) this.abort.abort(cancelledError());
+    }
+    return this.abort.signal;
   }
 
   write(op, message, tail = '') {
@@ -229,13 +327,127 @@ class Request {
 
   close() {
     this.isOpen = false;
-    this.onClosed();
+    this.worker.onClosed(this);
   }
 
   sessionFields() {
     const secret = [...this.secret].filter((name) => Object.hasOwn(this.session, name)).sort();
     return `"session":${JSON.stringify(this.session)},"secret":${JSON.stringify(secret)}`;
   }
+}
+
+/* A question of a handler to another service, until its final reply. */
+class Call {
+  constructor(request, number, { onReply, resolve, reject }) {
+    this.request = request;
+    this.number = number;
+    this.tell = onReply;
+    this.resolve = resolve;
+    this.reject = reject;
+  }
+
+  static open(request, application, type, message, onReply) {
+    const { worker } = request;
+
+    checkName(application, 'the application of a call');
+    checkName(type, 'the type of a call');
+    if (!isObject(message) || Array.isArray(message)) {
+      throw new TypeError('the message of a call is an object');
+    }
+    if (request.isCancelled) throw cancelledError();
+    if (!request.isOpen) throw new Error('the request is answered');
+    const number = worker.callNumber + 1;
+    const text = JSON.stringify(
+      { op: 'call', id: request.line.id, call: number, application, type, message });
+    worker.callNumber = number;
+    const answer = new Promise((resolve, reject) => {
+      worker.calls.set(number, new Call(request, number, { onReply, resolve, reject }));
+    });
+    worker.channel.write(text);
+    answer.catch(() => {});	// who does not wait for it does not care
+    return answer;
+  }
+
+  onReply(line) {
+    const message = line.message ?? {};
+
+    if (line.finished === false) {
+      // What the callback throws fails the request, as if the handler had thrown it.
+      this.request.worker.context.run(this.request,
+        () => this.request.attempt(() => this.tell?.(message)));
+      return;
+    }
+    this.request.worker.calls.delete(this.number);
+    if (isError(message)) this.reject(new CallError(message));
+    else this.resolve(message);
+  }
+
+  /* There will be no answer. */
+  end() {
+    this.request.worker.calls.delete(this.number);
+    this.reject(this.request.isCancelled ? cancelledError() : new Error('the request is answered'));
+  }
+}
+
+/* What another service answered instead of what it was asked for; all of it is in `reply`. */
+class CallError extends Error {
+  constructor(reply) {
+    super(textOf(reply.error));
+    this.code = reply.code;
+    this.reply = reply;
+  }
+}
+
+/*
+ * `this` of the handlers.  What they write there they find again in later requests, as
+ * in QEWD; what they have not written themselves is of this request.
+ */
+function newSelf(own, members) {
+  return new Proxy(own, {
+    get(target, name) {
+      if (Object.hasOwn(target, name)) return target[name];
+      if (Object.hasOwn(members, name)) return members[name];
+      if (LACKING.has(name)) {
+        throw new Error(`this.${name} is not available in usher's Node kit: a handler has ` +
+          'messageObj, session, send and finished');
+      }
+      return target[name];
+    }
+  });
+}
+
+/* What `this` offers everywhere, also in init(). */
+function workerMembers(worker) {
+  return {
+    push: (to, type, message) => worker.push(to, type, message),
+    // QEWD's; a handler may leave out the socket, which is the asking one then
+    sendMessage: (type, message, socketId) => worker.push({ socket: socketId }, type, message)
+  };
+}
+
+/* What `this` offers to a handler. */
+function requestMembers(request) {
+  const { line, worker } = request;
+
+  return {
+    ...workerMembers(worker),
+    // Of the wrong arguments a promise tells as well.
+    call: async (application, type, message = {}, onReply = undefined) =>
+      Call.open(request, application, type, message, onReply),
+    sendMessage: (type, message, socketId = line.client?.socket) =>
+      worker.push({ socket: socketId }, type, message),
+    get cancelled() { return request.isCancelled; },
+    get signal() { return request.signal; },
+    request: {
+      id: line.id, type: line.type, application: line.application,
+      client: line.client ?? {}, name: line.request, trace: line.trace,
+      /* Seconds until the client is told "timeout"; undefined: there is no end. */
+      get deadline() {
+        return request.expires === undefined ? undefined
+          : Math.max(0, request.expires - Date.now()) / 1000;
+      }
+    }
+  };
 }
 
 /* The connection to the daemon: a socket, or stdin and stdout of a try by hand. */
@@ -254,6 +466,9 @@ class Channel {
     delete process.env.USHER_FD;	// children of a handler are no workers
     try {
       if (!/^\d+$/.test(fd)) throw new Error('not a number');
+      if (process.channel?.fd === Number(fd)) {
+        throw new Error('NODE_CHANNEL_FD names it too, which is for handlers without a kit');
+      }
       this.input = this.output = new net.Socket({ fd: Number(fd), readable: true, writable: true });
     } catch (error) {
       die(`USHER_FD=${fd}: ${error.message}`);
@@ -302,18 +517,6 @@ class Channel {
   }
 }
 
-function newSelf() {
-  return new Proxy({}, {
-    get(own, name) {
-      if (LACKING.has(name) && !Object.hasOwn(own, name)) {
-        throw new Error(`this.${name} is not available in usher's Node kit: a handler has ` +
-          'messageObj, session, send and finished');
-      }
-      return own[name];
-    }
-  });
-}
-
 /* The claims, and QEWD's three functions where JSON.stringify() and Object.keys() miss them. */
 function newSession(claims, secret) {
   const hidden = (value) => ({ value, enumerable: false, configurable: true, writable: true });
@@ -332,6 +535,35 @@ function callBefore(module, self, [messageObj, session, send, finished]) {
   if (typeof module.beforeHandler === 'function') {
     return module.beforeHandler.call(self, messageObj, session, send, finished);
   }
+}
+
+/* `to` of a push: a socket by its name, or as it goes over the wire. */
+function checkTarget(to) {
+  const target = typeof to === 'string' ? { socket: to } : to;
+  const [[kind, value], ...more] = isObject(target) ? Object.entries(target) : [[]];
+  const isName = typeof value === 'string' && value !== '';
+
+  if (more.length > 0 || !(kind === 'all' ? value === true
+    : (kind === 'socket' || kind === 'application') && isName)) {
+    throw new TypeError('a push goes to { socket: name }, { application: name } or { all: true }');
+  }
+  return target;
+}
+
+function checkName(value, what) {
+  if (typeof value !== 'string' || value === '') {
+    throw new TypeError(`${what} is a non-empty string`);
+  }
+  return value;
+}
+
+/* Is it what became of the request, rather than a fault of its handler? */
+function isAnswer(error, request) {
+  return error instanceof CallError || (request.isCancelled && error?.name === 'AbortError');
+}
+
+function cancelledError() {
+  return Object.assign(new Error('cancelled'), { name: 'AbortError', code: 'cancelled' });
 }
 
 function parseLine(text) {
@@ -370,6 +602,11 @@ function isObject(value) {
   return value !== null && typeof value === 'object';
 }
 
+/* null and false are what some services write for "no error". */
+function isError(message) {
+  return isObject(message) && ![undefined, null, false].includes(message.error);
+}
+
 function isThenable(value) {
   return isObject(value) && typeof value.then === 'function';
 }
@@ -405,12 +642,32 @@ function die(text) {
   process.exit(1);
 }
 
-function main() {
-  const name = process.argv[2];
+function parseCommand() {
+  const usage = 'usage: node usher-worker.js [--concurrency N] MODULE';
 
-  if (name === undefined || process.argv.length > 3) {
-    die('usage: node usher-worker.js MODULE');
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true, options: { concurrency: { type: 'string' } }
+    });
+    if (positionals.length !== 1) die(usage);
+    return { name: positionals[0], concurrency: values.concurrency };
+  } catch (error) {
+    return die(`${error.message}\n${usage}`);
   }
+}
+
+/* The command line knows better than the module. */
+function concurrencyOf(asked, module) {
+  const said = asked ?? module.concurrency ?? 1;
+
+  if (!Number.isInteger(Number(said)) || Number(said) < 1) {
+    die(`concurrency is a number of requests, at least 1, not ${inspect(said)}`);
+  }
+  return Number(said);
+}
+
+function main() {
+  const { name, concurrency } = parseCommand();
   const channel = new Channel();
   let module;
   try {
@@ -418,7 +675,7 @@ function main() {
   } catch (error) {
     die(`handler module ${name} cannot be loaded: ${details(error)}`);
   }
-  new Worker(module, channel).start();
+  new Worker(module, channel, concurrencyOf(concurrency, module)).start();
 }
 
 main();
