@@ -10,24 +10,25 @@ const { cutter } = require('./lib/cutter');
 const { startStockService } = require('./lib/stock');
 const { childrenOf } = require('./lib/processes');
 const { startUsherd, nodeKit } = require('./lib/usherd');
+const { waitFor } = require('./lib/wait');
 const { atEnd } = require('./lib/cleanup');
 
 const SENT = 50 * 20;
-// Slow enough to meet several faults; else those who fail, fail fast and use up their rounds.
-const PACE = { pace_ms: 200 };
+const count = (text, pattern) => [...text.matchAll(pattern)].length;
 
-function assertPerfect(count) {
-	assert.deepStrictEqual(count, { sent: SENT, own: SENT, failed: {}, crossed: 0, disordered: 0, doubled: 0 });
+function assertPerfect(result) {
+	assert.deepStrictEqual(result, { sent: SENT, own: SENT, failed: {}, crossed: 0, disordered: 0, doubled: 0 });
 }
 
 // Exactly one final for each, most of them replies, and the others say truly what happened.
-function assertNoneLost(count, codes) {
-	const failed = Object.values(count.failed).reduce((a, b) => a + b, 0);
+function assertNoneLost(result, codes) {
+	const failed = Object.values(result.failed).reduce((a, b) => a + b, 0);
+	const told = JSON.stringify(result);
 
-	assert.deepStrictEqual([count.sent, count.own + failed], [SENT, SENT], JSON.stringify(count));
-	assert.deepStrictEqual([count.crossed, count.disordered, count.doubled], [0, 0, 0], JSON.stringify(count));
-	assert.ok(count.own > SENT / 2, JSON.stringify(count));
-	for (const code of Object.keys(count.failed))
+	assert.deepStrictEqual([result.sent, result.own + failed], [SENT, SENT], told);
+	assert.deepStrictEqual([result.crossed, result.disordered, result.doubled], [0, 0, 0], told);
+	assert.ok(result.own > SENT / 2, told);
+	for (const code of Object.keys(result.failed))
 		assert.ok(codes.includes(code), code);
 }
 
@@ -36,7 +37,6 @@ function every(t, ms, action) {
 	const timer = setInterval(action, ms);
 
 	atEnd(t, () => clearInterval(timer));
-	return () => clearInterval(timer);
 }
 
 test('against a stock service', async (t) => {
@@ -71,7 +71,7 @@ test('while a worker process is killed every 200 ms', async (t) => {
 		killed++;
 	});
 
-	assertNoneLost(await crowd(t, master.port, PACE), ['worker_lost']);
+	assertNoneLost(await crowd(t, master.port, { pace_ms: 200 }), ['worker_lost']);
 	assert.ok(killed > 5, killed + ' were killed');
 });
 
@@ -81,10 +81,14 @@ for (const kind of ['a worker node', 'a stock service']) {
 		const between = await cutter(t, node.port);
 		const master = await startUsherd(t, masterOf(between.url));
 		await master.linked();
+		// A machine may be too busy to bring a link up within a second.
+		const isUp = () => count(master.log, /link \S+: up/g) > count(master.log, /link \S+: down/g);
 		let cut = 0;
-		every(t, 1000, () => { cut += between.cut() ? 1 : 0; });
+		every(t, 1000, () => { cut += isUp() && between.cut() ? 1 : 0; });
 
-		assertNoneLost(await crowd(t, master.port, PACE), ['link_lost', 'link_down']);
-		assert.ok(cut > 0, 'none was cut');
+		assertNoneLost(await crowd(t, master.port, {
+			pace_ms: 200, ready: () => waitFor('a link', isUp)
+		}), ['link_lost', 'link_down']);
+		assert.ok(cut > 2, 'cut ' + cut + ' times');
 	});
 }

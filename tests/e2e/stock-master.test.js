@@ -8,6 +8,7 @@ const test = require('node:test');
 const { stockBrowser } = require('./lib/browser');
 const { workerOf, python } = require('./lib/configs');
 const { cutter } = require('./lib/cutter');
+const { rawBrowser } = require('./lib/raw');
 const { startStockMaster } = require('./lib/stock');
 const { claims, decryptSecrets } = require('./lib/tokens');
 const { startUsherd, nodeKit, SECRET } = require('./lib/usherd');
@@ -110,14 +111,12 @@ test('a stock master that comes back re-registers with its token', async (t) => 
 	const worker = await startUsherd(t, workerOf(python));
 	const between = await cutter(t, worker.port);
 	const master = await startStockMaster(t, between.url.replace('ws:', 'http:'), TYPES);
-	const browser = await stockBrowser(t, master.url);
+	// Not the stock client: of two callbacks of one type it skips the second.
+	const browser = await rawBrowser(t, master.port);
+	const echo = async (tag) => (await browser.request({ type: 'echo', params: { tag } })).message.tag === tag;
 
-	await browser.request({ type: 'echo', params: { tag: 'before' } });
+	assert.ok(await echo('before'));
 	assert.strictEqual(between.cut(), 1);
 	await waitFor('the stock master to come back', () => between.connections() === 1);
-	const reply = await waitFor('an answer after the cut', async () => {
-		const [r] = await browser.request({ type: 'echo', params: { tag: 'after' } }, 4000).catch(() => [null]);
-		return r;
-	}, 40000);
-	assert.strictEqual(reply.message.tag, 'after');
+	await waitFor('an answer after the cut', () => echo('after'));
 });

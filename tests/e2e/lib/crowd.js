@@ -47,9 +47,9 @@ async function ask(browser, kind, tag, count) {
 	}
 }
 
-// All browsers ask at once, rounds times, each round pace_ms after the one before or later; gives
-// { sent, own, failed, crossed, disordered, doubled }.
-async function crowd(t, port, { browsers = 50, rounds = 20, pace_ms = 0 } = {}) {
+// All browsers ask at once, rounds times; a round begins pace_ms after the one before or later, and
+// when ready() says so.  Gives { sent, own, failed, crossed, disordered, doubled }.
+async function crowd(t, port, { browsers = 50, rounds = 20, pace_ms = 0, ready = () => {} } = {}) {
 	const count = { sent: 0, own: 0, failed: {}, crossed: 0, disordered: 0, doubled: 0 };
 	const all = [];
 
@@ -59,9 +59,11 @@ async function crowd(t, port, { browsers = 50, rounds = 20, pace_ms = 0 } = {}) 
 		browser.jti = claims(browser.token).jti;
 		all.push(browser);
 	}
-	for (let round = 0; round < rounds; round++)
+	for (let round = 0; round < rounds; round++) {
+		await ready();
 		await Promise.all([pause(pace_ms), ...all.map((browser, i) =>
 			ask(browser, KINDS[(i + round) % KINDS.length], round + '/' + i, count))]);
+	}
 
 	// Whatever is left over is one reply too many; this answer comes behind all others.
 	await Promise.all(all.map(async (browser) => {
