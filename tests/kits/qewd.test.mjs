@@ -154,7 +154,7 @@ test('without jwt the session is in the document store, with all that QEWD keeps
   });
   assert.deepEqual((await bert('basket')).final.message, {
     application: 'test-app', authenticated: false, timeout: 300, socketId: 's1',
-    ipAddress: '127.0.0.1', user: '', basket: {}, active: 2
+    ipAddress: '127.0.0.1', user: '', basket: [], active: 2
   });
   assert.equal((await anna('basket')).final.session, undefined, 'nothing changed');
   worker.put(worker.request('pushBySession', {}, { session: claims, secret: hidden }));
@@ -181,6 +181,15 @@ test('without jwt, a token of a stock master gets a name for its session', async
   assert.deepEqual(final.secret, [...hidden, 'usher_session'].sort());
   assert.equal((await client(worker, { ...unnamed, ...final.session }, final.secret)('basket'))
     .final.message.user, 'anna');
+});
+
+test('a secret changes by assignment or makePublic, and as in QEWD not by delete', async (t) => {
+  const ask = client(await started(t), { ...claims, username: 'rob' }, [...hidden, 'username']);
+
+  assert.deepEqual((await ask('dropSecret')).final,
+    { op: 'finish', id: 1, message: { left: false } }, 'nothing changed');
+  const { session, secret } = (await ask('clearSecret')).final;
+  assert.deepEqual([session.username, secret], ['', [...hidden, 'username'].sort()]);
 });
 
 test('beside its token a client may have a session in the document store', async (t) => {
@@ -388,7 +397,7 @@ const table = [
   ['echo', { tag: 'ü世😀', n: 0.1 }], ['raw', { a: null, b: [1, { c: '' }] }], ['steps', { tag: 1 }],
   ['steps', { tag: 2, gap: 5 }], ['stepsOther', { tag: 3 }], ['list'], ['empty'], ['emptyObject'],
   ['fail', { tag: 4 }], ['twice'], ['late'], ['slow', { ms: 20, tag: 5 }], ['promised', { tag: 6 }],
-  ['publish'], ['whoami'], ['greeting'], ['absent'], ['crash']
+  ['publish'], ['whoami'], ['greeting'], ['absent'], ['crash'], ['whoami']
 ];
 const lethal = [['crashLater']];
 const application = path.join(here, '..', 'e2e', 'handlers', 'remote-app.js');
@@ -451,21 +460,26 @@ function stockClient(t) {
   const jwt = createRequire(path.join(cwd, 'x.js'))('qewd/lib/jwtHandler');
   const config = { jwt: { secret: SECRET }, initialSessionTimeout: 300 };
   const self = { jwt: config.jwt, userDefined: { config } };
-  const child = fork(inFolder('stock.js'), { cwd, silent: true });
+  let child = null;
   let token = quietly(() => jwt.createJWT.call(self,
     { application: 'test-app', socketId: 's1', ipAddress: '127.0.0.1' }));
   let take = null;
 
+  // It ends with every exception, and its front process starts another one.
+  const start = () => {
+    child = fork(inFolder('stock.js'), { cwd, silent: true });
+    for (const stream of [child.stdout, child.stderr]) stream.resume();
+    child.on('message', (message) => take && take(message));
+    child.send({ type: 'qoper8-start', log: false, isFirst: true, userDefined: { config: {
+      ...config, moduleMap: { 'test-app': application },
+      onWorkerStartedPath: settings.onWorkerStartedPath
+    } } });
+  };
   t.after(() => child.kill('SIGKILL'));
-  for (const stream of [child.stdout, child.stderr]) stream.resume();
-  child.on('message', (message) => take && take(message));
-  child.send({ type: 'qoper8-start', log: false, isFirst: true, userDefined: { config: {
-    ...config, moduleMap: { 'test-app': application },
-    onWorkerStartedPath: settings.onWorkerStartedPath
-  } } });
   return (type, params) => new Promise((resolve) => {
     const sends = [];
 
+    if (!child || !child.connected) start();
     take = (reply) => {
       if (reply.type === 'workerProcessStarted') return;
       if (!reply.finished) {

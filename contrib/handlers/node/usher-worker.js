@@ -309,13 +309,13 @@ class Request {
   cancel() {
     this.isCancelled = true;
     for (const call of this.worker.calls.values()) if (call.request === this) call.end();
-    this.abort?.abort(cancelledError());
+    this.abort?.abort(abortError(this));
   }
 
   get signal() {
     if (this.abort === null) {
       this.abort = new AbortController();
-      if (this.isCancelled) this.abort.abort(cancelledError());
+      if (this.isCancelled) this.abort.abort(abortError(this));
     }
     return this.abort.signal;
   }
@@ -354,8 +354,7 @@ class Call {
     if (!isObject(message) || Array.isArray(message)) {
       throw new TypeError('the message of a call is an object');
     }
-    if (request.isCancelled) throw cancelledError();
-    if (!request.isOpen) throw new Error('the request is answered');
+    if (request.isCancelled || !request.isOpen) throw abortError(request);
     const number = worker.callNumber + 1;
     const text = JSON.stringify(
       { op: 'call', id: request.line.id, call: number, application, type, message });
@@ -385,7 +384,7 @@ class Call {
   /* There will be no answer. */
   end() {
     this.request.worker.calls.delete(this.number);
-    this.reject(this.request.isCancelled ? cancelledError() : new Error('the request is answered'));
+    this.reject(abortError(this.request));
   }
 }
 
@@ -431,9 +430,13 @@ function requestMembers(request) {
 
   return {
     ...workerMembers(worker),
-    // Of the wrong arguments a promise tells as well.
-    call: async (application, type, message = {}, onReply = undefined) =>
-      Call.open(request, application, type, message, onReply),
+    call: (application, type, message = {}, onReply = undefined) => {
+      try {
+        return Call.open(request, application, type, message, onReply);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    },
     sendMessage: (type, message, socketId = line.client?.socket) =>
       worker.push({ socket: socketId }, type, message),
     get cancelled() { return request.isCancelled; },
@@ -559,11 +562,15 @@ function checkName(value, what) {
 
 /* Is it what became of the request, rather than a fault of its handler? */
 function isAnswer(error, request) {
-  return error instanceof CallError || (request.isCancelled && error?.name === 'AbortError');
+  return error instanceof CallError ||
+    (error?.name === 'AbortError' && (request.isCancelled || !request.isOpen));
 }
 
-function cancelledError() {
-  return Object.assign(new Error('cancelled'), { name: 'AbortError', code: 'cancelled' });
+/* What ends a call or an operation with the request's signal when the request has ended. */
+function abortError(request) {
+  const text = request.isCancelled ? 'cancelled' : 'the request is answered';
+
+  return Object.assign(new Error(text), { name: 'AbortError' });
 }
 
 function parseLine(text) {

@@ -80,6 +80,14 @@ module.exports = {
       const stored = this.qewdSessionByJWT({ session, application: session.application });
       finished({ visits: stored.data.$('visits').increment() });
     },
+    dropSecret: function (m, session, send, finished) {
+      delete session.username;
+      finished({ left: 'username' in session });
+    },
+    clearSecret: function (m, session, send, finished) {
+      session.username = '';
+      finished({});
+    },
     push: function (m, session, send, finished) {
       this.sendMessage('news', { n: 2 }, session.socketId);
       finished({ ok: true });

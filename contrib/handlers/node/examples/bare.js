@@ -44,6 +44,6 @@ process.on('message', (line) => {
   } else if (line.op === 'ping') {
     put('pong');
   } else if (line.op === 'stop') {
-    process.disconnect();	// what was sent is still written; the process ends by itself
+    process.removeAllListeners('message');	// it exits when all it has is done and written
   }
 });
