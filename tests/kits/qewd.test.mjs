@@ -129,8 +129,8 @@ test('fragments come from the folder of the application, and from nowhere else',
 test('types of QEWD\'s own and names every object has are no handlers', async (t) => {
   const ask = client(await started(t));
 
-  for (const type of ['absent', 'ewd-jwt-encode', 'ewd-register', 'qoper8-exit', 'ewd-dump-documents',
-    'ewd-qoper8-express', 'constructor', '__proto__', 'toString']) {
+  for (const type of ['absent', 'ewd-jwt-encode', 'ewd-register', 'qoper8-exit',
+    'ewd-dump-documents', 'ewd-qoper8-express', 'constructor', '__proto__', 'toString']) {
     assert.deepEqual({ ...(await ask(type, { payload: {} })).final, id: 0 }, {
       op: 'fail', id: 0, code: 'no_handler',
       error: `Handler not defined for test-app messages of type ${type}`
@@ -139,6 +139,21 @@ test('types of QEWD\'s own and names every object has are no handlers', async (t
   for (const service of ['constructor', '__proto__', ['constructor']]) {
     assert.equal((await ask('keys', {}, { type: 'keys', service })).final.code, 'no_handler');
   }
+});
+
+test('what a client may write into a message gives it no other session', async (t) => {
+  const token = client(await started(t));
+  const forged = { type: 'list', token: 'x.y.z', jwt: false, application: 'other', dbIndex: 1 };
+
+  assert.deepEqual((await token('list', {}, forged)).final,
+    { op: 'finish', id: 1, message: [1, 2, 3] });
+  // QEWD does not decrypt the session of such a path: what is secret stays as it is.
+  assert.deepEqual((await token('list', {}, { type: 'list', path: '/qewd/importRoutes/x' })).final,
+    { op: 'finish', id: 2, message: [1, 2, 3] });
+  const { final } = await token('push', {}, { type: 'push', path: '/qewd/importRoutes/x' });
+  assert.deepEqual(final, { op: 'finish', id: 3, message: { ok: true } });
+  const stored = client(await started(t, { jwt: false }));
+  assert.deepEqual((await stored('list', {}, { ...forged, jwt: true })).final.message, [1, 2, 3]);
 });
 
 test('without jwt the session is in the document store, with all that QEWD keeps there',
@@ -243,7 +258,7 @@ test('a late exception of one request leaves the next one alone, then the worker
   worker.put(worker.request('slow', { ms: 300 }));
   assert.equal((await worker.next()).op, 'send');
   assert.deepEqual(await worker.next(),
-    { op: 'unready', reason: 'an exception that nobody caught' });
+    { op: 'unready', reason: 'crash of the first' });
   assert.deepEqual((await worker.next()).message, { waited: true });
   assert.deepEqual(await worker.exit, { code: 1, signal: null });
   assert.match(worker.stderr, /crash of the first/);
@@ -351,7 +366,9 @@ for (const [how, end] of [
 
 test('by hand: requests from stdin, answers alone on stdout', async (t) => {
   const worker = new Worker(t, program, { cwd, mode: 'stdio' });
-  const lines = [{ ...hello(), qewd: { settings } }, worker.request('about'), worker.request('list')];
+  const lines = [
+    { ...hello(), qewd: { settings } }, worker.request('about'), worker.request('list')
+  ];
 
   worker.input.end(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
   assert.deepEqual(await worker.exit, { code: 0, signal: null });
@@ -360,13 +377,31 @@ test('by hand: requests from stdin, answers alone on stdout', async (t) => {
 });
 
 /* QEWD-Up: a micro-service as a folder of files, whose handlers are (args, finished). */
-test('a QEWD-Up micro-service answers REST requests', async (t) => {
+function qewdUp(t) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'usher-qewd-'));
   t.after(() => fs.rmSync(dir, { recursive: true }));
+  fs.symlinkSync(path.join(cwd, 'node_modules'), path.join(dir, 'node_modules'));
   const file = (name, text) => {
     fs.mkdirSync(path.dirname(path.join(dir, name)), { recursive: true });
     fs.writeFileSync(path.join(dir, name), text);
   };
+  return { dir, file };
+}
+
+test('an interactive application of QEWD-Up has its handlers in a folder', async (t) => {
+  const { dir, file } = qewdUp(t);
+  file('qewd-apps/my-app/index.js',
+    "module.exports = require('qewd/up/qewdAppHandler')(__dirname);");
+  file('qewd-apps/my-app/greet/index.js',
+    'module.exports = (m, session, send, finished) => finished({ hello: m.params.name });');
+  const worker = await started(t, { moduleMap: { 'test-app': './qewd-apps/my-app' } },
+    { cwd: dir });
+
+  assert.deepEqual((await worker.ask('greet', { name: 'anna' })).final.message, { hello: 'anna' });
+});
+
+test('a QEWD-Up micro-service answers REST requests', async (t) => {
+  const { dir, file } = qewdUp(t);
   file('configuration/config.json', '{"ms_name":"info"}');
   file('configuration/routes.json', JSON.stringify([
     { uri: '/api/info/:id', method: 'GET', handler: 'getInfo', authenticate: false }]));
@@ -374,7 +409,6 @@ test('a QEWD-Up micro-service answers REST requests', async (t) => {
     args.session.visits = (args.session.visits || 0) + 1;
     finished({ id: args.id, query: args.req.query, store: typeof this.documentStore });
   };`);
-  fs.symlinkSync(path.join(cwd, 'node_modules'), path.join(dir, 'node_modules'));
   const worker = await started(t, { moduleMap: { 'test-app': 'qewd/up/ms_handlers' } },
     { cwd: dir, extraEnv: { mode: 'microservice', qewd_isNative: 'true' } });
   const message = {
@@ -394,7 +428,8 @@ test('a QEWD-Up micro-service answers REST requests', async (t) => {
 const table = [
   ['whoami'], ['needsAuth'], ['login', { username: 'rob', password: 'wrong' }],
   ['login', { username: 'rob', password: 'secret' }], ['whoami'], ['needsAuth'],
-  ['echo', { tag: 'ü世😀', n: 0.1 }], ['raw', { a: null, b: [1, { c: '' }] }], ['steps', { tag: 1 }],
+  ['echo', { tag: 'ü世😀', n: 0.1 }], ['raw', { a: null, b: [1, { c: '' }] }],
+  ['steps', { tag: 1 }],
   ['steps', { tag: 2, gap: 5 }], ['stepsOther', { tag: 3 }], ['list'], ['empty'], ['emptyObject'],
   ['fail', { tag: 4 }], ['twice'], ['late'], ['slow', { ms: 20, tag: 5 }], ['promised', { tag: 6 }],
   ['publish'], ['whoami'], ['greeting'], ['absent'], ['crash'], ['whoami']
@@ -443,7 +478,13 @@ function kitClient(worker) {
   let secret = hidden;
 
   return async (type, params) => {
-    const { sends, final } = await worker.ask(type, params, { session, secret });
+    const request = worker.request(type, params, { session, secret });
+
+    worker.put(request);
+    // Of a worker that is about to leave, the daemon hears so first.
+    await worker.until(() => worker.lines.length > 0, 'an answer');
+    if (JSON.parse(worker.lines[0]).op === 'unready') worker.lines.shift();
+    const { sends, final } = await worker.answer(request.id);
 
     if (final.session) session = onlyUsers(final.session);
     if (final.session) secret = final.secret;

@@ -34,6 +34,11 @@ const EXPIRY_MARGIN_S = 60;	// a token that was good for the daemon is good for 
 const STOP_MS = 500;		// what QEWD gives the listeners of "stop"
 const SESSION_NAME = 'usher_session';	// claim that names a session in the document store
 
+/* A file of one of the packages that QEWD consists of. */
+const QEWD_FILE = new RegExp('[\\\\/]node_modules[\\\\/](?:ewd-(?:qoper8|session|document-store|' +
+  'redis-globals)|qewd-(?:router|microservice-router|mg-dbx|transform-json|monitor)|qoper8)' +
+  '[^\\\\/]*[\\\\/]');
+
 /* Which request a piece of code runs for, also in its timers and promises. */
 const running = new AsyncLocalStorage();
 
@@ -131,15 +136,17 @@ class Worker {
     const request = running.getStore() || this.request;
 
     this.report(error);
-    if (request) request.fail('handler_error', firstLine(error));
-    if (isRejection && request) return;
-    this.exitCode = 1;
-    if (!this.request) {
-      this.leave();
+    if (this.isLeaving) return;
+    if (isRejection && request) {
+      request.fail('handler_error', firstLine(error));
       return;
     }
+    this.exitCode = 1;
     this.isStopping = true;
-    this.channel.put({ op: 'unready', reason: 'an exception that nobody caught' });
+    // First, or the daemon takes the failure for a free place.
+    this.channel.put({ op: 'unready', reason: firstLine(error) });
+    if (request) request.fail('handler_error', firstLine(error));
+    if (!this.request) this.leave();
   }
 
   report(error) {
@@ -343,7 +350,11 @@ class Qewd {
 
     if (!sessionLocked || !db) return;
     this.process.sessionLocked = undefined;
-    db.unlock(sessionLocked);
+    try {
+      db.unlock(sessionLocked);
+    } catch (error) {
+      complain(`a session stays locked: ${details(error)}`);
+    }
   }
 
   /* Lets QEWD and its modules end: "stop", or "unexpectedError" after an exception. */
@@ -474,7 +485,8 @@ class Mint {
 
   issue({ session, secret }) {
     const hidden = new Set(secret);
-    const pick = (test) => Object.fromEntries(Object.entries(session).filter(([name]) => test(name)));
+    const pick = (test) =>
+      Object.fromEntries(Object.entries(session).filter(([name]) => test(name)));
     const claims = pick((name) => !hidden.has(name) && name !== 'qewd');
     const cipher = crypto.createCipheriv('aes-256-cbc', this.key, this.iv);
     const soon = Math.floor(Date.now() / 1000) + EXPIRY_MARGIN_S;
@@ -589,7 +601,8 @@ class Channel {
 
 /* What QEWD's front process makes of a startup file and gives its workers. */
 function newConfig(settings, secret, lifetime) {
-  const { userDefined, moduleMap, onWorkerStartedPath, webServerRootPath, jwt, ...others } = settings;
+  const { userDefined, moduleMap, onWorkerStartedPath, webServerRootPath, jwt, ...others } =
+    settings;
   const map = Object.entries(moduleMap || {}).map(([name, module]) => [name, hereOr(module)]);
 
   return {
@@ -688,9 +701,7 @@ function callerOf(callee) {
 }
 
 function isQewd(file, qewdFolder) {
-  return file.startsWith(qewdFolder + path.sep) ||
-    /[\\/]node_modules[\\/](ewd-(qoper8|session|document-store|redis)|qewd-|qoper8)[^\\/]*[\\/]/
-      .test(file);
+  return file.startsWith(qewdFolder + path.sep) || QEWD_FILE.test(file);
 }
 
 function parseLine(text) {

@@ -27,7 +27,8 @@ module.exports = {
   handlers: {
     about: function (m, session, send, finished) {
       finished({
-        initialised, after: this.after, noted: this.noted, userDefined: this.userDefined.colour, isFirst: this.isFirst,
+        initialised, after: this.after, noted: this.noted,
+        userDefined: this.userDefined.colour, isFirst: this.isFirst,
         hasDb: typeof this.db.get, hasUse: typeof this.db.use, hasBuild: this.xpress !== undefined,
         hasSessions: typeof this.sessions.create, secret: this.userDefined.config.jwt?.secret
       });
