@@ -73,6 +73,10 @@ module.exports = {
       return { tag: m.params.tag };
     },
     crash: () => { throw new Error('Deliberate failure'); },
+    log: async function (m, session, send) {
+      await sleep(20);
+      this.log(`about ${m.params.tag}`);
+    },
     exit: () => { process.exit(3); },
 
     // Of the Node kit alone

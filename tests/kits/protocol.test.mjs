@@ -328,7 +328,7 @@ for (const { name, program } of ways.filter((way) => way.name !== 'python')) {
   });
 }
 
-for (const { name, program } of ways.filter((way) => way.name !== 'node')) {
+for (const { name, program } of ways) {
   test(`${name}: a line of the log carries the request it is about`, async (t) => {
     const worker = await started(t, program(8));
     const requests = ['a', 'b', 'c'].map((tag) => worker.request('log', { tag }));

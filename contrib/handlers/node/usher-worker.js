@@ -22,6 +22,7 @@ const { inspect, parseArgs } = require('node:util');
 
 const KIT = 'node/1';
 const PROTOCOL = 1;
+const LEVELS = ['error', 'warn', 'info', 'debug'];
 
 /*
  * What a handler finds in a QEWD worker's `this` and not here.  Anything else is a
@@ -190,6 +191,11 @@ class Worker {
     this.isLeaving = true;
     this.waiting = [];
     this.channel.end(() => process.exit(this.exitCode));
+  }
+
+  log(text, level = 'info', id = undefined) {
+    if (!LEVELS.includes(level)) throw new TypeError(`${inspect(level)} is no level of the log`);
+    this.channel.write(JSON.stringify({ op: 'log', id, level, text: String(text) }));
   }
 
   push(to, type, message) {
@@ -419,6 +425,7 @@ function newSelf(own, members) {
 function workerMembers(worker) {
   return {
     push: (to, type, message) => worker.push(to, type, message),
+    log: (text, level) => worker.log(text, level),
     // QEWD's; a handler may leave out the socket, which is the asking one then
     sendMessage: (type, message, socketId) => worker.push({ socket: socketId }, type, message)
   };
@@ -437,6 +444,7 @@ function requestMembers(request) {
         return Promise.reject(error);
       }
     },
+    log: (text, level) => worker.log(text, level, line.id),
     sendMessage: (type, message, socketId = line.client?.socket) =>
       worker.push({ socket: socketId }, type, message),
     get cancelled() { return request.isCancelled; },

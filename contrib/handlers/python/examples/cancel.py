@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
-"""The cancel example: work in steps, given up as soon as nobody waits for it."""
+"""The cancel example: a long count that stops when nobody waits for it any more."""
 
 import usher
 
@@ -9,12 +9,12 @@ app = usher.Application()
 
 @app.handler("count")
 def count(message, session, send, request):
-    to = message["params"]["to"]
-    for n in range(1, to + 1):
-        send({"n": n, "of": to})
-        if request.wait_cancelled(message["params"].get("gap", 1000) / 1000):
-            app.log("nobody waits any more, stopped at %d" % n)
-            return {"stopped": n}
+    params = message.get("params") or {}
+    for n in range(1, params.get("to", 600) + 1):
+        send({"count": n})
+        if request.wait_cancelled(0.1):  # the work
+            app.log("cancelled at %d" % n)
+            raise usher.Cancelled()
     return {"done": True}
 
 
