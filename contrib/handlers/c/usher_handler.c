@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -145,7 +146,7 @@ static const struct op {
 
 static void	 connect_to_daemon(void);
 static void	 serve_line(struct line *);
-static struct line *next_line(bool may_wait);
+static struct line *next_line(void);
 static void	 write_line(struct usher_buf *);
 static void	 drop_replies(void);
 static struct usher_object *object_of(struct usher_request *, struct usher_slice);
@@ -206,7 +207,7 @@ usher_run(void)
 	struct line *line;
 
 	connect_to_daemon();
-	while (!worker.is_stopping && (line = next_line(true)) != NULL) {
+	while (!worker.is_stopping && (line = next_line()) != NULL) {
 		serve_line(line);
 		free(line);
 	}
@@ -561,15 +562,15 @@ cut_line(void)
 	return line;
 }
 
-/* Reads once, if need be until something comes; what is without its end at the end is lost. */
+/* Reads once, if something comes in time; below 0 waits for ever. */
 static void
-read_some(bool may_wait)
+read_some(int wait_ms)
 {
 	struct pollfd p = { .fd = worker.in, .events = POLLIN };
 	char data[READ_SIZE];
 	ssize_t n;
 
-	if (worker.is_ended || poll(&p, 1, may_wait ? -1 : 0) <= 0)
+	if (worker.is_ended || poll(&p, 1, wait_ms) <= 0)
 		return;
 	n = read(worker.in, data, sizeof(data));
 	if (n > 0)
@@ -580,9 +581,9 @@ read_some(bool may_wait)
 		die("connection to the daemon: %s", strerror(errno));
 }
 
-/* The next line to serve when nothing runs; NULL: there will be none, or none yet. */
+/* The next line to serve when nothing runs; NULL: there will be none. */
 static struct line *
-next_line(bool may_wait)
+next_line(void)
 {
 	struct line *line = worker.first;
 
@@ -595,22 +596,18 @@ next_line(bool may_wait)
 	while ((line = cut_line()) == NULL) {
 		if (worker.is_ended)
 			return NULL;
-		read_some(may_wait);
-		if (!may_wait)
-			return cut_line();
+		read_some(-1);
 	}
 	return line;
 }
 
-/* Takes in what the daemon says while a handler runs. */
+/* Takes in what the daemon says while a handler runs; waits as read_some() does. */
 static void
-look_at_lines(bool may_wait)
+look_at_lines(int wait_ms)
 {
 	struct line *line;
 
-	if (may_wait && worker.is_ended)
-		exit(0);	/* the daemon is gone, and so is the reason to be here */
-	read_some(may_wait);
+	read_some(wait_ms);
 	while ((line = cut_line()) != NULL)
 		serve_or_queue(line);
 }
@@ -1003,9 +1000,25 @@ usher_refuse(struct usher_request *r, const char *text)
 bool
 usher_is_cancelled(struct usher_request *r)
 {
-	look_at_lines(false);
-	/* By hand the end of stdin means that nothing more will be asked, no more. */
-	return r->is_cancelled || (worker.is_daemon && worker.is_ended);
+	return usher_wait_cancelled(r, 0);
+}
+
+bool
+usher_wait_cancelled(struct usher_request *r, long ms)
+{
+	long long end = now_ms() + ms, left = ms;
+
+	do {
+		if (worker.is_ended && !r->is_cancelled && left > 0)
+			poll(NULL, 0, (int)(left < INT_MAX ? left : INT_MAX));
+		else
+			look_at_lines((int)(left < INT_MAX ? left : INT_MAX));
+		/* By hand the end of stdin means that nothing more will be asked, no more. */
+		if (r->is_cancelled || (worker.is_daemon && worker.is_ended))
+			return true;
+		left = end - now_ms();
+	} while (left > 0);
+	return false;
 }
 
 /* The next reply to that call; NULL: the request was cancelled.  The caller frees it. */
@@ -1021,7 +1034,9 @@ wait_for_reply(struct usher_request *r, unsigned long call)
 				return reply;
 			}
 		}
-		look_at_lines(true);
+		if (worker.is_ended)
+			exit(0);	/* the daemon is gone, and so is the reason to be here */
+		look_at_lines(-1);
 	}
 	return NULL;
 }
@@ -1055,6 +1070,10 @@ usher_call(struct usher_request *r, const char *application, const char *type, c
 	unsigned long call = ++last_call;	/* on_each may call as well */
 	struct reply *reply;
 
+	if (json != NULL && !usher_walk(slice_of(json)).is_object) {
+		fail_as(r, "handler_error", "the message of a call is no object");
+		return NULL;
+	}
 	if (!send_call(r, call, application, type, json))
 		return NULL;
 	while ((reply = wait_for_reply(r, call)) != NULL) {

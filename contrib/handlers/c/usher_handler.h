@@ -122,10 +122,13 @@ void	usher_refuse(struct usher_request *, const char *text);
  */
 bool	usher_is_cancelled(struct usher_request *);
 
+/* Sleeps, but not longer than somebody waits; true if nobody does any more. */
+bool	usher_wait_cancelled(struct usher_request *, long ms);
+
 /*
  * Asks another service through this node, with the session of the request, and waits
- * for its final reply.  on_reply, which may be NULL, gets the intermediate ones.
- * Returns NULL if the request was cancelled meanwhile.
+ * for its final reply.  json is an object; on_reply, which may be NULL, gets the
+ * intermediate ones.  Returns NULL if the request was cancelled meanwhile.
  */
 typedef void (*usher_on_reply)(struct usher_request *, const char *json, void *arg);
 const char	*usher_call(struct usher_request *, const char *application, const char *type,

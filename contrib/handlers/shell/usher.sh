@@ -15,9 +15,9 @@
 # script reads requests from stdin and writes replies to stdout, and echo goes to
 # stderr.  The protocol itself is described in usher-handler(7).
 #
-# While a handler runs, lines of the daemon are read only when it asks
-# (usher_is_cancelled, usher_watch, usher_call); what they say of the running request
-# is done at once, all else waits in a queue.
+# While a handler runs, lines of the daemon are read only when it asks or waits
+# (usher_is_cancelled, usher_wait_cancelled, usher_watch, usher_call); what they say of the
+# running request is done at once, all else waits in a queue.
 
 # shellcheck disable=SC2016 # what looks like a variable in single quotes is one of jq
 
@@ -43,6 +43,7 @@ _usher_last_call=0
 _usher_is_final=		# was usher_reply the last one?
 
 # The small members of the line that was parsed last; those its op does not have are old.
+_usher_got_object=no
 _usher_got_op=
 _usher_got_id=
 _usher_got_type=
@@ -170,6 +171,20 @@ usher_is_cancelled()
 	[ $_usher_is_cancelled = yes ] || [ $_usher_is_ended$_usher_is_daemon = yesyes ]
 }
 
+# usher_wait_cancelled MILLISECONDS: sleeps, but not longer than somebody waits; true if nobody
+# does any more.
+usher_wait_cancelled()
+{
+	local left_ms=$1 nap_ms
+
+	while ! usher_is_cancelled; do
+		[ "$left_ms" -gt 0 ] || return 1
+		nap_ms=$((left_ms < 100 ? left_ms : 100))
+		sleep "$(printf '0.%03d' $nap_ms)"
+		left_ms=$((left_ms - nap_ms))
+	done
+}
+
 # usher_watch PROGRAM [ARGUMENT]...: runs a program and gives its status; if the request is
 # cancelled meanwhile the program gets SIGTERM.
 usher_watch()
@@ -200,7 +215,9 @@ usher_call()
 	usher_reply=
 	call=$((++_usher_last_call))
 	printf '%s\n' "$3" | _usher_write 1 '
-		{op: "call", id: $id, call: $call, application: $app, type: $type, message: .[0]}
+		if .[0] | type == "object" then
+		    {op: "call", id: $id, call: $call, application: $app, type: $type, message: .[0]}
+		else error("no object") end
 	    ' --argjson call $call --arg app "$1" --arg type "$2" || { _usher_fail_bad; return 1; }
 	while [ $_usher_is_cancelled = no ]; do
 		if _usher_take_reply $call; then
@@ -327,6 +344,8 @@ _usher_parse()
 
 	assignments=$(printf '%s\n' "$1" | jq -r '
 		def plain: tostring | split("\u0000") | join("\ufffd");
+		if type == "object" then . else error("no object") end |
+		"_usher_got_object=yes",
 		"_usher_got_op=\(.op | plain | @sh)",
 		"_usher_got_id=\(.id | tojson | @sh)",
 		(if .op == "request" then
@@ -340,9 +359,9 @@ _usher_parse()
 		elif .op == "hello" then
 			"_usher_got_protocol=\(.protocol | plain | @sh)"
 		else empty end)' 2>/dev/null) || return
-	_usher_got_op=
+	_usher_got_object=no
 	eval "$assignments"
-	[ -n "$_usher_got_op" ]
+	[ $_usher_got_object = yes ]	# an empty line has none
 }
 
 # _usher_serve LINE: nothing runs, so it is served now.

@@ -1,24 +1,22 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: ISC
-# The cancel example: work that stops when nobody waits for it any more.
+# The cancel example: a long count that stops when nobody waits for it any more.
 
 # shellcheck source-path=SCRIPTDIR source=../usher.sh
 . "$(dirname "$0")/../usher.sh"
 
-# Looks between two steps.
 count()
 {
-	local i to
+	local n to
 
-	to=$(usher_message '.params | objects | .to | numbers')
-	for ((i = 1; i <= ${to:-600}; i++)); do
-		if usher_is_cancelled; then
-			usher_log info "cancelled at $i"
+	to=$(usher_message '.params | objects | .to | numbers | floor')
+	for ((n = 1; n <= ${to:-600}; n++)); do
+		usher_send "{\"count\":$n}"
+		if usher_wait_cancelled 100; then	# the work
+			usher_log info "cancelled at $n"
 			usher_fail cancelled
 			return
 		fi
-		usher_send "{\"count\":$i}"
-		sleep 0.1	# the work
 	done
 	usher_finish '{"done":true}'
 }
@@ -26,7 +24,10 @@ count()
 # One long program, ended by the cancel.
 wait_long()
 {
-	usher_watch sleep 60 && usher_finish '{"done":true}'
+	local seconds
+
+	seconds=$(usher_message '.params | objects | .seconds | numbers')
+	usher_watch sleep "${seconds:-60}" && usher_finish '{"done":true}'
 }
 
 usher_handle count count
