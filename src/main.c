@@ -5,7 +5,6 @@
 #include "config.h"
 
 #include <getopt.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,7 +131,6 @@ main(int argc, char **argv)
 	struct arguments a = { .conf_path = DEFAULT_CONF };
 	struct conf *conf;
 	struct node *node;
-	int status;
 
 	parse_arguments(argc, argv, &a);
 	conf = load(a.conf_path);
@@ -147,8 +145,8 @@ main(int argc, char **argv)
 	conf_unref(conf);
 	if (node == NULL)
 		return EX_UNAVAILABLE;
-	status = node_run(node);
+	node_run(node);
 	node_free(node);
 	log_info("stopped");
-	return status;
+	return EX_OK;
 }

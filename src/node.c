@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -24,6 +25,7 @@
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/resolve.h"
+#include "request/push.h"
 #include "request/request.h"
 #include "request/service.h"
 #include "token/token_cache.h"
@@ -31,6 +33,7 @@
 #include "worker/proc.h"
 
 #define LAST_WORDS_MS 2500	/* for close frames to be written and answered */
+#define HANDLER_DEPTH_MAX 1000	/* handlers may nest deeper than browsers may */
 #define LOOK_MS	      10	/* how often we look whether all connections are gone */
 
 enum node_state { NODE_SERVING, NODE_DRAINING, NODE_ENDING };
@@ -67,7 +70,6 @@ struct node {
 
 	enum node_state state;
 	bool is_quick;			/* SIGINT: nothing is waited for */
-	bool is_over_at_once;		/* a second signal */
 	size_t n_pools_running;		/* while ending */
 	uint64_t ending_since_ms;
 	struct timer timer;		/* draining takes too long; ending: look again */
@@ -92,6 +94,15 @@ make_tokens(struct node *n)
 	n->tokens = token_cache_new(n->ring);
 }
 
+/* Pools and links are made before the front end, which a push is for. */
+static void
+on_push(const struct push *p, void *arg)
+{
+	struct node *n = arg;
+
+	qewd_front_push(p, n->front);
+}
+
 static void
 make_pools(struct node *n)
 {
@@ -99,11 +110,18 @@ make_pools(struct node *n)
 		.loop = n->loop,
 		.procs = n->procs,
 		.ring = n->ring,
+		.tokens = n->tokens,
+		.requests = &n->requests,
+		.services = n->services,
+		.push = { on_push, n },
+		.secret = (const char *)n->conf->jwt.secrets[0].bytes,
+		.secret_len = n->conf->jwt.secrets[0].len,
+		.request_timeout_ms = n->conf->timeouts.request_ms,
 		.node = n->conf->node,
 		.session_lifetime_s = n->conf->jwt.lifetime_s,
 		.line_max = n->conf->limits.handler_message,
 		.reply_max = n->conf->limits.reply,
-		.depth_max = n->conf->limits.json_depth,
+		.depth_max = HANDLER_DEPTH_MAX,
 	};
 	n->pools = xcalloc(n->conf->n_applications, sizeof(struct pool *));
 	for (size_t i = 0; i < n->conf->n_applications; i++)
@@ -115,8 +133,10 @@ static struct remote *
 remote_for(struct node *n, const struct conf_destination *d, const struct conf_url *url)
 {
 	for (size_t i = 0; i < n->n_remotes; i++)
-		if (strcmp(remote_url(n->remotes[i]), url->text) == 0)
+		if (strcmp(remote_url(n->remotes[i]), url->text) == 0) {
+			remote_set_protocol(n->remotes[i], d->protocol);
 			return n->remotes[i];
+		}
 	n->remotes = xreallocarray(n->remotes, n->n_remotes + 1, sizeof(struct remote *));
 	return n->remotes[n->n_remotes++] = remote_new(&n->link_env, url, d->protocol,
 	    d->application);
@@ -129,6 +149,7 @@ make_links(struct node *n)
 		.loop = n->loop,
 		.resolver = n->resolver,
 		.tokens = n->tokens,
+		.push = { on_push, n },
 		.node = n->conf->node,
 		.limits = &n->conf->limits,
 		.timeouts = &n->conf->timeouts,
@@ -154,7 +175,6 @@ destination_of(struct node *n, const struct conf_route *r)
 static void
 make_services(struct node *n)
 {
-	n->services = service_table_new();
 	for (size_t i = 0; i < n->conf->n_services; i++) {
 		const struct conf_service *s = &n->conf->services[i];
 
@@ -235,6 +255,7 @@ node_new(struct conf *conf)
 	n->requests = (struct requests){ .loop = n->loop, .node = conf->node,
 		.slow_ms = conf->log_slow_ms };
 	make_tokens(n);
+	n->services = service_table_new();
 	make_pools(n);
 	make_links(n);
 	make_services(n);
@@ -248,16 +269,17 @@ node_new(struct conf *conf)
 
 /* ---- running and stopping ---- */
 
-int
+void
 node_run(struct node *n)
 {
 	loop_on_signal(n->loop, SIGTERM, on_signal, n);
 	loop_on_signal(n->loop, SIGINT, on_signal, n);
 	for (size_t i = 0; i < n->n_remotes; i++)
 		remote_start(n->remotes[i]);
+	for (size_t i = 0; i < n->conf->n_applications; i++)
+		pool_start(n->pools[i]);
 	log_info("node %s is serving", n->conf->node);
 	loop_run(n->loop);
-	return n->is_over_at_once ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 static void
@@ -320,7 +342,8 @@ end_serving(struct node *n)
 	n->requests.on_idle = NULL;
 	n->n_pools_running = n->conf->n_applications;
 	for (size_t i = 0; i < n->conf->n_applications; i++)
-		pool_stop(n->pools[i], n->is_quick, on_pool_stopped, n);
+		pool_stop(n->pools[i], n->is_quick || n->requests.n_awaited > 0,
+		    on_pool_stopped, n);
 	free_links(n);
 	qewd_front_close_all(n->front, ERR_STOPPING);
 	http_server_free(n->http);
@@ -368,8 +391,8 @@ on_signal(int signo, void *arg)
 
 	if (n->state != NODE_SERVING) {
 		log_warnx("second signal: stopping at once");
-		n->is_over_at_once = true;
-		loop_stop(n->loop);
+		procs_kill_all(n->procs);
+		_exit(EXIT_FAILURE);
 	} else if (signo == SIGTERM) {
 		log_info("SIGTERM: draining, %zu requests are open", n->requests.n_awaited);
 		begin_draining(n, n->conf->timeouts.drain_ms);
@@ -380,7 +403,7 @@ on_signal(int signo, void *arg)
 	}
 }
 
-/* From the top down; also after a stop at once, when anything may still be open. */
+/* From the top down. */
 void
 node_free(struct node *n)
 {

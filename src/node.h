@@ -16,10 +16,10 @@ struct node;
 struct node	*node_new(struct conf *);
 
 /*
- * Serves until SIGTERM (drains), SIGINT (quick) or a second signal (at once).
- * The exit status.
+ * Serves until SIGTERM (drains) or SIGINT (quick).  A second signal ends the process
+ * there and then, with status 1.
  */
-int		 node_run(struct node *);
+void		 node_run(struct node *);
 void		 node_free(struct node *);
 
 #endif

@@ -16,7 +16,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 #define LINE_MAX_BYTES 4096
+#define LIMIT_LINES    10	/* of one kind, in LIMIT_MS */
+#define LIMIT_MS       10000
 
 static const char *const level_name[] = {
 	[LOG_LEVEL_ERROR] = "error",
@@ -153,6 +157,24 @@ log_msg(enum log_level level, const char *area, const char *who, int errnum, con
 		len = putf(line, len, ": %s", strerror(errnum));
 	write_line(line, len);
 	errno = saved;
+}
+
+bool
+log_allows(struct log_limit *l)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	if (now_ms - l->since_ms >= LIMIT_MS) {
+		if (l->left_out > 0)
+			log_warnx("%u similar lines were left out", l->left_out);
+		*l = (struct log_limit){ .since_ms = now_ms };
+	}
+	if (l->n >= LIMIT_LINES) {
+		l->left_out++;
+		return false;
+	}
+	l->n++;
+	return true;
 }
 
 static void NO_RETURN PRINTF_LIKE(2, 0)

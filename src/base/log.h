@@ -13,6 +13,7 @@
 #define BASE_LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/compiler.h"
 
@@ -47,6 +48,17 @@ void	log_msg(enum log_level, const char *area, const char *who, int errnum,
 		if (log_shows_area(area))			\
 			log_msg(LOG_LEVEL_DEBUG, area, who, 0, __VA_ARGS__); \
 	} while (0)
+
+/*
+ * For lines that a peer can cause at will: ten in ten seconds, then one that says how many
+ * were left out.  A static one at each place that logs; zero-initialised.
+ */
+struct log_limit {
+	uint64_t since_ms;
+	unsigned n, left_out;
+};
+
+bool	log_allows(struct log_limit *);
 
 /* Start-up failure or broken invariant: logs and ends the process. */
 void	fatal(const char *fmt, ...) PRINTF_LIKE(1, 2) NO_RETURN;	/* with strerror(errno) */

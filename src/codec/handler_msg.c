@@ -19,6 +19,7 @@ enum line_name {
 	LINE_TYPE = ENV_TYPE,
 	LINE_MESSAGE = ENV_MESSAGE,
 	LINE_ERROR = ENV_ERROR,
+	LINE_APPLICATION = ENV_APPLICATION,
 	LINE_OP = ENV_N,
 	LINE_ID,
 	LINE_SESSION,
@@ -29,6 +30,11 @@ enum line_name {
 	LINE_TEXT,
 	LINE_REASON,
 	LINE_KIT,
+	LINE_TYPES,
+	LINE_CONCURRENCY,
+	LINE_CANCEL,
+	LINE_CALL,
+	LINE_TO,
 	LINE_N
 };
 
@@ -46,6 +52,11 @@ static const char *const name_table[LINE_N] = {
 	[LINE_TEXT] = "text",
 	[LINE_REASON] = "reason",
 	[LINE_KIT] = "kit",
+	[LINE_TYPES] = "types",
+	[LINE_CONCURRENCY] = "concurrency",
+	[LINE_CANCEL] = "cancel",
+	[LINE_CALL] = "call",
+	[LINE_TO] = "to",
 };
 _Static_assert(LINE_N <= JSON_NAMES_MAX, "more names than a pass can note");
 
@@ -62,6 +73,9 @@ static const struct {
 	{ "finish",	HANDLER_FINISH,		true },
 	{ "fail",	HANDLER_FAIL,		true },
 	{ "log",	HANDLER_LOG,		false },
+	{ "call",	HANDLER_CALL,		true },
+	{ "push",	HANDLER_PUSH,		false },
+	{ "pong",	HANDLER_PONG,		false },
 };
 
 /* What an op may carry, of which kind, and which value it becomes. */
@@ -81,6 +95,11 @@ static const struct {
 	{ HANDLER_FAIL, LINE_ERROR, JSON_STRING, VALUE(error), "\"error\" is no string" },
 	{ HANDLER_FAIL, LINE_CODE, JSON_STRING, VALUE(code), "\"code\" is no string" },
 	{ HANDLER_FAIL, LINE_STATUS, JSON_NUMBER, VALUE(status), "\"status\" is no number" },
+	{ HANDLER_READY, LINE_TYPES, JSON_ARRAY, VALUE(types), "\"types\" is no array" },
+	{ HANDLER_CALL, LINE_APPLICATION, JSON_STRING, VALUE(application),
+	    "\"application\" is no string" },
+	{ HANDLER_CALL, LINE_TYPE, JSON_STRING, VALUE(type), "\"type\" is no string" },
+	{ HANDLER_PUSH, LINE_TYPE, JSON_STRING, VALUE(type), "\"type\" is no string" },
 	{ HANDLER_LOG, LINE_LEVEL, JSON_STRING, VALUE(level), "\"level\" is no string" },
 	{ HANDLER_LOG, LINE_TEXT, JSON_STRING, VALUE(log_text), "\"text\" is no string" },
 };
@@ -150,9 +169,47 @@ is_all_strings(const char *text, struct json_value array)
 }
 
 static enum err
+read_ready(struct handler_msg *m, const struct json_object *line)
+{
+	struct json_value n = line->member[LINE_CONCURRENCY].value;
+
+	m->concurrency = 1;
+	m->takes_cancel = line->member[LINE_CANCEL].value.kind == JSON_TRUE;
+	if (m->types.kind == JSON_ARRAY && !is_all_strings(m->text, m->types))
+		return bad_line(m, "\"types\" holds something that is no string");
+	if (n.kind != JSON_NONE && n.kind != JSON_NULL &&
+	    (!json_number_u64(m->text, n, &m->concurrency) || m->concurrency == 0))
+		return bad_line(m, "\"concurrency\" is no positive number");
+	return ERR_NONE;
+}
+
+static enum err
+read_call(struct handler_msg *m, const struct json_object *line)
+{
+	if (!json_number_u64(m->text, line->member[LINE_CALL].value, &m->call))
+		return bad_line(m, "no \"call\" number");
+	if (m->application.kind == JSON_NONE || m->type.kind == JSON_NONE)
+		return bad_line(m, "a call needs \"application\" and \"type\"");
+	if (m->message.kind != JSON_NONE && m->message.kind != JSON_OBJECT)
+		return bad_line(m, "the \"message\" of a call is no object");
+	return ERR_NONE;
+}
+
+static enum err
+read_push(struct handler_msg *m, const struct json_object *line)
+{
+	if (m->type.kind == JSON_NONE)
+		return bad_line(m, "a push needs \"type\"");
+	if (!push_target_decode(&m->to, m->text, line->member[LINE_TO].value))
+		return bad_line(m, "\"to\" is no socket, application or all");
+	return ERR_NONE;
+}
+
+static enum err
 read_message(struct handler_msg *m, const struct json_object *line)
 {
-	if (m->op != HANDLER_SEND && m->op != HANDLER_FINISH)
+	if (m->op != HANDLER_SEND && m->op != HANDLER_FINISH && m->op != HANDLER_CALL &&
+	    m->op != HANDLER_PUSH)
 		return ERR_NONE;
 	m->message = line->member[LINE_MESSAGE].value;
 	for (size_t i = 0; i < ENV_N; i++)
@@ -180,7 +237,18 @@ handler_msg_decode(struct handler_msg *m, const char *text, size_t len, unsigned
 		return err;
 	if (m->secret.kind == JSON_ARRAY && !is_all_strings(text, m->secret))
 		return bad_line(m, "\"secret\" holds something that is no string");
-	return read_message(m, &line);
+	if ((err = read_message(m, &line)) != ERR_NONE)
+		return err;
+	switch (m->op) {
+	case HANDLER_READY:
+		return read_ready(m, &line);
+	case HANDLER_CALL:
+		return read_call(m, &line);
+	case HANDLER_PUSH:
+		return read_push(m, &line);
+	default:
+		return ERR_NONE;
+	}
 }
 
 /* A member that is a string, with a comma unless it is the first one; none if text is NULL. */
@@ -223,13 +291,21 @@ add_json(struct buf *b, const char *name, const char *text, size_t len)
 }
 
 void
-handler_msg_encode_hello(struct buf *b, const char *node, const char *application,
-    unsigned worker)
+handler_msg_encode_hello(struct buf *b, const struct handler_hello *h)
 {
 	buf_printf(b, "{\"op\":\"hello\",\"protocol\":%d", PROTOCOL_VERSION);
-	add_text(b, "node", node);
-	add_text(b, "application", application);
-	buf_printf(b, ",\"worker\":%u}\n", worker);
+	add_text(b, "node", h->node);
+	add_text(b, "application", h->application);
+	buf_printf(b, ",\"worker\":%u", h->worker);
+	if (h->secret != NULL) {
+		buf_add_str(b, ",\"qewd\":{\"secret\":");
+		buf_add_json_string(b, h->secret, h->secret_len);
+		buf_add_str(b, ",\"lifetime\":");
+		buf_add_u64(b, h->lifetime_s);
+		add_json(b, "settings", h->settings, strlen(h->settings));
+		buf_add_char(b, '}');
+	}
+	buf_add_str(b, "}\n");
 }
 
 /* Always there, so that handlers need not look for it before they look inside. */
@@ -259,6 +335,31 @@ handler_msg_encode_request(struct buf *b, const struct handler_request *r)
 	add_text(b, "request", r->request);
 	add_text(b, "trace", r->trace);
 	buf_add_str(b, "}\n");
+}
+
+void
+handler_msg_encode_reply(struct buf *b, uint64_t call, bool is_final, const char *message,
+    size_t len)
+{
+	buf_add_str(b, "{\"op\":\"reply\",\"call\":");
+	buf_add_u64(b, call);
+	buf_add_str(b, is_final ? ",\"finished\":true" : ",\"finished\":false");
+	add_json(b, "message", message, len);
+	buf_add_str(b, "}\n");
+}
+
+void
+handler_msg_encode_cancel(struct buf *b, uint64_t id)
+{
+	buf_add_str(b, "{\"op\":\"cancel\",\"id\":");
+	buf_add_u64(b, id);
+	buf_add_str(b, "}\n");
+}
+
+void
+handler_msg_encode_ping(struct buf *b)
+{
+	buf_add_str(b, "{\"op\":\"ping\"}\n");
 }
 
 void

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "codec/json_scan.h"
+#include "codec/push_target.h"
 
 enum handler_op {
 	HANDLER_UNKNOWN,	/* an op this version does not know: log and ignore */
@@ -20,6 +21,10 @@ enum handler_op {
 	HANDLER_FINISH,
 	HANDLER_FAIL,
 	HANDLER_LOG,
+	HANDLER_CALL,
+	HANDLER_PUSH,
+	HANDLER_PONG,
+	HANDLER_OPS
 };
 
 /* A line of a handler.  Values are offsets into text, which is borrowed. */
@@ -29,16 +34,21 @@ struct handler_msg {
 	struct json_value op_name;	/* to name an unknown op */
 	bool has_id;
 	uint64_t id;
-	struct json_value message;	/* send, finish; JSON_NONE: absent */
+	struct json_value message;	/* send, finish, call, push; JSON_NONE: absent */
 	struct json_object body;	/* members of message if it is an object, noted with
 					 * envelope_names */
-	struct json_value type;		/* send: JSON_STRING or JSON_NONE */
+	struct json_value type;		/* send: JSON_STRING or JSON_NONE; call, push: JSON_STRING */
 	struct json_value session;	/* finish: JSON_OBJECT or JSON_NONE */
 	struct json_value secret;	/* finish: JSON_ARRAY of strings or JSON_NONE */
 	struct json_value error, code;	/* fail: JSON_STRING or JSON_NONE */
 	struct json_value status;	/* fail: JSON_NUMBER or JSON_NONE */
 	struct json_value level, log_text, reason;	/* log, unready */
-	struct json_value kit;		/* ready */
+	struct json_value kit, types;	/* ready: JSON_STRING, JSON_ARRAY of strings, or JSON_NONE */
+	uint64_t concurrency;		/* ready: how many requests at a time; 1 if absent */
+	bool takes_cancel;		/* ready */
+	uint64_t call;			/* call: the handler's number for it */
+	struct json_value application;	/* call: JSON_STRING */
+	struct push_target to;		/* push */
 	const char *fault;		/* after ERR_BAD_LINE: why; static text */
 };
 
@@ -50,6 +60,16 @@ struct handler_msg {
  */
 MUST_USE enum err	 handler_msg_decode(struct handler_msg *, const char *line, size_t len,
 			    unsigned depth_max);
+
+/* What a worker is told first.  Plain texts, but for settings. */
+struct handler_hello {
+	const char *node, *application;
+	unsigned worker;
+	const char *secret;		/* for QEWD's own workers alone; NULL: they get none */
+	size_t secret_len;
+	uint64_t lifetime_s;		/* with secret: of a new session */
+	const char *settings;		/* with secret: a JSON object */
+};
 
 /* What a request line is made of; pointers are borrowed, texts are JSON unless said otherwise. */
 struct handler_request {
@@ -74,9 +94,12 @@ struct handler_request {
  * Append one line with its LF.  LF and CR inside message, session and secret, where they can
  * only be white space, are written as blanks.
  */
-void	handler_msg_encode_hello(struct buf *, const char *node, const char *application,
-	    unsigned worker);
+void	handler_msg_encode_hello(struct buf *, const struct handler_hello *);
 void	handler_msg_encode_request(struct buf *, const struct handler_request *);
+void	handler_msg_encode_reply(struct buf *, uint64_t call, bool is_final, const char *message,
+	    size_t len);
+void	handler_msg_encode_cancel(struct buf *, uint64_t id);
+void	handler_msg_encode_ping(struct buf *);
 void	handler_msg_encode_stop(struct buf *);
 
 #endif

@@ -18,7 +18,7 @@
 #include "base/buf.h"
 #include "base/compiler.h"
 
-#define JSON_NAMES_MAX 24
+#define JSON_NAMES_MAX 28
 #define JSON_TEXT_MAX  UINT32_MAX	/* offsets are 32 bits */
 
 enum json_kind {

@@ -8,7 +8,7 @@
 
 enum name {
 	U_LINK, U_NODE, U_PROOF, U_MESSAGE, U_ID, U_DEADLINE, U_HOPS, U_TRACE, U_CLIENT,
-	U_ADDRESS, U_SOCKET, U_N
+	U_ADDRESS, U_SOCKET, U_PUSH, U_N
 };
 
 static const struct json_names names = {
@@ -17,7 +17,7 @@ static const struct json_names names = {
 		[U_LINK] = "link", [U_NODE] = "node", [U_PROOF] = "proof",
 		[U_MESSAGE] = "message", [U_ID] = "id", [U_DEADLINE] = "deadline_ms",
 		[U_HOPS] = "hops", [U_TRACE] = "trace", [U_CLIENT] = "client",
-		[U_ADDRESS] = "address", [U_SOCKET] = "socket",
+		[U_ADDRESS] = "address", [U_SOCKET] = "socket", [U_PUSH] = "push",
 	},
 };
 
@@ -64,6 +64,7 @@ usher_member_decode(struct usher_member *u, const char *text, struct json_value 
 	u->has_deadline = json_number_u64(base, o.member[U_DEADLINE].value, &u->deadline_ms);
 	json_number_u64(base, o.member[U_HOPS].value, &u->hops);
 	get_text(base, &o.member[U_TRACE], u->trace, sizeof(u->trace));
+	(void)push_target_decode(&u->push, base, o.member[U_PUSH].value);
 	if (o.member[U_CLIENT].value.kind == JSON_OBJECT) {
 		get_text(base, &client.member[U_ADDRESS], u->client_address,
 		    sizeof(u->client_address));
@@ -100,6 +101,16 @@ usher_member_encode_reply(struct buf *b, uint64_t id)
 {
 	buf_add_str(b, "{\"id\":");
 	buf_add_u64(b, id);
+	buf_add_char(b, '}');
+}
+
+void
+usher_member_encode_push(struct buf *b, const struct push_target *to, uint64_t hops)
+{
+	buf_add_str(b, "{\"push\":");
+	push_target_encode(b, to);
+	buf_add_str(b, ",\"hops\":");
+	buf_add_u64(b, hops);
 	buf_add_char(b, '}');
 }
 

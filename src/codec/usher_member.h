@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "codec/json_scan.h"
+#include "codec/push_target.h"
 
 #define USHER_PROOF_PREFIX "usher-link\n"	/* what is signed: this and the Engine.IO sid */
 #define USHER_HOPS_MAX	   8
@@ -33,6 +34,7 @@ struct usher_member {
 	char trace[TRACE_MAX];
 	char client_address[CLIENT_MAX];
 	char client_socket[CLIENT_MAX];
+	struct push_target push;	/* "push" */
 };
 
 /* Reads the member's value v in text; false: not an object. */
@@ -42,6 +44,8 @@ bool	usher_member_decode(struct usher_member *, const char *text, struct json_va
 void	usher_member_encode_request(struct buf *, const struct usher_member *);
 /* Of a reply: {"id":N} */
 void	usher_member_encode_reply(struct buf *, uint64_t id);
+/* Of a cancellation: {"id":N} too; of a push: {"push":...,"hops":H} */
+void	usher_member_encode_push(struct buf *, const struct push_target *, uint64_t hops);
 /* Of a registration: {"link":1,"node":...,"proof":...} */
 void	usher_member_encode_announcement(struct buf *, const char *node, const char *proof);
 /* Of its answer: {"link":1,"node":...,"message":...} */

@@ -76,8 +76,17 @@ struct conf_application {
 	char *directory;		/* absolute */
 	char **environment;		/* NULL-terminated "NAME=value" */
 	char **pass_environment;	/* NULL-terminated names */
+	bool qewd;			/* QEWD's own workers, which get the secret */
+	char *settings;			/* for them: a JSON object */
 	unsigned pool_size;
+	unsigned pool_concurrency;	/* requests at a time in a worker that allows it */
+	bool pool_prefork;
+	uint64_t pool_idle_ms;		/* CONF_NO_LIMIT: never ended for idling */
+	uint64_t pool_hang_ms;
+	uint64_t pool_max_messages;	/* CONF_NO_LIMIT: not recycled for it */
+	uint64_t pool_max_memory;	/* bytes; CONF_NO_LIMIT: not recycled for it */
 	uint64_t pool_queue;
+	uint64_t pool_queue_bytes;
 	uint64_t pool_deadline_ms;
 	uint64_t pool_start_timeout_ms;
 	uint64_t pool_stop_grace_ms;

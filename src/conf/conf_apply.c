@@ -266,6 +266,49 @@ build_jwt(struct conf *conf, const struct conf_node *root, struct conf_faults *f
 	}
 }
 
+static bool
+share_url(const struct conf_destination *a, const struct conf_destination *b)
+{
+	for (size_t i = 0; i < a->n_urls; i++)
+		for (size_t j = 0; j < b->n_urls; j++)
+			if (strcmp(a->urls[i].text, b->urls[j].text) == 0)
+				return true;
+	return false;
+}
+
+/* Destinations with the same URL share its links, which have one protocol. */
+static void
+check_protocols(const struct conf *conf, const struct conf_node *root, struct conf_faults *faults)
+{
+	const struct conf_node *map = conf_node_get(root, "destinations");
+
+	for (size_t i = 0; i < conf->n_destinations; i++) {
+		const struct conf_destination *a = &conf->destinations[i];
+
+		for (size_t j = 0; a->protocol != CONF_PROTOCOL_AUTO && j < i; j++) {
+			const struct conf_destination *b = &conf->destinations[j];
+
+			if (b->protocol != CONF_PROTOCOL_AUTO && b->protocol != a->protocol &&
+			    share_url(a, b))
+				conf_node_fault(conf_node_get(conf_node_get(map, a->name),
+				    "protocol"), faults, "destinations.%s.protocol: differs from "
+				    "that of destinations.%s, which has the same URL", a->name,
+				    b->name);
+		}
+	}
+}
+
+/* The worker that comes with usher for applications with "qewd: true". */
+static char **
+qewd_command(void)
+{
+	char **command = xcalloc(3, sizeof(*command));
+
+	command[0] = xstrdup("node");
+	command[1] = xstrdup(KITDIR "/node/usher-qewd-worker.js");
+	return command;
+}
+
 static void
 build_applications(struct conf *conf, const struct conf_node *root, struct conf_faults *faults)
 {
@@ -281,6 +324,11 @@ build_applications(struct conf *conf, const struct conf_node *root, struct conf_
 
 		app->name = xstrdup(map->key[i].name);
 		conf_fill("applications.*", entry, app);
+		if (app->command == NULL && app->qewd)
+			app->command = qewd_command();
+		else if (app->command == NULL && conf_node_get(entry, "command") == NULL)
+			conf_node_fault(entry, faults, "applications.%s: \"command\" is missing: %s",
+			    app->name, conf_option_find("applications.*.command")->help);
 		if (app->command != NULL && *app->command[0] == '\0')
 			conf_node_fault(conf_node_get(entry, "command"), faults,
 			    "applications.%s.command: the program has no name", app->name);
@@ -345,6 +393,7 @@ build(struct conf *conf, struct conf_node *root, struct conf_faults *faults)
 	build_jwt(conf, root, faults);
 	build_applications(conf, root, faults);
 	conf_services_build(conf, root, faults);
+	check_protocols(conf, root, faults);
 	build_statics(conf, root, faults);
 }
 
@@ -383,6 +432,7 @@ free_applications(struct conf *conf)
 	for (size_t i = 0; i < conf->n_applications; i++) {
 		struct conf_application *app = &conf->applications[i];
 
+		free(app->settings);
 		free(app->name);
 		free(app->directory);
 		free_secret_texts(app->command);

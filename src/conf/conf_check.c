@@ -302,6 +302,10 @@ check_option(const struct place *at, const struct conf_option *option, struct co
 	case CONF_T_VARIABLES:
 		check_variables(at, option, node);
 		break;
+	case CONF_T_SETTINGS:
+		if (node->kind != CONF_MAP)
+			conf_node_fault(node, at->faults, "%s: must be a map", at->shown);
+		break;
 	case CONF_T_ROUTES:
 		if (node->kind == CONF_LIST)
 			check_list(&(struct place){ "u_services", at->shown, at->faults }, node);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/xmalloc.h"
+#include "codec/json_scan.h"
 #include "conf/conf_check.h"
 #include "conf/conf_file.h"
 #include "conf/conf_table.h"
@@ -105,6 +106,51 @@ variables_of(const struct conf_node *map)
 	return variables;
 }
 
+/* Without quotes, these are what they are in JSON too; all else is text. */
+static bool
+is_json_word(const struct conf_node *node)
+{
+	struct json_value v;
+
+	return node->is_plain && !node->is_expanded &&
+	    json_scan_text(node->text, strlen(node->text), 1, &v) && v.kind != JSON_STRING &&
+	    v.kind != JSON_OBJECT && v.kind != JSON_ARRAY;
+}
+
+static void
+add_json(struct buf *b, const struct conf_node *node)
+{
+	bool is_map = node->kind == CONF_MAP;
+
+	if (node->kind == CONF_SCALAR) {
+		if (is_json_word(node))
+			buf_add_str(b, node->text);
+		else
+			buf_add_json_string(b, node->text, strlen(node->text));
+		return;
+	}
+	buf_add_char(b, is_map ? '{' : '[');
+	for (size_t i = 0; i < node->n; i++) {
+		if (i > 0)
+			buf_add_char(b, ',');
+		if (is_map) {
+			buf_add_json_string(b, node->key[i].name, strlen(node->key[i].name));
+			buf_add_char(b, ':');
+		}
+		add_json(b, node->item[i]);
+	}
+	buf_add_char(b, is_map ? '}' : ']');
+}
+
+static char *
+json_of(const struct conf_node *map)
+{
+	struct buf b = { 0 };
+
+	add_json(&b, map);
+	return buf_take(&b);
+}
+
 /* Fields have the width that suits their users. */
 static void
 fill_number(const struct conf_option *option, const struct conf_node *node, char *field)
@@ -118,6 +164,8 @@ fill_number(const struct conf_option *option, const struct conf_node *node, char
 	buf_free(&why);
 	if (option->size == sizeof(uint64_t)) {
 		memcpy(field, &value, sizeof(value));
+	} else if (option->type == CONF_T_BOOL) {
+		*(bool *)(void *)field = value != 0;
 	} else {
 		unsigned narrow = (unsigned)value;
 
@@ -141,6 +189,9 @@ fill_option(const struct conf_option *option, const struct conf_node *node, char
 		break;
 	case CONF_T_VARIABLES:
 		*(char ***)(void *)field = variables_of(node);
+		break;
+	case CONF_T_SETTINGS:
+		*(char **)(void *)field = json_of(node);
 		break;
 	default:
 		fill_number(option, node, field);

@@ -24,6 +24,7 @@ enum conf_type {
 	CONF_T_THREADS,		/* a number, or "auto" */
 	CONF_T_TEXTS,		/* char **, NULL-terminated; min and max are their number */
 	CONF_T_VARIABLES,	/* char **, NULL-terminated "NAME=value", from a map */
+	CONF_T_SETTINGS,	/* char *, a JSON object; from any map */
 	CONF_T_ROUTES,		/* a list like u_services[] */
 	CONF_T_LATER,		/* known, but not built: help names the feature */
 };

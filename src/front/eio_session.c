@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "base/ratelimit.h"
 #include "base/xmalloc.h"
 #include "codec/eio_packet.h"
 #include "codec/ws_handshake.h"
@@ -23,6 +24,9 @@
 #include "net/conn.h"
 #include "net/loop.h"
 #include "net/ws_conn.h"
+
+#define TRUSTED_REPLIES 4	/* largest replies that may wait for a node to read them */
+#define REFUSED_MAX	100	/* packets over its rate in a row that any client may send */
 
 struct eio_session {
 	struct eio_env *env;
@@ -34,6 +38,9 @@ struct eio_session {
 	void *arg;
 	struct timer ping_timer;	/* revision 4: the next ping is due */
 	struct timer silence_timer;	/* the client is gone if it says nothing until then */
+	bool is_trusted;		/* a node that proved to be one */
+	struct ratelimit messages, bytes;
+	uint64_t n_refused;		/* packets over the rate in a row */
 	uint64_t heard_ms;		/* when the last packet came */
 	uint64_t begun_ms;
 	uint64_t n_in, n_out, bytes_in, bytes_out;	/* packets, for the log */
@@ -81,6 +88,7 @@ origin_is_allowed(struct eio_env *env, const struct client *client, const struct
 	const struct http_text *origin = http_find(head, "Origin", NULL);
 	const struct http_text *host = http_find(head, "Host", NULL);
 	const struct conf_listener *l = client->listener;
+	static struct log_limit limit;
 
 	if (origin == NULL)
 		return true;
@@ -88,6 +96,8 @@ origin_is_allowed(struct eio_env *env, const struct client *client, const struct
 	    origin_check(*origin, host, l->origins, l->n_origins))
 		return true;
 	metrics_inc(loop_metrics(env->loop), METRIC_ORIGINS_REFUSED);
+	if (!log_allows(&limit))
+		return false;
 	log_warnx_for(client->label, "refused: Origin %.*s with Host %.*s; %s of %s",
 	    (int)origin->len, origin->p, host != NULL ? (int)host->len : 0,
 	    host != NULL ? host->p : "", l->audience == CONF_FOR_NODES ?
@@ -240,6 +250,29 @@ on_pong(struct eio_session *s)
 
 /* ---- packets ---- */
 
+/* Every packet costs, whatever is in it. */
+static void
+count_rate(struct eio_session *s, size_t bytes)
+{
+	const struct conf_limits *limits = &s->env->conf->limits;
+	uint64_t now_ms = s->heard_ms;
+
+	if (s->is_trusted || s->client.listener->audience == CONF_FOR_NODES ||
+	    (ratelimit_take(&s->messages, limits->messages_per_second, 1, now_ms) &&
+	    ratelimit_take(&s->bytes, limits->bytes_per_second, bytes, now_ms)))
+		s->n_refused = 0;
+	else
+		s->n_refused++;
+}
+
+/* A burst is told so; who goes on as if nothing had been said is shut out. */
+static bool
+is_flooding(const struct eio_session *s)
+{
+	return s->n_refused > REFUSED_MAX &&
+	    s->n_refused > s->env->conf->limits.messages_per_second;
+}
+
 static void
 on_text(struct ws_conn *ws UNUSED, const char *data, size_t len, void *arg)
 {
@@ -253,6 +286,12 @@ on_text(struct ws_conn *ws UNUSED, const char *data, size_t len, void *arg)
 	s->heard_ms = clock_mono_ms();
 	s->n_in++;
 	s->bytes_in += len;
+	count_rate(s, len);
+	if (is_flooding(s)) {
+		eio_session_close(s, ERR_TOO_MANY, "limits.messages_per_second or "
+		    "limits.bytes_per_second");
+		return;
+	}
 	switch (p.type) {
 	case EIO_MESSAGE:
 		s->ev->on_message(p.data, p.len, s->arg);
@@ -302,9 +341,10 @@ release(void *arg)
 static void
 log_end(const struct eio_session *s, enum err why, const char *detail)
 {
+	static struct log_limit limit;
 	bool is_fault = err_is_fault(why);
 
-	if (!is_fault && !log_shows_area("sio"))
+	if (is_fault ? !log_allows(&limit) : !log_shows_area("sio"))
 		return;
 	log_msg(is_fault ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, is_fault ? NULL : "sio",
 	    s->client.label, 0, "closed: %s%s%s; %llu ms, packets in %llu (%llu bytes), out %llu "
@@ -351,7 +391,23 @@ eio_session_client(const struct eio_session *s)
 }
 
 bool
-eio_session_is_closed(const struct eio_session *s)
+eio_session_is_over_rate(const struct eio_session *s)
 {
-	return s->ws == NULL;
+	return s->n_refused > 0;
+}
+
+void
+eio_session_trust(struct eio_session *s)
+{
+	const struct conf_limits *limits = &s->env->conf->limits;
+
+	s->is_trusted = true;
+	if (s->ws != NULL)
+		ws_conn_set_send_max(s->ws, limits->send_queue + TRUSTED_REPLIES * limits->reply);
+}
+
+bool
+eio_session_is_trusted(const struct eio_session *s)
+{
+	return s->is_trusted;
 }

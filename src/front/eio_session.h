@@ -55,7 +55,11 @@ void		 eio_session_attach(struct eio_session *, const struct eio_events *, void 
 int		 eio_session_revision(const struct eio_session *);	/* 3 or 4 */
 const char	*eio_session_sid(const struct eio_session *);
 const struct client *eio_session_client(const struct eio_session *);
-bool		 eio_session_is_closed(const struct eio_session *);
+/* Is the client over its rate of messages or bytes with the packet that is being served? */
+bool		 eio_session_is_over_rate(const struct eio_session *);
+/* A proven node: no rates, and room for the replies of many browsers in its queue. */
+void		 eio_session_trust(struct eio_session *);
+bool		 eio_session_is_trusted(const struct eio_session *);
 
 /* A whole text message, its Engine.IO type digit included. */
 void		 eio_session_send(struct eio_session *, const char *data, size_t len);

@@ -28,6 +28,7 @@ struct http_conn {
 	struct client client;
 	struct buf in;			/* a head that is not complete, or requests behind it */
 	size_t scanned;
+	bool is_last;			/* the answer under way is: close when it is out */
 	bool is_in_head;		/* the timer is that of the head, not of idling */
 	struct timer timer;
 	struct loop_work release;
@@ -201,8 +202,10 @@ send_answer(struct http_conn *h, const struct answer *a)
 		buf_add(out, a->body, a->len);
 	conn_touch(h->conn);
 	metrics_inc(loop_metrics(h->server->loop), METRIC_HTTP_REQUESTS);
-	if (!a->keep_alive)
-		conn_close(h->conn, ERR_PEER_LEFT);
+	if (!a->keep_alive) {
+		h->is_last = true;
+		loop_timer_stop(h->server->loop, &h->timer);
+	}
 }
 
 /* A plain text that says what is wrong. */
@@ -326,7 +329,7 @@ serve(struct http_conn *h)
 	struct http_head head;
 	size_t end;
 
-	while (h->conn != NULL && !conn_is_closed(h->conn) && h->in.len > 0) {
+	while (h->conn != NULL && !conn_is_closed(h->conn) && !h->is_last && h->in.len > 0) {
 		if (conn_queued(h->conn) > conf->limits.send_queue) {
 			wait_for_reader(h);
 			return;
@@ -350,15 +353,21 @@ serve(struct http_conn *h)
 		buf_consume(&h->in, end);
 		h->scanned = 0;
 	}
-	if (h->conn != NULL && !conn_is_closed(h->conn))
+	if (h->conn != NULL && !conn_is_closed(h->conn) && !h->is_last)
 		wait_for_request(h);
 }
 
 static void
 on_drained(struct conn *conn, void *arg)
 {
+	struct http_conn *h = arg;
+
+	if (h->is_last) {
+		conn_close(conn, ERR_NONE);
+		return;
+	}
 	conn_resume(conn);
-	serve(arg);
+	serve(h);
 }
 
 static void
@@ -366,6 +375,8 @@ on_read(struct conn *conn UNUSED, char *data, size_t len, void *arg)
 {
 	struct http_conn *h = arg;
 
+	if (h->is_last)
+		return;
 	buf_add(&h->in, data, len);
 	serve(h);
 }

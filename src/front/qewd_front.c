@@ -11,8 +11,9 @@
 #include <sys/queue.h>
 
 #include "base/clock.h"
+#include "base/idmap.h"
 #include "base/log.h"
-#include "base/ratelimit.h"
+#include "base/strmap.h"
 #include "base/xmalloc.h"
 #include "codec/envelope.h"
 #include "codec/json_splice.h"
@@ -24,6 +25,7 @@
 #include "front/sio_server.h"
 #include "net/loop.h"
 #include "request/forward.h"
+#include "request/push.h"
 #include "request/request.h"
 #include "request/service.h"
 #include "token/claims.h"
@@ -34,9 +36,11 @@ struct qewd_client {
 	struct qewd_front *front;
 	struct sio_session *sio;	/* NULL: closed */
 	bool is_proven;			/* a node of ours: it shares a secret with us */
+	char *application;		/* it registered for; NULL: not registered */
+	size_t application_len;
+	struct idmap by_usher_id;	/* a proven node's open calls, by its numbers */
 	LIST_HEAD(, call) calls;	/* open */
 	uint64_t n_calls;
-	struct ratelimit messages, bytes;
 	struct loop_work release;
 };
 
@@ -57,9 +61,10 @@ struct qewd_front {
 	struct service_table *services;
 	bool is_draining;
 	LIST_HEAD(, qewd_client) clients;
+	struct strmap *by_sid;		/* the same, by their Engine.IO sid */
 };
 
-static void on_event(struct envelope *, size_t, const uint64_t *, void *);
+static void on_event(struct envelope *, bool, const uint64_t *, void *);
 static void on_close(enum err, void *);
 static void on_reply(struct request *, const struct reply *, void *);
 static void on_final(struct request *, const struct reply *, void *);
@@ -85,12 +90,16 @@ qewd_front_new(const struct conf *conf, struct requests *requests, struct token_
 	f->tokens = tokens;
 	f->services = services;
 	LIST_INIT(&f->clients);
+	f->by_sid = strmap_new();
 	return f;
 }
 
 void
 qewd_front_free(struct qewd_front *f)
 {
+	if (f == NULL)
+		return;
+	strmap_free(f->by_sid, NULL);
 	free(f);
 }
 
@@ -121,6 +130,7 @@ qewd_front_on_session(struct eio_session *eio, void *arg)
 	LIST_INIT(&c->calls);
 	LIST_INSERT_HEAD(&f->clients, c, link);
 	c->sio = sio_session_new(f->requests->loop, f->conf, eio, &sio_events, c);
+	*strmap_at(f->by_sid, eio_session_sid(eio), strlen(eio_session_sid(eio))) = c;
 }
 
 static void
@@ -128,13 +138,19 @@ call_free(struct call *call)
 {
 	LIST_REMOVE(call, link);
 	call->client->n_calls--;
+	if (call->has_usher_id)
+		idmap_remove(&call->client->by_usher_id, call->usher_id);
 	free(call);
 }
 
 static void
 release(void *arg)
 {
-	free(arg);
+	struct qewd_client *c = arg;
+
+	idmap_free(&c->by_usher_id);
+	free(c->application);
+	free(c);
 }
 
 /* The client is gone: its requests go on, and nobody hears of them. */
@@ -144,6 +160,7 @@ on_close(enum err why UNUSED, void *arg)
 	struct qewd_client *c = arg;
 	struct call *call;
 
+	strmap_remove(c->front->by_sid, sio_session_sid(c->sio), strlen(sio_session_sid(c->sio)));
 	c->sio = NULL;
 	while ((call = LIST_FIRST(&c->calls)) != NULL) {
 		request_leave(call->request);
@@ -174,17 +191,6 @@ is_limited(const struct qewd_client *c)
 	return !c->is_proven && sio_session_client(c->sio)->listener->audience != CONF_FOR_NODES;
 }
 
-static bool
-is_over_rate(struct qewd_client *c, size_t bytes)
-{
-	const struct conf_limits *limits = &c->front->conf->limits;
-	uint64_t now_ms = clock_mono_ms();
-
-	return is_limited(c) &&
-	    (!ratelimit_take(&c->messages, limits->messages_per_second, 1, now_ms) ||
-	    !ratelimit_take(&c->bytes, limits->bytes_per_second, bytes, now_ms));
-}
-
 static void
 set_client_text(char *to, const char *from)
 {
@@ -200,8 +206,14 @@ set_client_text(char *to, const char *from)
 static void
 read_member(struct call *call, struct request *r, const struct usher_member *u)
 {
-	call->has_usher_id = u->has_id;
-	call->usher_id = u->id;
+	struct idmap *by_id = &call->client->by_usher_id;
+
+	/* A number that is in use would make two replies look alike: the node is told nothing then. */
+	if (u->has_id && u->id != 0 && idmap_find(by_id, u->id) == NULL) {
+		call->has_usher_id = true;
+		call->usher_id = u->id;
+		idmap_add(by_id, u->id, call);
+	}
 	r->hops = u->hops;
 	if (u->client_socket[0] != '\0') {
 		set_client_text(r->client_address, u->client_address);
@@ -262,6 +274,7 @@ new_session(const struct qewd_client *c)
 static bool
 is_announcement(struct qewd_client *c, const struct usher_member *u)
 {
+	static struct log_limit limit;
 	struct buf signed_text = { 0 };
 	bool is_good;
 
@@ -275,10 +288,18 @@ is_announcement(struct qewd_client *c, const struct usher_member *u)
 	metrics_inc(counters(c->front), is_good ? METRIC_NODES_PROVEN : METRIC_NODES_UNPROVEN);
 	if (is_good)
 		log_info_for(label_of(c), "is node %s", u->node);
-	else
+	else if (log_allows(&limit))
 		log_warnx_for(label_of(c), "says it is node %s, but its proof does not verify: "
 		    "it does not share a secret with us", u->node);
 	return is_good;
+}
+
+static void
+set_application(struct qewd_client *c, const char *application, size_t len)
+{
+	free(c->application);
+	c->application = xmemdup(application, len);
+	c->application_len = len;
 }
 
 static void
@@ -297,11 +318,13 @@ on_register(struct call *call)
 	}
 	session.application = application.data;
 	session.application_len = application.len;
+	set_application(c, application.data, application.len);
 	claims_register(token_cache_ring(c->front->tokens), &session, &token);
 	buf_printf(&message, "{\"token\":\"%s\"", buf_str(&token));
 	if (usher_member_decode(&u, r->text, r->env.top.member[ENV_USHER].value) &&
 	    is_announcement(c, &u)) {
 		c->is_proven = true;
+		sio_session_trust(c->sio);
 		buf_add_str(&message, ",\"usher\":");
 		usher_member_encode_answer(&message, c->front->conf->node,
 		    c->front->conf->limits.message);
@@ -321,6 +344,7 @@ on_reregister(struct call *call)
 	struct claims_new session = new_session(c);
 	struct buf token = { 0 }, message = { 0 };
 
+	set_application(c, call->request->token->application, call->request->token->application_len);
 	claims_reregister(token_cache_ring(c->front->tokens), call->request->token, &session,
 	    &token);
 	buf_printf(&message, "{\"ok\":true,\"token\":\"%s\"}", buf_str(&token));
@@ -372,10 +396,15 @@ check_form(struct call *call)
 {
 	struct request *r = call->request;
 
-	if (envelope_check_request(&r->env) == 0)
-		return true;
-	request_fail(r, ERR_BAD_MESSAGE, r->env.fault);
-	return false;
+	if (envelope_check_request(&r->env) != 0) {
+		request_fail(r, ERR_BAD_MESSAGE, r->env.fault);
+		return false;
+	}
+	if (memchr(r->type, '\0', r->type_len) != NULL) {
+		request_fail(r, ERR_BAD_MESSAGE, "type holds a NUL character");
+		return false;
+	}
+	return true;
 }
 
 static void
@@ -460,6 +489,48 @@ check_internal(struct call *call)
 	return false;
 }
 
+/* ---- cancellation ---- */
+
+static bool
+has_same_id(const struct request *a, const struct request *b)
+{
+	size_t a_len, b_len;
+	const char *a_id = envelope_raw(&a->env, &a->env.top, ENV_MS_REQUEST_ID, &a_len);
+	const char *b_id = envelope_raw(&b->env, &b->env.top, ENV_MS_REQUEST_ID, &b_len);
+
+	return a_id != NULL && b_id != NULL && a_len == b_len && memcmp(a_id, b_id, a_len) == 0;
+}
+
+/* A browser's own open request that carries the same ms_requestId ends; no answer besides. */
+static void
+on_cancel(struct call *call)
+{
+	struct qewd_client *c = call->client;
+	struct request *asking = call->request, *r = NULL;
+	struct call *other;
+
+	if (!check_token(call))
+		return;
+	LIST_FOREACH(other, &c->calls, link)
+		if (other != call && has_same_id(other->request, asking))
+			r = other->request;
+	call_free(call);
+	request_leave(asking);
+	request_cancel(asking);
+	if (r != NULL)
+		request_cancel(r);
+}
+
+/* A node's: it names the request by its own number for it. */
+static void
+on_node_cancel(struct qewd_client *c, const struct usher_member *u)
+{
+	struct call *call = u->has_id ? idmap_find(&c->by_usher_id, u->id) : NULL;
+
+	if (call != NULL)
+		request_cancel(call->request);
+}
+
 static void
 serve(struct call *call, const struct usher_member *u)
 {
@@ -474,6 +545,10 @@ serve(struct call *call, const struct usher_member *u)
 	if (is_type(call->request, "ewd-reregister")) {
 		if (check_token(call))
 			on_reregister(call);
+		return;
+	}
+	if (is_type(call->request, "usher-cancel")) {
+		on_cancel(call);
 		return;
 	}
 	if (!check_internal(call) || !check_token(call) || !check_permitted(call))
@@ -494,21 +569,16 @@ is_message(const struct envelope *env)
 }
 
 static void
-on_event(struct envelope *env, size_t bytes, const uint64_t *ack, void *arg)
+on_event(struct envelope *env, bool is_over_rate, const uint64_t *ack, void *arg)
 {
 	struct qewd_client *c = arg;
 	struct usher_member u = { 0 };
 	struct call *call;
 
-	if (is_over_rate(c, bytes)) {
-		if (is_message(env)) {
-			call = call_new(c, env, ack, &u);
-			request_fail(call->request, ERR_TOO_MANY, "too many messages or bytes a "
-			    "second (limits.messages_per_second, limits.bytes_per_second)");
-		}
-		if (c->sio != NULL)
-			sio_session_close(c->sio, ERR_TOO_MANY, "limits.messages_per_second or "
-			    "limits.bytes_per_second");
+	if (is_over_rate && is_message(env)) {
+		call = call_new(c, env, ack, &u);
+		request_fail(call->request, ERR_TOO_MANY, "too many messages or bytes a "
+		    "second (limits.messages_per_second, limits.bytes_per_second)");
 		return;
 	}
 	if (!is_message(env)) {
@@ -516,16 +586,22 @@ on_event(struct envelope *env, size_t bytes, const uint64_t *ack, void *arg)
 		log_debug_for("sio", label_of(c), "event without a type ignored");
 		return;
 	}
-	if (c->is_proven)
+	if (c->is_proven) {
 		(void)usher_member_decode(&u, env->text, env->top.member[ENV_USHER].value);
+		if (json_string_is(env->text, env->top.member[ENV_TYPE].value, "usher-cancel")) {
+			on_node_cancel(c, &u);
+			return;
+		}
+	}
 	serve(call_new(c, env, ack, &u), &u);
 }
 
 /* ---- replies ---- */
 
 /*
- * The token of a remote final goes back under the name that the client's own token has, signed
- * with the secret that verified it; one that does not verify goes no further.
+ * The token of a remote reply goes back under the name that the client's own token has, signed
+ * with the secret that verified it; one that does not verify goes no further, and errors
+ * carry none.
  */
 static struct token *
 translate_token(struct call *call, const struct reply *reply, struct qewd_reply_extra *x)
@@ -533,19 +609,25 @@ translate_token(struct call *call, const struct reply *reply, struct qewd_reply_
 	struct qewd_front *f = call->client->front;
 	const struct token *own = call->request->token;
 	const struct json_member *m;
+	static struct log_limit limit;
 	struct token *t = NULL;
 	struct buf text = { 0 };
 
-	if (!reply->is_final || reply->is_error || reply->body == NULL || own == NULL)
+	if (reply->body == NULL || own == NULL)
 		return NULL;
 	m = &reply->body->member[ENV_TOKEN];
 	if (m->seen == 0)
 		return NULL;
+	if (reply->is_error) {
+		x->set_token = true;
+		return NULL;
+	}
 	if (!json_string_get(reply->text, m->value, &text) ||
 	    token_check(f->tokens, text.data, text.len, clock_wall_ms(), &t) != JWT_OK) {
 		metrics_inc(counters(f), METRIC_REPLY_TOKENS_REMOVED);
-		log_warnx("request %s: the token in the reply of %s does not verify; removed",
-		    call->request->name, call->request->destination->name);
+		if (log_allows(&limit))
+			log_warnx("request %s: the token in the reply of %s does not verify; removed",
+			    call->request->name, call->request->destination->name);
 		x->set_token = true;
 	} else if (t->application_len != own->application_len ||
 	    memcmp(t->application, own->application, own->application_len) != 0) {
@@ -594,4 +676,56 @@ on_final(struct request *r, const struct reply *reply, void *arg)
 	write_reply(call, reply);
 	if (r->origin != NULL)
 		call_free(call);
+}
+
+/* ---- pushes ---- */
+
+static void
+send_push(struct qewd_client *c, const struct push *p)
+{
+	struct buf *b = sio_session_begin(c->sio);
+
+	buf_add_str(b, "{\"type\":");
+	buf_add(b, p->type, p->type_len);
+	buf_add_str(b, ",\"message\":");
+	buf_add(b, p->message, p->message_len);
+	if (c->is_proven) {
+		buf_add_str(b, ",\"usher\":");
+		usher_member_encode_push(b, &p->to, p->hops + 1);
+	}
+	buf_add_char(b, '}');
+	sio_session_end(c->sio, NULL);
+	metrics_inc(counters(c->front), METRIC_PUSHES);
+}
+
+/* Nodes in front of us get all that is not for a socket here: they know their own clients. */
+static bool
+is_for(const struct qewd_client *c, const struct push_target *to)
+{
+	if (c->is_proven || to->kind == PUSH_ALL)
+		return true;
+	return to->kind == PUSH_APPLICATION && c->application != NULL &&
+	    c->application_len == strlen(to->text) &&
+	    memcmp(c->application, to->text, c->application_len) == 0;
+}
+
+void
+qewd_front_push(const struct push *p, void *arg)
+{
+	struct qewd_front *f = arg;
+	struct qewd_client *c, *next;
+
+	if (p->hops > USHER_HOPS_MAX)
+		return;
+	c = p->to.kind == PUSH_SOCKET ? strmap_find(f->by_sid, p->to.text, strlen(p->to.text)) :
+	    NULL;
+	if (c != NULL) {
+		send_push(c, p);
+		return;
+	}
+	for (c = LIST_FIRST(&f->clients); c != NULL; c = next) {
+		next = LIST_NEXT(c, link);	/* sending may close the session */
+		if (is_for(c, &p->to))
+			send_push(c, p);
+	}
 }

@@ -14,6 +14,7 @@
 
 struct conf;
 struct eio_session;
+struct push;
 struct qewd_front;
 struct requests;
 struct service_table;
@@ -26,6 +27,9 @@ void			 qewd_front_free(struct qewd_front *);	/* when no session is left */
 
 /* A session has begun (eio_env.on_session). */
 void			 qewd_front_on_session(struct eio_session *, void *front);
+
+/* A push of a handler here or of a node behind us (push_sink.push). */
+void			 qewd_front_push(const struct push *, void *front);
 
 /* New messages are answered "stopping" from now on. */
 void			 qewd_front_drain(struct qewd_front *);

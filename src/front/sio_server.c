@@ -21,12 +21,13 @@
 #include "front/eio_session.h"
 #include "net/loop.h"
 
+#define TRUSTED_DEPTH_MAX 1000	/* what a node passes on must not end its link */
 #define EVENT_HEAD "42[\"" ENVELOPE_EVENT "\","
 
 struct sio_session {
 	struct loop *loop;
 	const struct conf *conf;
-	struct eio_session *eio;	/* NULL: closed */
+	struct eio_session *eio;
 	bool is_connected;		/* the namespace "/" */
 	const struct sio_events *ev;
 	void *arg;
@@ -128,12 +129,14 @@ on_event(struct sio_session *s, const struct sio_packet *p)
 {
 	struct envelope env;
 
-	if (envelope_scan_event(&env, p->json, p->json_len, s->conf->limits.json_depth) != 0) {
+	if (envelope_scan_event(&env, p->json, p->json_len, eio_session_is_trusted(s->eio) ?
+	    TRUSTED_DEPTH_MAX : s->conf->limits.json_depth) != 0) {
 		sio_session_close(s, ERR_BAD_JSON, env.fault);
 		return;
 	}
 	if (json_string_is(env.text, env.event, ENVELOPE_EVENT)) {
-		s->ev->on_event(&env, p->json_len, p->has_ack ? &p->ack : NULL, s->arg);
+		s->ev->on_event(&env, eio_session_is_over_rate(s->eio),
+		    p->has_ack ? &p->ack : NULL, s->arg);
 	} else {
 		metrics_inc(loop_metrics(s->loop), METRIC_EVENTS_IGNORED);
 		log_debug_for("sio", sio_session_client(s)->label, "event of another name ignored");
@@ -222,6 +225,12 @@ const struct client *
 sio_session_client(const struct sio_session *s)
 {
 	return eio_session_client(s->eio);
+}
+
+void
+sio_session_trust(struct sio_session *s)
+{
+	eio_session_trust(s->eio);
 }
 
 struct buf *

@@ -22,10 +22,10 @@ struct sio_session;
 
 struct sio_events {
 	/*
-	 * An event "ewdjs"; bytes is the length of its packet.  ack: the id of the
-	 * acknowledgement asked for, NULL if none.  Valid during the call, which may close.
+	 * An event "ewdjs".  ack: the id of the acknowledgement asked for, NULL if none.
+	 * is_over_rate: the client sends too much.  Valid during the call, which may close.
 	 */
-	void (*on_event)(struct envelope *, size_t bytes, const uint64_t *ack, void *arg);
+	void (*on_event)(struct envelope *, bool is_over_rate, const uint64_t *ack, void *arg);
 	void (*on_close)(enum err why, void *arg);	/* exactly once */
 };
 
@@ -35,6 +35,8 @@ struct sio_session	*sio_session_new(struct loop *, const struct conf *, struct e
 
 const char		*sio_session_sid(const struct sio_session *);	/* Engine.IO's */
 const struct client	*sio_session_client(const struct sio_session *);
+/* A proven node: see eio_session_trust(); its events may be nested deeper, too. */
+void			 sio_session_trust(struct sio_session *);
 
 /*
  * An event is built between these two: its one argument is appended to the buffer

@@ -24,6 +24,8 @@
 
 #define RETRY_FIRST_MS	  100
 #define RETRY_LAST_MS	  5000
+#define REPLY_FRAME_ROOM  (1 << 20)
+#define REPLY_DEPTH_MAX	  1000
 #define STOCK_MESSAGE_MAX 1000000	/* a stock server closes above it (protocol reference 1) */
 
 enum link_state { LINK_WAITING, LINK_CONNECTING, LINK_REGISTERING, LINK_UP };
@@ -50,7 +52,11 @@ struct link {
 	char peer_node[128];		/* multiplexed: its name */
 	size_t peer_message_max;	/* bytes of a frame it takes */
 	struct request *current;	/* exclusive: the one under way */
+	bool has_ghost;			/* exclusive: taken by one that was cancelled, whose final is due */
+	char *ghost_type;		/* its type */
+	struct timer ghost_timer;	/* its deadline */
 	struct idmap in_flight;		/* multiplexed: our id -> request */
+	uint64_t in_flight_bytes;
 	uint64_t last_id;
 	uint64_t retry_ms;		/* the next wait */
 	bool is_replacing;		/* closed by us to be dialled anew: counts as up, but taken */
@@ -96,10 +102,12 @@ link_new(const struct link_env *env, const struct conf_url *url, enum conf_proto
 		.port = url->port,
 		.dial_ms = env->timeouts->dial_ms,
 		.handshake_ms = env->timeouts->handshake_ms,
-		.message_max = env->limits->reply,
-		.send_max = SIZE_MAX,	/* bounded by the queues before it */
+		/* Room for what stands around a message of the largest size. */
+		.message_max = env->limits->reply + REPLY_FRAME_ROOM,
+		.send_max = SIZE_MAX,	/* link_set counts what is in flight */
 		.head_max = env->limits->http_head,
-		.depth_max = env->limits->json_depth,
+		/* A reply may be deeper than what browsers may send: it must not end the link. */
+		.depth_max = REPLY_DEPTH_MAX,
 	};
 	l->ev = ev;
 	l->arg = arg;
@@ -123,13 +131,19 @@ link_is_multiplexed(const struct link *l)
 bool
 link_is_free(const struct link *l)
 {
-	return l->state == LINK_UP && (l->is_multiplexed || l->current == NULL);
+	return l->state == LINK_UP && (l->is_multiplexed || (l->current == NULL && !l->has_ghost));
+}
+
+uint64_t
+link_bytes(const struct link *l)
+{
+	return l->in_flight_bytes;
 }
 
 size_t
 link_outstanding(const struct link *l)
 {
-	return l->in_flight.n + (l->current != NULL);
+	return l->in_flight.n + (l->current != NULL || l->has_ghost);
 }
 
 /* ---- coming up ---- */
@@ -231,13 +245,24 @@ on_registered(struct link *l, const struct envelope *env)
 /* ---- going down ---- */
 
 static void
+drop_ghost(struct link *l)
+{
+	l->has_ghost = false;
+	free(l->ghost_type);
+	l->ghost_type = NULL;
+	loop_timer_stop(l->env->loop, &l->ghost_timer);
+}
+
+static void
 fail_in_flight(struct link *l, enum err why)
 {
 	struct idmap in_flight = l->in_flight;
 	struct request *r = l->current;
 
+	drop_ghost(l);
 	l->current = NULL;
 	l->in_flight = (struct idmap){ 0 };
+	l->in_flight_bytes = 0;
 	if (r != NULL) {
 		r->served_by = NULL;
 		request_fail(r, why, NULL);
@@ -331,7 +356,15 @@ link_free(struct link *l, enum err why)
 
 /* ---- requests ---- */
 
-static size_t
+/* Multiplexed: it is not in flight any more. */
+static void
+forget(struct link *l, const struct request *r)
+{
+	idmap_remove(&l->in_flight, r->served_id);
+	l->in_flight_bytes -= r->env.len;
+}
+
+static void
 splice_request(struct link *l, struct request *r, struct buf *out)
 {
 	struct buf token = { 0 }, member = { 0 };
@@ -357,7 +390,6 @@ splice_request(struct link *l, struct request *r, struct buf *out)
 	json_splice_add(out, r->env.text, &r->env.top, &envelope_names, edits, ARRAY_LEN(edits));
 	buf_free(&token);
 	buf_free(&member);
-	return out->len;
 }
 
 /*
@@ -380,14 +412,12 @@ is_poison_to_stock(const struct request *r)
 }
 
 static void
-refuse_poison(struct link *l, struct request *r)
+refuse_poison(struct request *r)
 {
 	char *text = request_no_handler_text(r, r->destination->application);
 
 	request_fail(r, ERR_NO_HANDLER, text);
 	free(text);
-	if (link_is_free(l))
-		l->ev->on_free(l, l->arg);
 }
 
 void
@@ -396,27 +426,60 @@ link_submit(struct link *l, struct request *r)
 	char text[128];
 
 	if (!l->is_multiplexed && is_poison_to_stock(r)) {
-		refuse_poison(l, r);
+		refuse_poison(r);
 		return;
 	}
 	r->served_id = ++l->last_id;
 	splice_request(l, r, sio_client_begin(l->client));
 	r->served_by = l;
-	if (l->is_multiplexed)
+	if (l->is_multiplexed) {
 		idmap_add(&l->in_flight, r->served_id, r);
-	else
+		l->in_flight_bytes += r->env.len;
+	} else {
 		l->current = r;
+	}
 	log_debug_for("link", l->name, "request %s", r->name);
 	if (sio_client_end(l->client, l->peer_message_max))
 		return;
-	idmap_remove(&l->in_flight, r->served_id);
+	if (l->is_multiplexed)
+		forget(l, r);
 	l->current = NULL;
 	r->served_by = NULL;
 	snprintf(text, sizeof(text), "message above the %zu bytes that the remote node takes",
 	    l->peer_message_max);
 	request_fail(r, ERR_TOO_BIG, text);
-	if (link_is_free(l))
-		l->ev->on_free(l, l->arg);
+}
+
+static void
+send_cancel(struct link *l, uint64_t id)
+{
+	struct buf *b = sio_client_begin(l->client);
+
+	buf_add_str(b, "{\"type\":\"usher-cancel\",\"usher\":");
+	usher_member_encode_reply(b, id);
+	buf_add_char(b, '}');
+	(void)sio_client_end(l->client, SIZE_MAX);
+}
+
+static void
+on_ghost_timeout(void *arg)
+{
+	struct link *l = arg;
+
+	drop_ghost(l);
+	replace(l);
+}
+
+/*
+ * A stock service cannot be told: the link stays taken until the final comes, which is then
+ * nobody's, or until the deadline.
+ */
+static void
+leave_ghost(struct link *l, const struct request *r)
+{
+	l->has_ghost = true;
+	l->ghost_type = xmemdup(r->type, r->type_len);
+	loop_timer_set(l->env->loop, &l->ghost_timer, request_left_ms(r), on_ghost_timeout, l);
 }
 
 void
@@ -424,10 +487,15 @@ link_cancel(struct link *l, struct request *r, enum err why)
 {
 	r->served_by = NULL;
 	if (l->is_multiplexed) {
-		idmap_remove(&l->in_flight, r->served_id);
+		forget(l, r);
+		send_cancel(l, r->served_id);
 		return;
 	}
 	l->current = NULL;
+	if (why == ERR_CANCELLED) {
+		leave_ghost(l, r);
+		return;
+	}
 	log_info_for(l->name, "request %s: %s; the link is replaced", r->name, err_text(why));
 	replace(l);
 }
@@ -445,7 +513,7 @@ stray(struct link *l, const char *what)
 enum meaning { MEANS_INTERMEDIATE, MEANS_FINAL, MEANS_NOTHING };
 
 static enum meaning
-meaning_of(const struct envelope *env, const struct request *r)
+meaning_of(const struct envelope *env, const char *request_type)
 {
 	struct json_value type = env->top.member[ENV_TYPE].value;
 
@@ -453,7 +521,7 @@ meaning_of(const struct envelope *env, const struct request *r)
 	case JSON_FALSE:
 		return MEANS_INTERMEDIATE;
 	case JSON_TRUE:
-		if (type.kind == JSON_NONE || json_string_is(env->text, type, r->type) ||
+		if (type.kind == JSON_NONE || json_string_is(env->text, type, request_type) ||
 		    json_string_is(env->text, type, "error"))
 			return MEANS_FINAL;
 		return MEANS_NOTHING;
@@ -472,7 +540,8 @@ fail_with_exception(struct request *r, const struct envelope *env)
 	struct buf text = { 0 };
 	char *line;
 
-	json_string_get(env->text, env->top.member[ENV_MESSAGE].value, &text);
+	if (!json_string_get(env->text, env->top.member[ENV_MESSAGE].value, &text))
+		json_string_get(env->text, env->message.member[ENV_ERROR].value, &text);
 	line = buf_take(&text);
 	line[strcspn(line, "\r\n")] = '\0';
 	request_fail(r, ERR_HANDLER_ERROR, line[0] != '\0' ? line : NULL);
@@ -498,12 +567,25 @@ reply_of(const struct envelope *env, bool is_final)
 	};
 }
 
+/* More than the route's client shall get, though the link could carry it. */
+static bool
+is_too_big(const struct link *l, const struct envelope *env)
+{
+	struct json_value m = env->top.member[ENV_MESSAGE].value;
+
+	return m.end - m.start > l->env->limits->reply;
+}
+
 static void
-finish(struct request *r, const struct envelope *env)
+finish(struct link *l, struct request *r, const struct envelope *env)
 {
 	struct reply reply;
 
 	r->served_by = NULL;
+	if (is_too_big(l, env)) {
+		request_fail(r, ERR_REPLY_TOO_BIG, NULL);
+		return;
+	}
 	if (json_string_is(env->text, env->top.member[ENV_TYPE].value, "error") &&
 	    strcmp(r->type, "error") != 0) {
 		fail_with_exception(r, env);
@@ -514,11 +596,24 @@ finish(struct request *r, const struct envelope *env)
 }
 
 static void
-pass_intermediate(struct request *r, const struct envelope *env)
+pass_intermediate(struct link *l, struct request *r, const struct envelope *env)
 {
 	struct reply reply = reply_of(env, false);
 
-	request_reply(r, &reply);
+	if (is_too_big(l, env))
+		stray(l, "an intermediate above limits.reply");
+	else
+		request_reply(r, &reply);
+}
+
+static void
+on_ghost_reply(struct link *l, const struct envelope *env)
+{
+	if (meaning_of(env, l->ghost_type) != MEANS_FINAL)
+		return;
+	drop_ghost(l);
+	if (link_is_free(l))
+		l->ev->on_free(l, l->arg);
 }
 
 static void
@@ -526,6 +621,10 @@ on_exclusive_reply(struct link *l, struct envelope *env)
 {
 	struct request *r = l->current;
 
+	if (l->has_ghost) {
+		on_ghost_reply(l, env);
+		return;
+	}
 	if (r == NULL) {
 		stray(l, "a message while no request is under way");
 		return;
@@ -538,13 +637,13 @@ on_exclusive_reply(struct link *l, struct envelope *env)
 		replace(l);	/* more of it may follow */
 		return;
 	}
-	switch (meaning_of(env, r)) {
+	switch (meaning_of(env, r->type)) {
 	case MEANS_INTERMEDIATE:
-		pass_intermediate(r, env);
+		pass_intermediate(l, r, env);
 		break;
 	case MEANS_FINAL:
 		l->current = NULL;
-		finish(r, env);
+		finish(l, r, env);
 		if (link_is_free(l))
 			l->ev->on_free(l, l->arg);
 		break;
@@ -552,6 +651,26 @@ on_exclusive_reply(struct link *l, struct envelope *env)
 		stray(l, "a message that is no reply to the request under way");
 		break;
 	}
+}
+
+/* The node behind us pushes to one of our clients, or of the nodes in front of us. */
+static void
+on_push(struct link *l, const struct envelope *env, const struct usher_member *u)
+{
+	struct push p = { .to = u->push, .message = "{}", .message_len = 2, .hops = u->hops };
+	const char *message;
+	size_t len;
+
+	p.type = envelope_raw(env, &env->top, ENV_TYPE, &p.type_len);
+	if (env->top.member[ENV_TYPE].value.kind != JSON_STRING) {
+		stray(l, "a push without a type");
+		return;
+	}
+	if ((message = envelope_raw(env, &env->top, ENV_MESSAGE, &len)) != NULL) {
+		p.message = message;
+		p.message_len = len;
+	}
+	l->env->push.push(&p, l->env->push.arg);
 }
 
 static void
@@ -562,20 +681,24 @@ on_multiplexed_reply(struct link *l, struct envelope *env)
 
 	if (usher_member_decode(&u, env->text, env->top.member[ENV_USHER].value) && u.has_id)
 		r = idmap_find(&l->in_flight, u.id);
+	if (r == NULL && u.push.kind != PUSH_NONE) {
+		on_push(l, env, &u);
+		return;
+	}
 	if (r == NULL) {
 		stray(l, "a reply to no open request");
 		return;
 	}
 	if (envelope_check_reply(env) != 0) {
 		log_warnx_for(l->name, "request %s: unusable reply: %s", r->name, env->fault);
-		idmap_remove(&l->in_flight, u.id);
+		forget(l, r);
 		r->served_by = NULL;
 		request_fail(r, ERR_INTERNAL, "the remote node sent an ambiguous reply");
 	} else if (env->top.member[ENV_FINISHED].value.kind == JSON_FALSE) {
-		pass_intermediate(r, env);
+		pass_intermediate(l, r, env);
 	} else {
-		idmap_remove(&l->in_flight, u.id);
-		finish(r, env);
+		forget(l, r);
+		finish(l, r, env);
 	}
 }
 

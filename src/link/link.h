@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "conf/conf.h"
 #include "link/sio_client.h"
+#include "request/push.h"
 
 struct jwt_ring;
 struct link;
@@ -28,6 +29,7 @@ struct link_env {
 	struct loop *loop;
 	struct resolver *resolver;
 	struct token_cache *tokens;
+	struct push_sink push;		/* for what nodes behind us push */
 	const char *node;
 	const struct conf_limits *limits;
 	const struct conf_timeouts *timeouts;
@@ -51,6 +53,7 @@ bool		 link_is_up(const struct link *);
 bool		 link_is_multiplexed(const struct link *);	/* while it is up */
 bool		 link_is_free(const struct link *);		/* up, and takes a request now */
 size_t		 link_outstanding(const struct link *);
+uint64_t	 link_bytes(const struct link *);	/* of the requests multiplexed on it */
 
 /* Sends it to the application of its destination; the link is free.  May fail it at once. */
 void		 link_submit(struct link *, struct request *);

@@ -109,13 +109,27 @@ choose(const struct link_set *s)
 	return best;
 }
 
+/*
+ * A multiplexed link always takes more, so the queue is the remote node's; but what
+ * it has not answered is held here, and has the same limits.
+ */
+static bool
+is_overfull(const struct link_set *s, const struct link *link, const struct request *r)
+{
+	return link_is_multiplexed(link) &&
+	    (link_outstanding(link) >= s->conf->queue + s->conf->links ||
+	    link_bytes(link) + r->env.len > s->conf->queue_bytes);
+}
+
 static void
 submit(struct destination *d, struct request *r)
 {
 	struct link_set *s = (struct link_set *)d;
 	struct link *link = choose(s);
 
-	if (link != NULL)
+	if (link != NULL && is_overfull(s, link, r))
+		request_fail(r, ERR_OVERLOADED, "too much is in flight (queue, queue_bytes)");
+	else if (link != NULL)
 		link_submit(link, r);
 	else if (!is_up(s))
 		request_fail(r, ERR_LINK_DOWN, NULL);

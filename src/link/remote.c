@@ -54,6 +54,13 @@ remote_add_user(struct remote *r, const struct remote_user *user, unsigned n_lin
 		r->n_wanted = n_links;
 }
 
+void
+remote_set_protocol(struct remote *r, enum conf_protocol protocol)
+{
+	if (r->protocol == CONF_PROTOCOL_AUTO)
+		r->protocol = protocol;
+}
+
 static void
 add_links(struct remote *r, unsigned n)
 {

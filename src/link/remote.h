@@ -26,6 +26,8 @@ struct remote_user {
 
 struct remote	*remote_new(const struct link_env *, const struct conf_url *, enum conf_protocol,
 		    const char *application);
+/* Before remote_start(): what another destination with this URL says; "auto" changes nothing. */
+void		 remote_set_protocol(struct remote *, enum conf_protocol);
 /* Before remote_start(): n_links is what this destination wants of a stock peer. */
 void		 remote_add_user(struct remote *, const struct remote_user *, unsigned n_links);
 void		 remote_start(struct remote *);

@@ -14,14 +14,17 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "net/loop.h"
 
 #define LINGER_MS	2000	/* closed: for the peer to take some more output, or to close too */
+#define LINGER_MAX_MS	10000	/* in all, as long as it reads what was queued */
 #define STALL_MS	30000	/* output that makes no progress for so long has no reader */
 #define KEEP_BYTES	4096	/* of an output buffer while it is empty */
 #define WRITE_MAX	(1 << 20)	/* bytes in one write, so that one reader costs a turn little */
@@ -40,6 +43,7 @@ struct conn {
 	size_t written;			/* bytes of out that were written already */
 	struct buf out;
 	struct event *read_event, *write_event;
+	uint64_t linger_until_ms;	/* lingering: however much progress it makes */
 	struct timer stall_timer;	/* output stalls; lingering: nor does the peer close */
 	struct loop_work flush, release;
 };
@@ -126,8 +130,14 @@ on_readable(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 void
 conn_read_rest(struct conn *c)
 {
-	while (c->state == CONN_OPEN && read_once(c) > 0)
-		;
+	int left = 0;
+	ssize_t n;
+
+	/* No more than there is now: somebody else may hold the other end and go on writing. */
+	if (ioctl(c->fd, FIONREAD, &left) != 0)
+		left = 0;
+	while (c->state == CONN_OPEN && left >= 0 && (n = read_once(c)) > 0)
+		left -= (int)n;
 }
 
 void
@@ -163,6 +173,13 @@ conn_touch(struct conn *c)
 }
 
 void
+conn_flush(struct conn *c)
+{
+	if (c->state == CONN_OPEN && !c->waits_to_write && conn_queued(c) > 0)
+		flush_now(c);
+}
+
+void
 conn_send(struct conn *c, const void *data, size_t len)
 {
 	if (c->state != CONN_OPEN)
@@ -186,8 +203,14 @@ on_stalled(void *arg)
 static void
 set_stall_timer(struct conn *c)
 {
-	loop_timer_set(c->loop, &c->stall_timer, c->state == CONN_OPEN ? STALL_MS : LINGER_MS,
-	    on_stalled, c);
+	uint64_t now_ms, wait_ms = STALL_MS;
+
+	if (c->state != CONN_OPEN) {
+		now_ms = clock_mono_ms();
+		wait_ms = now_ms + LINGER_MS < c->linger_until_ms ? LINGER_MS :
+		    now_ms < c->linger_until_ms ? c->linger_until_ms - now_ms : 0;
+	}
+	loop_timer_set(c->loop, &c->stall_timer, wait_ms, on_stalled, c);
 }
 
 static void
@@ -278,6 +301,7 @@ conn_close(struct conn *c, enum err why)
 	if (c->state != CONN_OPEN)
 		return;
 	c->state = CONN_LINGERING;
+	c->linger_until_ms = clock_mono_ms() + LINGER_MAX_MS;
 	if (c->is_paused)
 		event_add(c->read_event, NULL);
 	set_stall_timer(c);

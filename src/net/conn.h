@@ -45,6 +45,8 @@ void		 conn_send(struct conn *, const void *, size_t);
 /* The output buffer, to append to; conn_touch() afterwards has it written. */
 struct buf	*conn_out(struct conn *);
 void		 conn_touch(struct conn *);
+/* Write what can be written now; may end the connection. */
+void		 conn_flush(struct conn *);
 
 /* Stop and go on reading; for back-pressure. */
 void		 conn_pause(struct conn *);

@@ -105,7 +105,7 @@ resolve_where(const struct listener_where *w, union any_address *a, socklen_t *l
 static void
 remove_stale(const union any_address *a, socklen_t len)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct stat st;
 
 	if (fd < 0)

@@ -98,10 +98,10 @@ on_read(struct conn *conn UNUSED, char *data, size_t len, void *arg)
 	ws_conn_feed(arg, data, len);
 }
 
-bool
-ws_conn_is_closed(const struct ws_conn *ws)
+void
+ws_conn_set_send_max(struct ws_conn *ws, size_t send_max)
 {
-	return ws->conn == NULL;
+	ws->limits.send_max = send_max;
 }
 
 static void
@@ -120,6 +120,11 @@ ws_conn_send_text(struct ws_conn *ws, const char *data, size_t len)
 {
 	size_t queued;
 
+	if (ws->conn == NULL)
+		return;
+	/* Much may have gathered in this turn: what counts is what the reader leaves. */
+	if (conn_queued(ws->conn) + len > ws->limits.send_max)
+		conn_flush(ws->conn);
 	if (ws->conn == NULL)
 		return;
 	queued = conn_queued(ws->conn);

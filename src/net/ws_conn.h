@@ -36,7 +36,8 @@ struct ws_conn	*ws_conn_new(struct conn *, enum ws_role, const struct ws_limits 
 /* Bytes that came in behind the handshake. */
 void		 ws_conn_feed(struct ws_conn *, char *data, size_t len);
 
-bool		 ws_conn_is_closed(const struct ws_conn *);
+/* Another limit of queued output, for a peer that is trusted with more. */
+void		 ws_conn_set_send_max(struct ws_conn *, size_t);
 
 /* Queue a text message; after the end it is dropped.  May close. */
 void		 ws_conn_send_text(struct ws_conn *, const char *data, size_t len);

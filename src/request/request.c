@@ -78,10 +78,11 @@ request_new(struct requests *all, const struct origin_ops *origin, void *arg,
 static void
 log_end(const struct request *r, const char *how)
 {
+	static struct log_limit limit;
 	uint64_t took_ms = clock_mono_ms() - r->begun_ms;
 	const char *where = r->destination != NULL ? r->destination->name : "nowhere";
 
-	if (took_ms >= r->all->slow_ms)
+	if (took_ms >= r->all->slow_ms && log_allows(&limit))
 		log_warnx("request %s: type %s at %s took %llu ms: %s", r->name, r->type, where,
 		    (unsigned long long)took_ms, how);
 	log_debug("request", "%s: type %s at %s: %s after %llu ms", r->name, r->type, where, how,
@@ -216,6 +217,14 @@ request_fail_status(struct request *r, enum err e, const char *text, int status)
 }
 
 void
+request_cancel(struct request *r)
+{
+	if (r->destination != NULL)
+		r->destination->ops->cancel(r->destination, r, ERR_CANCELLED);
+	request_fail(r, ERR_CANCELLED, NULL);
+}
+
+void
 request_leave(struct request *r)
 {
 	r->origin = NULL;
@@ -240,12 +249,21 @@ request_queue_init(struct request_queue *q, uint64_t n_max, uint64_t bytes_max)
 bool
 request_queue_add(struct request_queue *q, struct request *r)
 {
-	if (q->n >= q->n_max || q->bytes + r->env.len > q->bytes_max)
+	if (q->n >= q->n_max || r->env.len > q->bytes_max ||
+	    q->bytes > q->bytes_max - r->env.len)
 		return false;
 	TAILQ_INSERT_TAIL(&q->list, r, waiting);
 	q->n++;
 	q->bytes += r->env.len;
 	return true;
+}
+
+void
+request_queue_return(struct request_queue *q, struct request *r)
+{
+	TAILQ_INSERT_HEAD(&q->list, r, waiting);
+	q->n++;
+	q->bytes += r->env.len;
 }
 
 void

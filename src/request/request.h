@@ -62,6 +62,7 @@ struct request {
 	uint64_t deadline_ms;		/* monotonic */
 	struct timer deadline_timer;
 	uint64_t hops;			/* nodes it has passed before this one */
+	bool is_nested;			/* a handler of this node asks */
 	char client_address[CLIENT_MAX];	/* where it began */
 	char client_socket[CLIENT_MAX];
 };
@@ -91,6 +92,9 @@ void		 request_fail(struct request *, enum err, const char *text);
 /* The same with another HTTP status than the error's own. */
 void		 request_fail_status(struct request *, enum err, const char *text, int status);
 
+/* It is not wanted any more: ends now with ERR_CANCELLED.  Frees it. */
+void		 request_cancel(struct request *);
+
 /*
  * For origins: whoever asked is gone.  The request goes on to its final or its
  * deadline, and nobody hears of it.
@@ -109,6 +113,8 @@ struct request_queue {
 
 void		 request_queue_init(struct request_queue *, uint64_t n_max, uint64_t bytes_max);
 MUST_USE bool	 request_queue_add(struct request_queue *, struct request *);	/* false: full */
+/* One that was taken and came back: it is the first again, whatever the limits. */
+void		 request_queue_return(struct request_queue *, struct request *);
 void		 request_queue_remove(struct request_queue *, struct request *);
 struct request	*request_queue_first(const struct request_queue *);	/* NULL: empty */
 

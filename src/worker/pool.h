@@ -10,27 +10,41 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "request/push.h"
+
 struct conf_application;
 struct destination;
 struct jwt_ring;
 struct loop;
 struct pool;
 struct procs;
+struct requests;
+struct service_table;
+struct token_cache;
 
 /* What all pools of a node share; borrowed, and outlives them. */
 struct pool_env {
 	struct loop *loop;
 	struct procs *procs;
 	struct jwt_ring *ring;
+	struct token_cache *tokens;
+	struct requests *requests;
+	const struct service_table *services;	/* for the calls of handlers */
+	struct push_sink push;
 	const char *node;
+	const char *secret;		/* for QEWD's own workers; the ring's first */
+	size_t secret_len;
 	uint64_t session_lifetime_s;
+	uint64_t request_timeout_ms;	/* timeouts.request */
 	size_t line_max;		/* limits.handler_message */
 	size_t reply_max;		/* limits.reply */
 	unsigned depth_max;		/* limits.json_depth */
 };
 
-/* Workers are started when there is work.  Borrows both. */
+/* Borrows both. */
 struct pool		*pool_new(const struct pool_env *, const struct conf_application *);
+/* Workers are started when there is work, or (pool.prefork) now. */
+void			 pool_start(struct pool *);
 struct destination	*pool_destination(struct pool *);
 
 /*

@@ -83,6 +83,15 @@ proc_free(struct proc *p)
 }
 
 void
+procs_kill_all(struct procs *all)
+{
+	struct proc *p;
+
+	LIST_FOREACH(p, &all->list, link)
+		kill(-p->pid, SIGKILL);
+}
+
+void
 procs_free(struct procs *all)
 {
 	struct proc *p;

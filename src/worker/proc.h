@@ -25,6 +25,7 @@ typedef void	 proc_exit_fn(struct proc *p, const char *how, void *arg);
 
 /* Watches SIGCHLD on this loop: one a process. */
 struct procs	*procs_new(struct loop *);
+void		 procs_kill_all(struct procs *);	/* at once; they are not reaped */
 void		 procs_free(struct procs *);	/* kills and reaps what still runs */
 
 /*

@@ -132,7 +132,8 @@ check_hello(const char *text, size_t len)
 	struct json_value v;
 	struct buf b = { 0 };
 
-	handler_msg_encode_hello(&b, name, name, (unsigned)len);
+	handler_msg_encode_hello(&b, &(struct handler_hello){ .node = name, .application = name,
+		.worker = (unsigned)len });
 	require(memchr(b.data, '\n', b.len) == b.data + b.len - 1);
 	require(json_scan_text(b.data, b.len, 1, &v));
 	free(name);

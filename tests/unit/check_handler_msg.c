@@ -227,7 +227,8 @@ START_TEST(hello_and_stop_are_lines)
 {
 	struct buf b = { 0 };
 
-	handler_msg_encode_hello(&b, "master-1", "test \"app\"\n", 3);
+	handler_msg_encode_hello(&b, &(struct handler_hello){ .node = "master-1",
+		.application = "test \"app\"\n", .worker = 3 });
 	handler_msg_encode_stop(&b);
 	ck_assert_str_eq(buf_str(&b), "{\"op\":\"hello\",\"protocol\":1,\"node\":\"master-1\","
 	    "\"application\":\"test \\\"app\\\"\\u000a\",\"worker\":3}\n{\"op\":\"stop\"}\n");

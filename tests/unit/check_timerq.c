@@ -29,7 +29,7 @@ teardown(void)
 static void
 note(void *letter)
 {
-	strncat(fired, letter, 1);
+	strcat(fired, letter);
 }
 
 static void
