@@ -236,8 +236,10 @@ for (const { name, program } of ways) {
       await new Promise((resolve) => setTimeout(resolve, 100));
       assert.deepEqual(worker.lines.splice(0).map((line) => JSON.parse(line).id), [1, 2]);
       worker.put({ op: 'cancel', id: 1 });
-      assert.deepEqual(await worker.next(), { op: 'finish', id: 1, message: { cancelled: true } });
-      assert.deepEqual(await worker.next(), { op: 'send', id: 3, message: { started: true } });
+      assert.deepEqual([await worker.next(), await worker.next()].sort((a, b) => a.id - b.id), [
+        { op: 'finish', id: 1, message: { cancelled: true } },
+        { op: 'send', id: 3, message: { started: true } }
+      ]);
     });
 
     test('cancel, calls and failures are each its own request\'s', async (t) => {
@@ -259,6 +261,39 @@ for (const { name, program } of ways) {
         { op: 'finish', id: ask.id, message: { answer: { ok: 1 } } });
       worker.put({ op: 'cancel', id: first.id });
       assert.equal((await worker.next()).id, first.id);
+    });
+
+    test('the place of a cancelled one that does not end is another\'s', async (t) => {
+      const worker = await started(t, program(2));
+
+      for (const ms of [1000, 1000]) await begun(worker, 'deaf', { ms });
+      worker.put({ op: 'cancel', id: 1 });
+      worker.put({ op: 'cancel', id: 2 });
+      for (const tag of ['a', 'b']) {
+        assert.deepEqual((await worker.ask('wait', { ms: 10, tag })).final.message, { tag });
+      }
+      assert.deepEqual([(await worker.next()).id, (await worker.next()).id].sort(), [1, 2]);
+    });
+
+    test('when too many go on though cancelled, others are finished and it ends', async (t) => {
+      const worker = await started(t, program(2));
+
+      for (const ms of [20000, 20000]) await begun(worker, 'deaf', { ms });
+      worker.put({ op: 'cancel', id: 1 });
+      worker.put({ op: 'cancel', id: 2 });
+      worker.put({ op: 'ping' });
+      assert.deepEqual(await worker.next(), { op: 'pong' });
+      const alive = await begun(worker, 'deaf', { ms: 300 });
+      worker.put({ op: 'ping' });
+      assert.deepEqual(await worker.next(), { op: 'pong' });
+      assert.deepEqual(await worker.next(),
+        { op: 'unready', reason: '2 handlers go on though cancelled' });
+      // The daemon may have sent one more before it read that.
+      worker.put(worker.request('wait', { ms: 10, tag: 'crossing' }));
+      assert.deepEqual((await worker.next()).message, { tag: 'crossing' });
+      assert.deepEqual(await worker.answer(alive.id),
+        { sends: [], final: { op: 'finish', id: alive.id, message: { done: true } } });
+      assert.deepEqual(await worker.exit, { code: 1, signal: null });
     });
 
     test('stop lets all that was begun finish', async (t) => {

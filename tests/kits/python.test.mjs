@@ -81,24 +81,6 @@ test('names of methods are for session["name"], absent ones are said to be', asy
   assert.deepEqual(final.session.items, [1]);
 });
 
-test('threads that are all stuck in cancelled requests owe their pong', async (t) => {
-  const worker = await started(t, threads(2));
-  const requests = [200, 600].map((ms) => worker.request('deaf', { ms }));
-
-  for (const request of requests) {
-    worker.put(request);
-    await worker.next();
-  }
-  worker.put({ op: 'cancel', id: 1 });
-  worker.put({ op: 'ping' });
-  assert.deepEqual(await worker.next(), { op: 'pong' });
-  worker.put({ op: 'cancel', id: 2 });
-  worker.put({ op: 'ping' });
-  assert.equal((await worker.next()).id, 1);
-  assert.deepEqual(await worker.next(), { op: 'pong' });
-  assert.equal((await worker.next()).id, 2);
-});
-
 test('a plain handler among asynchronous ones runs in the loop if alone, else in a thread',
   async (t) => {
   for (const [n, inLoop] of [[1, true], [8, false]]) {

@@ -46,9 +46,11 @@ class Worker {
     this.own = {};		// what handlers keep in their `this`
     this.isPrepared = false;	// init() of the module has run
     this.isStopping = false;
+    this.isRetiring = false;	// as isStopping, but what the daemon has sent meanwhile is served
     this.isLeaving = false;
     this.exitCode = 0;
     this.requests = new Map();	// id -> the one being served
+    this.nRunning = 0;		// of them, without those whose place went to another
     this.waiting = [];		// request lines that came meanwhile
     this.calls = new Map();	// number -> call of a handler that has no final yet
     this.callNumber = 0;
@@ -58,7 +60,7 @@ class Worker {
       ['request', (line) => this.onRequest(line)],
       ['cancel', (line) => this.onCancel(line)],
       ['reply', (line) => this.calls.get(line.call)?.onReply(line)],
-      ['ping', () => this.channel.write('{"op":"pong"}')],
+      ['ping', () => this.onPing()],
       ['stop', () => this.stop()]
     ]);
   }
@@ -102,9 +104,9 @@ class Worker {
   }
 
   onRequest(line) {
-    if (this.isStopping && this.exitCode === 0) {
+    if (this.isStopping) {
       complain('a request after the end, ignored');
-    } else if (this.requests.size >= this.concurrency || this.waiting.length > 0) {
+    } else if (this.nRunning >= this.concurrency || this.waiting.length > 0) {
       this.waiting.push(line);
     } else {
       this.serve(line);
@@ -115,28 +117,60 @@ class Worker {
     this.prepare(line.application);
     const request = new Request(line, this);
     this.requests.set(line.id, request);
+    request.hasPlace = true;
+    this.nRunning++;
     this.context.run(request, () => request.run());
   }
 
   onCancel(line) {
     const place = this.waiting.findIndex((waiting) => waiting.id === line.id);
+    const request = this.requests.get(line.id);
 
-    this.requests.get(line.id)?.cancel();
-    if (place < 0) return;
-    this.waiting.splice(place, 1);
-    new Request(line, this).fail('handler_error', 'cancelled');
+    if (place >= 0) {
+      this.waiting.splice(place, 1);
+      new Request(line, this).fail('handler_error', 'cancelled');
+    } else if (request && !request.isCancelled) {
+      request.cancel();
+      // The daemon gives its place to another.
+      if (this.concurrency > 1 && request.isOpen) this.release(request);
+    }
+  }
+
+  onPing() {
+    this.channel.write('{"op":"pong"}');
+    for (const request of this.requests.values()) if (request.isCancelled) request.pings++;
+    const nDeaf = [...this.requests.values()].filter((request) => request.isDeaf).length;
+    // Handlers that go on for nobody pile up, and only the end of the process ends them.
+    if (this.concurrency > 1 && nDeaf >= this.concurrency) {
+      this.retire(`${nDeaf} handlers go on though cancelled`);
+    }
+    this.leaveIfDone();
+  }
+
+  /* Takes no more work and exits, so that another process is started. */
+  retire(reason) {
+    if (this.isRetiring) return;
+    this.isRetiring = true;
+    this.exitCode = 1;
+    this.channel.write(JSON.stringify({ op: 'unready', reason }));
   }
 
   /* The request is answered; its handler may still be running. */
   onClosed(request) {
     if (this.requests.get(request.line.id) === request) this.requests.delete(request.line.id);
     for (const call of this.calls.values()) if (call.request === request) call.end();
+    this.release(request);
+  }
+
+  release(request) {
+    if (request.hasPlace) this.nRunning--;
+    request.hasPlace = false;
     if (this.waiting.length > 0) setImmediate(() => this.serveWaiting());
     else this.leaveIfDone();
   }
 
   serveWaiting() {
-    while (this.requests.size < this.concurrency && this.waiting.length > 0) {
+    while (this.nRunning < this.concurrency && this.waiting.length > 0) {
       this.serve(this.waiting.shift());
     }
     this.leaveIfDone();
@@ -149,7 +183,9 @@ class Worker {
   }
 
   leaveIfDone() {
-    if (this.isStopping && this.requests.size === 0 && this.waiting.length === 0) this.leave();
+    if (!this.isStopping && !this.isRetiring) return;
+    if (this.waiting.length > 0) return;
+    if ([...this.requests.values()].every((request) => request.isDeaf)) this.leave();
   }
 
   onEnd() {
@@ -176,10 +212,7 @@ class Worker {
 
     complain(details(error));
     if (this.isLeaving) return;
-    this.exitCode = 1;
-    this.isStopping = true;
-    // First, or the daemon takes the failure for a free place.
-    this.channel.write(JSON.stringify({ op: 'unready', reason: firstLine(error) }));
+    this.retire(firstLine(error));	// first, or the daemon takes the failure for a free place
     for (const request of culprit ? [culprit] : [...this.requests.values()]) {
       request.fail('handler_error', firstLine(error));
     }
@@ -214,6 +247,8 @@ class Request {
     this.channel = worker.channel;
     this.isOpen = true;
     this.isCancelled = false;
+    this.hasPlace = false;	// counts among those that are served at a time
+    this.pings = 0;		// since it was cancelled
     this.abort = null;		// made when somebody asks for the signal
     this.expires = line.deadline_ms === undefined ? undefined : Date.now() + line.deadline_ms;
     this.secret = new Set(line.secret);
@@ -316,6 +351,10 @@ class Request {
     this.isCancelled = true;
     for (const call of this.worker.calls.values()) if (call.request === this) call.end();
     this.abort?.abort(abortError(this));
+  }
+
+  get isDeaf() {
+    return this.pings > 1;
   }
 
   get signal() {

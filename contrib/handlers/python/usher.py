@@ -202,6 +202,8 @@ class Request:
         if line.get("deadline_ms") is not None:
             self._deadline = time.monotonic() + line["deadline_ms"] / 1000
         self._cancelled = threading.Event()
+        self._has_place = False  # counts among those that are served at a time
+        self._pings = 0  # since it was cancelled
         self._is_open = True
         self._lock = threading.Lock()  # a handler may send from threads of its own
 
@@ -282,6 +284,10 @@ class Request:
     def _cancel(self):
         self._cancelled.set()
         self._runner.end_calls(self)
+
+    @property
+    def _is_deaf(self):
+        return self._pings > 1
 
     def _finish(self, message):
         head = {"op": "finish", "id": self.id}
@@ -426,12 +432,12 @@ class _Runner:
         self.channel = _Channel()
         self.handlers = handlers
         self.concurrency = concurrency
-        self.pool = _Pool(concurrency, self.post) if concurrency > 1 else None
+        self.pool = _Pool(self.post) if concurrency > 1 else None
         self.inbox = queue.SimpleQueue()  # what the main thread has to do
         self.is_over = False
         self.is_stopping = False
-        self.is_pong_owed = False
-        self.running = 0
+        self.is_retiring = False
+        self.n_running = 0
         self.waiting = collections.deque()
         self.lock = threading.Lock()  # of the next two
         self.requests = {}  # id -> Request that has no final yet
@@ -510,7 +516,7 @@ class _Runner:
         with self.lock:
             self.requests.pop(request.id, None)
         self.end_calls(request)
-        self.post(self._go_on)
+        self.post(self._release, request)
 
     # In the thread that reads
 
@@ -555,8 +561,11 @@ class _Runner:
     def _on_cancel(self, line):
         with self.lock:
             request = self.requests.get(line.get("id"))
-        if request is not None:
-            request._cancel()
+        if request is None:
+            return
+        request._cancel()
+        if self.concurrency > 1:
+            self.post(self._release, request)  # the daemon gives its place to another
 
     def _on_reply(self, line):
         with self.lock:
@@ -565,10 +574,7 @@ class _Runner:
             deliver(line)
 
     def _on_ping(self, line):
-        if self.pool is None:
-            self._pong()  # the main thread is at work, which is no fault
-        else:
-            self.post(self._pong)
+        self._pong()  # threads at work are no fault
 
     def _on_stop(self, line):
         self._stop()
@@ -586,7 +592,7 @@ class _Runner:
         for request in requests:
             request._cancel()
         time.sleep(ORPHAN_GRACE)
-        os._exit(0)
+        _exit_now(0)
 
     # In the main thread
 
@@ -595,9 +601,10 @@ class _Runner:
         self._start_waiting()
 
     def _start_waiting(self):
-        while self.waiting and self.running < self.concurrency:
-            self.running += 1
+        while self.waiting and self.n_running < self.concurrency:
             request = self.waiting.popleft()
+            request._has_place = True
+            self.n_running += 1
             if request._handler is None:
                 request._fail("no_handler", "Handler not defined for %s messages of type %s"
                               % (request.application, request.type))
@@ -610,29 +617,43 @@ class _Runner:
         else:
             self.pool.submit(request._run)
 
-    def _go_on(self):
-        self.running -= 1
-        if self.is_pong_owed:
-            self._pong()
+    def _release(self, request):
+        if request._has_place:
+            request._has_place = False
+            self.n_running -= 1
         self._start_waiting()
         self._leave_if_done()
 
     def _pong(self):
-        self.is_pong_owed = self._is_stuck()
-        if not self.is_pong_owed:
-            self.channel.write('{"op":"pong"}')
+        self.channel.write('{"op":"pong"}')
+        self.post(self._look_for_deaf)
 
-    def _is_stuck(self):
-        """All there is room for is cancelled and does not end: as good as hung."""
+    def _look_for_deaf(self):
+        """Handlers that go on for nobody pile up, and nothing but the end of the process
+        ends them: time for another one."""
         with self.lock:
-            return (1 < self.concurrency <= len(self.requests)
-                    and all(request.cancelled for request in self.requests.values()))
+            for request in self.requests.values():
+                request._pings += request.cancelled
+            n_deaf = sum(request._is_deaf for request in self.requests.values())
+        if 1 < self.concurrency <= n_deaf and not self.is_retiring:
+            self.is_retiring = True
+            self.channel.write(_encode({
+                "op": "unready", "reason": "%d handlers go on though cancelled" % n_deaf}))
+        self._leave_if_done()
 
     def _leave_if_done(self):
-        if self.is_stopping and not self.requests:
+        with self.lock:
+            is_done = all(request._is_deaf for request in self.requests.values())
+        if not is_done:
+            return
+        if self.is_retiring:
+            _exit_now(1)
+        if self.is_stopping:
             self.leave()
 
     def leave(self):
+        if self.requests:
+            _exit_now(0)  # the deaf will not go
         self.is_over = True
 
 
@@ -668,24 +689,30 @@ class _LoopRunner(_Runner):
             super()._serve(request)
 
     def leave(self):
+        if self.requests:
+            _exit_now(0)
         if not self.over.done():
             self.over.set_result(None)
 
 
 class _Pool:
-    """Threads for plain handlers.  Daemon threads: one that never ends holds up no exit."""
+    """Threads for plain handlers, as many as have jobs at a time; who submits them sees
+    to it that those are few.  Daemon threads: one that never ends holds up no exit."""
 
-    def __init__(self, size, post):
-        self.size = size
+    def __init__(self, post):
         self.post = post
         self.jobs = queue.SimpleQueue()
-        self.started = 0
+        self.lock = threading.Lock()
+        self.n_idle = 0
+        self.numbers = itertools.count(1)
 
     def submit(self, job):
-        if self.started < self.size:
-            self.started += 1
+        with self.lock:
+            is_full = self.n_idle == 0
+            self.n_idle -= not is_full
+        if is_full:
             threading.Thread(
-                target=self._work, name="usher-%d" % self.started, daemon=True).start()
+                target=self._work, name="usher-%d" % next(self.numbers), daemon=True).start()
         self.jobs.put(job)
 
     def _work(self):
@@ -696,6 +723,8 @@ class _Pool:
             except BaseException as error:
                 self.post(_raise, error)  # sys.exit() of a handler is the process's
                 return
+            with self.lock:
+                self.n_idle += 1
 
 
 class _Channel:
@@ -767,6 +796,14 @@ class _Channel:
     def mute(self):
         """Nothing is written from now on: the process is about to end."""
         self._is_muted = True
+
+
+def _exit_now(code):
+    """Ends the process, whatever its threads and tasks do."""
+    for stream in sys.stdout, sys.stderr:
+        if stream is not None:
+            stream.flush()
+    os._exit(code)
 
 
 def _raise(error):
