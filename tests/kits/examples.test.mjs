@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: ISC
 /* The login example is the same in every kit, and the manual shows the raw one. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { bareExample, handlers, here, kits, rawExample, started, Worker } from './worker.mjs';
@@ -116,8 +118,44 @@ for (const { name, cancel } of kits) {
   }
 }
 
+const manual = fs.readFileSync(path.join(here, '..', '..', 'man', 'usher-handler.7'), 'utf8');
+const firsts = [
+  { name: 'hello.py', begins: 'import usher', command: () => ['python3', 'hello.py'] },
+  {
+    name: 'hello.js', begins: 'module.exports',
+    command: () => [process.execPath, path.join(handlers, 'node', 'usher-worker.js'), './hello.js']
+  },
+  {
+    name: 'hello.c', begins: '#include <usher_handler.h>',
+    command: (dir) => {
+      const c = (file) => path.join(handlers, 'c', file);
+      execFileSync('cc', ['-std=gnu11', '-D_GNU_SOURCE', '-I', c(''), '-o', 'hello', 'hello.c',
+        c('usher_handler.c'), c('usher_json.c')], { cwd: dir });
+      return [path.join(dir, 'hello')];
+    }
+  },
+  { name: 'hello.sh', begins: '#!/usr/bin/env bash', command: () => ['bash', 'hello.sh'] }
+];
+
+for (const { name, begins, command } of firsts) {
+  test(`usher-handler(7): the first handler, ${name}, says hello`, async (t) => {
+    const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'usher-kits-'));
+    t.after(() => fs.rmSync(dir, { recursive: true }));
+    const block = manual.split('.Bd -literal -offset indent\n').slice(1)
+      .map((text) => text.split('.Ed\n')[0].replaceAll('\\e', '\\').replaceAll('\\&', ''))
+      .find((text) => text.startsWith(begins));
+
+    fs.writeFileSync(path.join(dir, name), block);
+    fs.copyFileSync(path.join(handlers, 'python', 'usher.py'), path.join(dir, 'usher.py'));
+    fs.copyFileSync(path.join(handlers, 'shell', 'usher.sh'), path.join(dir, 'usher.sh'));
+    const [program, ...args] = command(dir);
+    const worker = await started(t, { command: program, args, env: {} }, { cwd: dir });
+    assert.deepEqual((await worker.ask('hello')).final,
+      { op: 'finish', id: 1, message: { text: 'Hello' } });
+  });
+}
+
 test('usher-handler(7) shows examples/raw.py', () => {
-  const manual = fs.readFileSync(path.join(here, '..', '..', 'man', 'usher-handler.7'), 'utf8');
   const shown = manual.split('.Bd -literal\n#!/usr/bin/env python3\n')[1].split('.Ed\n')[0]
     .replaceAll('\\e', '\\');
   const file = fs.readFileSync(path.join(handlers, 'python', 'examples', 'raw.py'), 'utf8');
