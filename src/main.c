@@ -13,16 +13,21 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
+#include "dev/dev.h"
 #include "node.h"
 
 #define DEFAULT_CONF "/etc/usher/usher.yaml"
 
-enum { OPT_DEFAULTS = 256, OPT_VERSION, OPT_HELP };
+#define DEV_PORT     8080
+
+enum { OPT_DEFAULTS = 256, OPT_VERSION, OPT_HELP, OPT_DEV, OPT_PORT };
 
 static const struct option long_options[] = {
 	{ "config", required_argument, NULL, 'c' },
 	{ "test", no_argument, NULL, 't' },
 	{ "debug", required_argument, NULL, 'D' },
+	{ "dev", no_argument, NULL, OPT_DEV },
+	{ "port", required_argument, NULL, OPT_PORT },
 	{ "defaults", no_argument, NULL, OPT_DEFAULTS },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -31,12 +36,17 @@ static const struct option long_options[] = {
 
 static const char usage[] =
     "Usage: usherd [-t] [-c FILE] [-D AREA]...\n"
+    "  or:  usherd --dev [--port=PORT] [-D AREA]... -- COMMAND [ARGUMENT]...\n"
     "Forwards the messages of browsers to remote applications, and runs handlers.\n"
     "\n"
     "  -c, --config=FILE   read this configuration (default " DEFAULT_CONF ")\n"
     "  -t, --test          check the configuration and exit\n"
     "  -D, --debug=AREA    log debug lines of conn, http, sio, token, request, link,\n"
     "                      pool, or all\n"
+    "      --dev           try a handler: serve COMMAND as application \"dev\" on\n"
+    "                      127.0.0.1, with a page to call it, and start it anew when\n"
+    "                      files in this folder change\n"
+    "      --port=PORT     with --dev: listen there (default 8080; 0: any)\n"
     "      --defaults      print every option with its default and exit\n"
     "      --help          print this help and exit\n"
     "      --version       print the version and exit\n"
@@ -46,6 +56,9 @@ static const char usage[] =
 struct arguments {
 	const char *conf_path;
 	bool only_test;
+	bool is_dev;
+	uint16_t port;
+	char **command;			/* with --dev */
 };
 
 static void
@@ -61,6 +74,36 @@ print_defaults(void)
 {
 	conf_print_defaults(stdout);
 	exit(EX_OK);
+}
+
+static uint16_t
+parse_port(const char *text)
+{
+	char *end;
+	long port = strtol(text, &end, 10);
+
+	if (*text == '\0' || *end != '\0' || port < 0 || port > 65535) {
+		fprintf(stderr, "usherd: \"%s\" is no port: --port takes 0 to 65535, --dev "
+		    "listens on 127.0.0.1 alone\n", text);
+		exit(EX_USAGE);
+	}
+	return (uint16_t)port;
+}
+
+static void
+check_dev(struct arguments *a, char **command)
+{
+	if (a->conf_path != NULL || a->only_test) {
+		fprintf(stderr, "usherd: --dev goes without -c and -t: it has a configuration of "
+		    "its own\n");
+		exit(EX_USAGE);
+	}
+	if (*command == NULL) {
+		fprintf(stderr, "usherd: --dev needs a command: usherd --dev -- python3 "
+		    "handler.py\n");
+		exit(EX_USAGE);
+	}
+	a->command = command;
 }
 
 static void
@@ -82,6 +125,12 @@ parse_arguments(int argc, char **argv, struct arguments *a)
 				exit(EX_USAGE);
 			}
 			break;
+		case OPT_DEV:
+			a->is_dev = true;
+			break;
+		case OPT_PORT:
+			a->port = parse_port(optarg);
+			break;
 		case OPT_DEFAULTS:
 			print_defaults();
 			break;
@@ -95,6 +144,10 @@ parse_arguments(int argc, char **argv, struct arguments *a)
 			fprintf(stderr, "Try 'usherd --help' for more information.\n");
 			exit(EX_USAGE);
 		}
+	}
+	if (a->is_dev) {
+		check_dev(a, argv + optind);
+		return;
 	}
 	if (optind < argc) {
 		fprintf(stderr, "usherd: unexpected argument \"%s\"; try 'usherd --help'\n",
@@ -128,12 +181,17 @@ ignore_sigpipe(void)
 int
 main(int argc, char **argv)
 {
-	struct arguments a = { .conf_path = DEFAULT_CONF };
+	struct arguments a = { .port = DEV_PORT };
+	struct dev *dev = NULL;
 	struct conf *conf;
 	struct node *node;
 
 	parse_arguments(argc, argv, &a);
-	conf = load(a.conf_path);
+	if (a.is_dev)
+		dev = dev_new(a.command, a.port);
+	else if (a.conf_path == NULL)
+		a.conf_path = DEFAULT_CONF;
+	conf = load(dev != NULL ? dev_conf_path(dev) : a.conf_path);
 	if (a.only_test) {
 		printf("%s: configuration is good\n", a.conf_path);
 		conf_unref(conf);
@@ -141,12 +199,15 @@ main(int argc, char **argv)
 	}
 	log_set_level(conf->log_level);
 	ignore_sigpipe();
-	node = node_new(conf);
+	node = node_new(conf, dev);
 	conf_unref(conf);
-	if (node == NULL)
+	if (node == NULL) {
+		dev_free(dev);
 		return EX_UNAVAILABLE;
+	}
 	node_run(node);
 	node_free(node);
+	dev_free(dev);
 	log_info("stopped");
 	return EX_OK;
 }

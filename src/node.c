@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "conf/conf.h"
+#include "dev/dev.h"
 #include "front/admission.h"
 #include "front/eio_session.h"
 #include "front/http_server.h"
@@ -47,6 +48,7 @@ struct door {
 
 struct node {
 	struct conf *conf;		/* a reference */
+	struct dev *dev;		/* --dev; NULL otherwise; borrowed */
 	struct loop *loop;
 	struct resolver *resolver;
 	struct procs *procs;
@@ -114,6 +116,8 @@ make_pools(struct node *n)
 		.requests = &n->requests,
 		.services = n->services,
 		.push = { on_push, n },
+		.show = n->dev != NULL ? dev_show : NULL,
+		.show_arg = n->dev,
 		.secret = (const char *)n->conf->jwt.secrets[0].bytes,
 		.secret_len = n->conf->jwt.secrets[0].len,
 		.request_timeout_ms = n->conf->timeouts.request_ms,
@@ -244,11 +248,12 @@ close_doors(struct node *n)
 }
 
 struct node *
-node_new(struct conf *conf)
+node_new(struct conf *conf, struct dev *dev)
 {
 	struct node *n = xcalloc(1, sizeof(*n));
 
 	n->conf = conf_ref(conf);
+	n->dev = dev;
 	n->loop = loop_new();
 	n->resolver = resolver_new();
 	n->procs = procs_new(n->loop);
@@ -269,6 +274,16 @@ node_new(struct conf *conf)
 
 /* ---- running and stopping ---- */
 
+static void
+on_files_changed(void *arg)
+{
+	struct node *n = arg;
+
+	log_info("files have changed: starting a new worker");
+	for (size_t i = 0; i < n->conf->n_applications; i++)
+		pool_roll(n->pools[i]);
+}
+
 void
 node_run(struct node *n)
 {
@@ -278,6 +293,8 @@ node_run(struct node *n)
 		remote_start(n->remotes[i]);
 	for (size_t i = 0; i < n->conf->n_applications; i++)
 		pool_start(n->pools[i]);
+	if (n->dev != NULL)
+		dev_watch(n->dev, n->loop, on_files_changed, n);
 	log_info("node %s is serving", n->conf->node);
 	loop_run(n->loop);
 }
@@ -375,6 +392,7 @@ static void
 begin_draining(struct node *n, uint64_t within_ms)
 {
 	n->state = NODE_DRAINING;
+	dev_unwatch(n->dev);
 	close_doors(n);
 	n->eio_env.is_draining = true;
 	qewd_front_drain(n->front);

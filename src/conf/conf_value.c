@@ -378,7 +378,8 @@ const char *
 conf_check_origin(const char *text)
 {
 	static const char wrong[] =
-	    "must be \"https://host\", \"https://host:port\", \"https://*.domain\" or \"*\"";
+	    "must be \"https://host\", \"https://host:port\", \"https://host:*\", "
+	    "\"https://*.domain\" or \"*\"";
 	const char *rest;
 	uint16_t port;
 	char *host;
@@ -393,6 +394,8 @@ conf_check_origin(const char *text)
 	if ((host = parse_host(rest, &rest)) == NULL)
 		return wrong;
 	free(host);
+	if (strcmp(rest, ":*") == 0)
+		return NULL;
 	if (!parse_url_port(rest, &port, &rest))
 		return wrong;
 	return *rest != '\0' ? "must end behind host and port, as browsers send it" : NULL;

@@ -88,7 +88,8 @@ origin_check(struct http_text origin, const struct http_text *host, char *const 
 		if (strcmp(list[i], "*") == 0)
 			return true;
 		if (split((struct http_text){ list[i], strlen(list[i]) }, &entry) &&
-		    same(entry.scheme, o.scheme) && same(entry.port, o.port) &&
+		    same(entry.scheme, o.scheme) &&
+		    (http_text_is(entry.port, "*") || same(entry.port, o.port)) &&
 		    host_fits(entry.host, o.host))
 			return true;
 	}

@@ -12,7 +12,8 @@
 
 /*
  * Its own ("http://" or "https://" and what Host says), or one of the list: exact, "*",
- * or with a host that begins with "*." for any subdomain.  "null" never is.  host may be NULL.
+ * or with a host that begins with "*." for any subdomain, or "*" for any port.  "null"
+ * never is.  host may be NULL.
  */
 bool	origin_check(struct http_text origin, const struct http_text *host, char *const *list,
 	    size_t n);

@@ -33,6 +33,7 @@ struct pool {
 	unsigned n_slots;
 	struct worker *old, *successor;	/* a replacement under way; NULL: none */
 	unsigned last_number;
+	unsigned roll_below;		/* workers with a lower number are to be replaced */
 	struct request_queue queue;
 	struct strmap *types;		/* what the last ready worker serves; NULL: it did not say */
 	uint64_t retry_ms;		/* 0: start at once */
@@ -253,7 +254,8 @@ pool_start(struct pool *p)
 static bool
 is_worn(const struct pool *p, const struct worker *w)
 {
-	return worker_n_finished(w) >= p->conf->pool_max_messages ||
+	return worker_number(w) < p->roll_below ||
+	    worker_n_finished(w) >= p->conf->pool_max_messages ||
 	    (p->conf->pool_max_memory != CONF_NO_LIMIT &&
 	    worker_memory(w) > p->conf->pool_max_memory);
 }
@@ -269,6 +271,15 @@ begin_replacement(struct pool *p, struct worker *w)
 	log_debug_for("pool", worker_name(w), "will be replaced by %s", worker_name(p->successor));
 }
 
+/* The next that has to go, if any. */
+static void
+replace_next(struct pool *p)
+{
+	for (unsigned i = 0; i < p->n_slots; i++)
+		if (p->slot[i] != NULL && worker_has_room(p->slot[i]))
+			begin_replacement(p, p->slot[i]);
+}
+
 static void
 end_replacement(struct pool *p)
 {
@@ -277,6 +288,19 @@ end_replacement(struct pool *p)
 	p->old = p->successor = NULL;
 	if (old != NULL)
 		worker_retire(old);
+	replace_next(p);
+}
+
+void
+pool_roll(struct pool *p)
+{
+	p->roll_below = p->last_number + 1;
+	p->retry_ms = 0;
+	loop_timer_stop(p->env->loop, &p->retry_timer);
+	if (n_workers(p) == 0)
+		start_workers(p);
+	else
+		replace_next(p);
 }
 
 /* ---- requests ---- */
@@ -459,6 +483,11 @@ on_gone(struct worker *w, void *arg)
 	for (unsigned i = 0; i < p->n_slots; i++)
 		if (p->slot[i] == w)
 			p->slot[i] = NULL;
+	if (w == p->successor && p->roll_below > 0 && !p->is_stopping) {
+		log_warnx("application %s: the new worker did not get ready; the old ones stay",
+		    p->conf->name);
+		p->roll_below = 0;
+	}
 	if (w == p->old || w == p->successor)
 		p->old = p->successor = NULL;
 	if (p->is_stopping) {

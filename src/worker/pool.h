@@ -31,6 +31,10 @@ struct pool_env {
 	struct requests *requests;
 	const struct service_table *services;	/* for the calls of handlers */
 	struct push_sink push;
+	/* Is shown each message to and from a handler, payload and all; NULL: nobody looks. */
+	void (*show)(const char *arrow, const char *worker, const char *type, size_t type_len,
+	    const char *text, size_t len, void *arg);
+	void *show_arg;
 	const char *node;
 	const char *secret;		/* for QEWD's own workers; the ring's first */
 	size_t secret_len;
@@ -46,6 +50,9 @@ struct pool		*pool_new(const struct pool_env *, const struct conf_application *)
 /* Workers are started when there is work, or (pool.prefork) now. */
 void			 pool_start(struct pool *);
 struct destination	*pool_destination(struct pool *);
+
+/* Replaces all workers, one after the other, each when its successor is ready. */
+void			 pool_roll(struct pool *);
 
 /*
  * Tells all workers to finish and exit, and kills those that do not within pool.stop_grace, or

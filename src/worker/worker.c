@@ -61,6 +61,7 @@ struct worker {
 	unsigned number;
 	enum worker_state state;
 	bool is_retiring;		/* ends when its jobs are done */
+	bool was_asked;			/* to stop */
 	struct proc *proc;
 	struct handler_link *link;	/* NULL: closed */
 	LIST_HEAD(, job) jobs;
@@ -270,6 +271,12 @@ worker_name(const struct worker *w)
 	return w->name;
 }
 
+unsigned
+worker_number(const struct worker *w)
+{
+	return w->number;
+}
+
 /* ---- ending ---- */
 
 static void
@@ -303,6 +310,7 @@ worker_stop(struct worker *w, uint64_t grace_ms)
 		return;
 	handler_msg_encode_stop(&line);
 	send_line(w, &line);
+	w->was_asked = true;
 	leave(w, grace_ms);
 }
 
@@ -347,7 +355,8 @@ on_link_close(enum err why, const char *detail, void *arg)
 		if (r != NULL && was_unread)
 			w->ev->on_return(w, r, w->arg);
 		else if (r != NULL)
-			request_fail(r, why == ERR_TOO_BIG ? ERR_REPLY_TOO_BIG : ERR_WORKER_LOST, NULL);
+			request_fail(r, why == ERR_TOO_BIG ? ERR_REPLY_TOO_BIG : ERR_WORKER_LOST,
+			    why == ERR_TOO_BIG ? "reply above limits.handler_message" : NULL);
 	}
 	if (w->state == WORKER_LEAVING)
 		return;
@@ -361,12 +370,11 @@ static void
 on_exit_of(struct proc *proc UNUSED, const char *how, void *arg)
 {
 	struct worker *w = arg;
-	bool was_asked = w->state == WORKER_LEAVING && w->link != NULL;
 
 	/* A final reply may still be in the socket. */
 	if (w->link != NULL)
 		handler_link_read_rest(w->link);
-	if (was_asked) {
+	if (w->was_asked) {
 		log_debug_for("pool", w->name, "process %d %s", proc_pid(w->proc), how);
 	} else {
 		log_warnx_for(w->name, "process %d %s", proc_pid(w->proc), how);
@@ -419,6 +427,9 @@ encode_request(const struct worker *w, const struct request *r, uint64_t id, str
 	type = envelope_raw(&r->env, &r->env.top, ENV_TYPE, &type_len);
 	json_splice_add(&message, r->env.text, &r->env.top, &envelope_names, without,
 	    ARRAY_LEN(without));
+	if (w->env->show != NULL)
+		w->env->show("->", w->name, type, type_len, message.data, message.len,
+		    w->env->show_arg);
 	claims_session(w->env->ring, r->token, w->conf->name, &session, &secret);
 	handler_msg_encode_request(line, &(struct handler_request){
 		.id = id,
@@ -847,8 +858,24 @@ static void (*const on_op[HANDLER_OPS])(struct worker *, const struct handler_ms
 	[HANDLER_PONG] = on_pong,
 };
 
+/* For usherd --dev: what a handler says about its requests. */
+static void
+show(const struct worker *w, const struct handler_msg *msg)
+{
+	struct json_value v = msg->op == HANDLER_FAIL ? msg->error : msg->message;
+
+	if (v.kind != JSON_NONE)
+		w->env->show("<-", w->name, msg->text + msg->op_name.start,
+		    msg->op_name.end - msg->op_name.start, msg->text + v.start, v.end - v.start,
+		    w->env->show_arg);
+}
+
 static void
 on_msg(const struct handler_msg *msg, void *arg)
 {
+	const struct worker *w = arg;
+
+	if (w->env->show != NULL)
+		show(w, msg);
 	on_op[msg->op](arg, msg);
 }

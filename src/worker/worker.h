@@ -43,6 +43,7 @@ uint64_t	 worker_memory(const struct worker *);	/* resident bytes; 0: unknown */
 /* Did it do anything before it ended, or did it die at once? */
 bool		 worker_was_of_use(const struct worker *);
 const char	*worker_name(const struct worker *);
+unsigned	 worker_number(const struct worker *);	/* in the order of starting */
 
 void		 worker_submit(struct worker *, struct request *);	/* it has room */
 void		 worker_cancel(struct worker *, struct request *, enum err why);

@@ -70,6 +70,15 @@ async function startUsherd(t, yaml, options = {}) {
 	return usherd;
 }
 
+// usherd --dev in a folder of the test, on a free port.
+async function startDev(t, dir, args) {
+	const dev = new Usherd(PROGRAM, ['--dev', '--port', '0'].concat(args), { cwd: dir });
+
+	atEnd(t, () => dev.stop('SIGINT'));
+	await dev.ready(1);
+	return dev;
+}
+
 // Runs the daemon to its end, in a folder with these files.
 async function runUsherd(t, args, files = {}, env = {}) {
 	const result = await run(PROGRAM, args, {
@@ -81,4 +90,4 @@ async function runUsherd(t, args, files = {}, env = {}) {
 	return result;
 }
 
-module.exports = { startUsherd, runUsherd, folder, nodeKit, PROGRAM, HANDLERS, KITS, SECRET, LISTEN, JWT };
+module.exports = { startUsherd, startDev, runUsherd, folder, nodeKit, PROGRAM, HANDLERS, KITS, SECRET, LISTEN, JWT };

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * usherd --dev: one handler, tried in a browser while it is being written.
+ *
+ * A configuration of its own (loopback, a throw-away secret, application "dev"), a page
+ * with a form, every message printed, and the worker replaced when a file changes.
+ */
+#ifndef DEV_DEV_H
+#define DEV_DEV_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct conf;
+struct dev;
+struct loop;
+
+/*
+ * Writes a configuration for this command (NULL-terminated) to a folder that goes with
+ * dev_free().  Gives.  Fails by an error message and the end of the process.
+ */
+struct dev	*dev_new(char *const *command, uint16_t port);
+void		 dev_free(struct dev *);	/* NULL is fine */
+const char	*dev_conf_path(const struct dev *);
+
+/* Watches the folder we were started in; calls on_change(arg) when files in it changed. */
+void		 dev_watch(struct dev *, struct loop *, void (*on_change)(void *), void *arg);
+
+void		 dev_unwatch(struct dev *);	/* before the loop ends; NULL is fine */
+
+/* Prints a message of a worker (pool_env.show). */
+void		 dev_show(const char *arrow, const char *worker, const char *type, size_t type_len,
+		    const char *text, size_t len, void *dev);
+
+#endif
