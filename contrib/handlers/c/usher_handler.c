@@ -601,15 +601,22 @@ next_line(void)
 	return line;
 }
 
-/* Takes in what the daemon says while a handler runs; waits as read_some() does. */
-static void
-look_at_lines(int wait_ms)
+/*
+ * Takes in one line of the daemon while a handler runs; waits for something to come as
+ * read_some() does.  False if there was none.
+ */
+static bool
+look_at_line(int wait_ms)
 {
-	struct line *line;
+	struct line *line = cut_line();
 
-	read_some(wait_ms);
-	while ((line = cut_line()) != NULL)
+	if (line == NULL) {
+		read_some(wait_ms);
+		line = cut_line();
+	}
+	if (line != NULL)
 		serve_or_queue(line);
+	return line != NULL;
 }
 
 static ssize_t
@@ -1009,10 +1016,13 @@ usher_wait_cancelled(struct usher_request *r, long ms)
 	long long end = now_ms() + ms, left = ms;
 
 	do {
-		if (worker.is_ended && !r->is_cancelled && left > 0)
-			poll(NULL, 0, (int)(left < INT_MAX ? left : INT_MAX));
+		int wait_ms = (int)(left < INT_MAX ? left : INT_MAX);
+
+		if (worker.is_ended)
+			poll(NULL, 0, wait_ms);
 		else
-			look_at_lines((int)(left < INT_MAX ? left : INT_MAX));
+			while (look_at_line(wait_ms) && !r->is_cancelled)
+				wait_ms = 0;
 		/* By hand the end of stdin means that nothing more will be asked, no more. */
 		if (r->is_cancelled || (worker.is_daemon && worker.is_ended))
 			return true;
@@ -1034,9 +1044,8 @@ wait_for_reply(struct usher_request *r, unsigned long call)
 				return reply;
 			}
 		}
-		if (worker.is_ended)
+		if (!look_at_line(-1) && worker.is_ended)
 			exit(0);	/* the daemon is gone, and so is the reason to be here */
-		look_at_lines(-1);
 	}
 	return NULL;
 }

@@ -314,7 +314,9 @@ _usher_on_exit()
 {
 	local status=$?
 
-	[ $_usher_is_open = no ] || _usher_fail handler_error "the handler exited with status $status"
+	[ $_usher_is_open = yes ] || return
+	_usher_write 1 '{op: "unready", reason: "the handler exits"}' <<< 0
+	_usher_fail handler_error "the handler exited with status $status"
 }
 
 # _usher_read VARIABLE: a line of the daemon; what has no end of line at the end is no line.
