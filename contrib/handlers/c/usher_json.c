@@ -8,7 +8,6 @@
  */
 #include "usher_json.h"
 
-#include <errno.h>
 #include <locale.h>
 #include <math.h>
 #include <stdint.h>
