@@ -28,7 +28,24 @@ applications:
   remote-app: { command: ${command}, pool: { ${pool} } ${more && ', ' + more} }
 `;
 
+// A node that serves several applications.  applications: { name: text of its value }
+const nodeOf = (name, applications, more = '') => `
+node: ${name}
+${LISTEN}
+${JWT}
+applications:
+${Object.entries(applications).map(([key, value]) => `  ${key}: ${value}`).join('\n')}
+${more}`;
+
 const scripted = JSON.stringify([process.execPath, path.join(HANDLERS, 'scripted.js')]);
 const python = JSON.stringify(['python3', path.join(HANDLERS, 'handler.py')]);
 
-module.exports = { masterOf, workerOf, scripted, python };
+// An application of scripted workers.  ready: more of their ready line; record: the file that
+// keeps what they are told.
+function scriptedApp(pool, { ready = {}, record = '' } = {}) {
+	const environment = { READY: JSON.stringify(ready), RECORD: record };
+
+	return `{ command: ${scripted}, pool: { ${pool} }, environment: ${JSON.stringify(environment)} }`;
+}
+
+module.exports = { masterOf, workerOf, nodeOf, scripted, scriptedApp, python };

@@ -7,11 +7,11 @@ const STATUS = {
 	bad_message: 400, no_token: 401, invalid_token: 401, token_expired: 401, not_allowed: 403,
 	no_handler: 404, too_big: 413, too_many: 429, handler_error: 500, link_lost: 502,
 	worker_lost: 502, reply_too_big: 502, link_down: 503, overloaded: 503, stopping: 503,
-	timeout: 504, loop: 508, internal: 500
+	timeout: 504, cancelled: 499, loop: 508, internal: 500
 };
 const RAN = {
 	handler_error: 'maybe', link_lost: 'maybe', worker_lost: 'maybe', reply_too_big: 'yes',
-	timeout: 'maybe', internal: 'maybe'
+	timeout: 'maybe', cancelled: 'maybe', internal: 'maybe'
 };
 const LEAVE = ['no_token', 'invalid_token', 'token_expired', 'session_revoked'];
 
