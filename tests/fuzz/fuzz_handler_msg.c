@@ -44,19 +44,57 @@ static void
 check_fields(const struct handler_msg *m, size_t len)
 {
 	check_field(m, len, m->kit, JSON_STRING, HANDLER_READY);
+	check_field(m, len, m->types, JSON_ARRAY, HANDLER_READY);
 	check_field(m, len, m->reason, JSON_STRING, HANDLER_UNREADY);
-	check_field(m, len, m->type, JSON_STRING, HANDLER_SEND);
+	if (m->op != HANDLER_CALL && m->op != HANDLER_PUSH)
+		check_field(m, len, m->type, JSON_STRING, HANDLER_SEND);
+	check_field(m, len, m->application, JSON_STRING, HANDLER_CALL);
 	check_field(m, len, m->session, JSON_OBJECT, HANDLER_FINISH);
 	check_field(m, len, m->secret, JSON_ARRAY, HANDLER_FINISH);
 	check_field(m, len, m->error, JSON_STRING, HANDLER_FAIL);
 	check_field(m, len, m->code, JSON_STRING, HANDLER_FAIL);
+	check_field(m, len, m->status, JSON_NUMBER, HANDLER_FAIL);
 	check_field(m, len, m->level, JSON_STRING, HANDLER_LOG);
 	check_field(m, len, m->log_text, JSON_STRING, HANDLER_LOG);
 	require(m->op_name.kind == JSON_STRING);
-	if (m->op == HANDLER_SEND || m->op == HANDLER_FINISH || m->op == HANDLER_FAIL)
+	if (m->op == HANDLER_SEND || m->op == HANDLER_FINISH || m->op == HANDLER_FAIL ||
+	    m->op == HANDLER_CALL)
 		require(m->has_id);
 	require(m->message.kind == JSON_NONE || m->op == HANDLER_SEND ||
-	    m->op == HANDLER_FINISH);
+	    m->op == HANDLER_FINISH || m->op == HANDLER_CALL || m->op == HANDLER_PUSH);
+	require((m->concurrency > 0) == (m->op == HANDLER_READY));
+	require(!m->takes_cancel || m->op == HANDLER_READY);
+}
+
+/* A call says whom it asks for what: never with a message that is no object. */
+static void
+check_call(const struct handler_msg *m, size_t len)
+{
+	if (m->op != HANDLER_CALL)
+		return;
+	check_field(m, len, m->type, JSON_STRING, HANDLER_CALL);
+	require(m->application.kind == JSON_STRING && m->type.kind == JSON_STRING);
+	require(m->message.kind == JSON_NONE || m->message.kind == JSON_OBJECT);
+}
+
+/* A push has a target, and nothing else has: written, it is read as the same. */
+static void
+check_push(const struct handler_msg *m, size_t len)
+{
+	struct push_target again;
+	struct json_value v;
+	struct buf b = { 0 };
+
+	require((m->to.kind != PUSH_NONE) == (m->op == HANDLER_PUSH));
+	if (m->op != HANDLER_PUSH)
+		return;
+	check_field(m, len, m->type, JSON_STRING, HANDLER_PUSH);
+	require(m->type.kind == JSON_STRING);
+	push_target_encode(&b, &m->to);
+	require(json_scan_text(b.data, b.len, DEPTH, &v));
+	require(push_target_decode(&again, b.data, v));
+	require(again.kind == m->to.kind && strcmp(again.text, m->to.text) == 0);
+	buf_free(&b);
 }
 
 /* Splicing the noted message gives valid JSON with the member put in. */
@@ -124,7 +162,24 @@ check_request(const char *text, size_t len)
 	buf_free(&b);
 }
 
-/* Text that is not JSON at all may be in the names. */
+/* Nor does it matter who answers the call of a handler. */
+static void
+check_reply(const char *text, size_t len)
+{
+	struct json_value v;
+	struct buf b = { 0 };
+
+	if (!json_scan_text(text, len, DEPTH, &v))
+		return;
+	handler_msg_encode_reply(&b, len, len % 2 == 0, text, len);
+	require(memchr(b.data, '\n', b.len) == b.data + b.len - 1);
+	require(memchr(b.data, '\r', b.len) == NULL);
+	require(json_scan_text(b.data, b.len, DEPTH + 1, &v));
+	check_message(&b, text, len);
+	buf_free(&b);
+}
+
+/* Text that is not JSON at all may be in the names, and in a secret. */
 static void
 check_hello(const char *text, size_t len)
 {
@@ -133,9 +188,10 @@ check_hello(const char *text, size_t len)
 	struct buf b = { 0 };
 
 	handler_msg_encode_hello(&b, &(struct handler_hello){ .node = name, .application = name,
-		.worker = (unsigned)len });
+		.worker = (unsigned)len, .secret = len % 2 == 0 ? text : NULL, .secret_len = len,
+		.lifetime_s = len, .settings = "{}" });
 	require(memchr(b.data, '\n', b.len) == b.data + b.len - 1);
-	require(json_scan_text(b.data, b.len, 1, &v));
+	require(json_scan_text(b.data, b.len, 3, &v));
 	free(name);
 	buf_free(&b);
 }
@@ -151,10 +207,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (handler_msg_decode(&m, text, len, DEPTH) == ERR_NONE) {
 		require(m.fault == NULL);
 		check_fields(&m, len);
+		check_call(&m, len);
+		check_push(&m, len);
 		check_splice(&m);
 	} else
 		require(m.fault != NULL);
 	check_request(text, len);
+	check_reply(text, len);
 	check_hello(text, len);
 	free(text);
 	return 0;

@@ -43,9 +43,13 @@ static const struct {
 	{ "{\"op\":\"log\"}", HANDLER_LOG, false, 0 },
 	{ "{\"op\":\"log\",\"id\":3}", HANDLER_LOG, true, 3 },
 	{ "{\"op\":\"log\",\"id\":null}", HANDLER_LOG, false, 0 },
-	{ "{\"op\":\"call\",\"id\":3,\"call\":1}", HANDLER_UNKNOWN, true, 3 },
-	{ "{\"op\":\"push\",\"to\":{\"all\":true}}", HANDLER_UNKNOWN, false, 0 },
-	{ "{\"op\":\"pong\",\"id\":{}}", HANDLER_UNKNOWN, false, 0 },
+	{ "{\"op\":\"call\",\"id\":3,\"call\":1,\"application\":\"a\",\"type\":\"t\"}",
+	    HANDLER_CALL, true, 3 },
+	{ "{\"op\":\"push\",\"to\":{\"all\":true},\"type\":\"t\"}", HANDLER_PUSH, false, 0 },
+	{ "{\"op\":\"push\",\"id\":8,\"to\":{\"all\":true},\"type\":\"t\"}", HANDLER_PUSH, true,
+	    8 },
+	{ "{\"op\":\"pong\"}", HANDLER_PONG, false, 0 },
+	{ "{\"op\":\"pung\",\"id\":{}}", HANDLER_UNKNOWN, false, 0 },
 	{ "{\"op\":\"\"}", HANDLER_UNKNOWN, false, 0 },
 	{ "{\"op\":\"READY\"}", HANDLER_UNKNOWN, false, 0 },
 	{ "{\"op\":\"readyy\",\"kit\":1}", HANDLER_UNKNOWN, false, 0 },
@@ -68,6 +72,11 @@ START_TEST(a_line_has_its_op_and_id)
 	ck_assert_ptr_null(m.fault);
 }
 END_TEST
+
+#define CALL(rest) "{\"op\":\"call\",\"id\":1" rest "}"
+#define PUSH(rest) "{\"op\":\"push\",\"to\":" rest "}"
+#define NEEDS	   "a call needs \"application\" and \"type\""
+#define NO_TARGET  "\"to\" is no socket, application or all"
 
 static const struct {
 	const char *line;
@@ -94,7 +103,15 @@ static const struct {
 	{ "{\"op\":\"finish\",\"id\":1e2}", "\"id\" is no request's number" },
 	{ "{\"op\":\"finish\",\"id\":18446744073709551616}", "\"id\" is no request's number" },
 	{ "{\"op\":\"log\",\"id\":true}", "\"id\" is no request's number" },
+	{ "{\"op\":\"pong\",\"id\":{}}", "\"id\" is no request's number" },
 	{ "{\"op\":\"ready\",\"kit\":1}", "\"kit\" is no string" },
+	{ "{\"op\":\"ready\",\"types\":\"a\"}", "\"types\" is no array" },
+	{ "{\"op\":\"ready\",\"types\":[\"a\",null]}",
+	    "\"types\" holds something that is no string" },
+	{ "{\"op\":\"ready\",\"concurrency\":0}", "\"concurrency\" is no positive number" },
+	{ "{\"op\":\"ready\",\"concurrency\":-1}", "\"concurrency\" is no positive number" },
+	{ "{\"op\":\"ready\",\"concurrency\":1.5}", "\"concurrency\" is no positive number" },
+	{ "{\"op\":\"ready\",\"concurrency\":\"4\"}", "\"concurrency\" is no positive number" },
 	{ "{\"op\":\"unready\",\"reason\":{}}", "\"reason\" is no string" },
 	{ "{\"op\":\"send\",\"id\":1,\"type\":1}", "\"type\" is no string" },
 	{ "{\"op\":\"finish\",\"id\":1,\"session\":[]}", "\"session\" is no object" },
@@ -105,6 +122,33 @@ static const struct {
 	    "\"secret\" holds something that is no string" },
 	{ "{\"op\":\"fail\",\"id\":1,\"error\":{}}", "\"error\" is no string" },
 	{ "{\"op\":\"fail\",\"id\":1,\"code\":404}", "\"code\" is no string" },
+	{ "{\"op\":\"fail\",\"id\":1,\"status\":\"404\"}", "\"status\" is no number" },
+	{ "{\"op\":\"fail\",\"id\":1,\"status\":{\"code\":404}}", "\"status\" is no number" },
+	{ "{\"op\":\"call\",\"call\":1,\"application\":\"a\",\"type\":\"t\"}", "no \"id\"" },
+	{ CALL(""), "no \"call\" number" },
+	{ CALL(",\"call\":null,\"application\":\"a\",\"type\":\"t\""), "no \"call\" number" },
+	{ CALL(",\"call\":\"1\",\"application\":\"a\",\"type\":\"t\""), "no \"call\" number" },
+	{ CALL(",\"call\":1.5,\"application\":\"a\",\"type\":\"t\""), "no \"call\" number" },
+	{ CALL(",\"call\":1,\"application\":\"a\""), NEEDS },
+	{ CALL(",\"call\":1,\"type\":\"t\""), NEEDS },
+	{ CALL(",\"call\":1,\"application\":\"a\",\"type\":null"), NEEDS },
+	{ CALL(",\"call\":1,\"application\":{},\"type\":\"t\""), "\"application\" is no string" },
+	{ CALL(",\"call\":1,\"application\":\"a\",\"type\":2"), "\"type\" is no string" },
+	{ CALL(",\"call\":1,\"application\":\"a\",\"type\":\"t\",\"message\":[]"),
+	    "the \"message\" of a call is no object" },
+	{ CALL(",\"call\":1,\"application\":\"a\",\"type\":\"t\",\"message\":null"),
+	    "the \"message\" of a call is no object" },
+	{ CALL(",\"call\":1,\"application\":\"a\",\"type\":\"t\","
+	    "\"message\":{\"type\":1,\"type\":2}"),
+	    "a name of the protocol occurs twice in \"message\"" },
+	{ PUSH("{\"all\":true}"), "a push needs \"type\"" },
+	{ PUSH("{\"all\":true},\"type\":{}"), "\"type\" is no string" },
+	{ "{\"op\":\"push\",\"type\":\"t\"}", NO_TARGET },
+	{ PUSH("null,\"type\":\"t\""), NO_TARGET },
+	{ PUSH("\"all\",\"type\":\"t\""), NO_TARGET },
+	{ PUSH("{\"all\":true,\"socket\":\"S\"},\"type\":\"t\""), NO_TARGET },
+	{ PUSH("{\"all\":true},\"type\":\"t\",\"message\":{\"usher\":1,\"usher\":2}"),
+	    "a name of the protocol occurs twice in \"message\"" },
 	{ "{\"op\":\"log\",\"level\":1}", "\"level\" is no string" },
 	{ "{\"op\":\"log\",\"text\":[]}", "\"text\" is no string" },
 	{ "{\"op\":\"send\",\"id\":1,\"message\":{\"error\":1,\"e\\u0072ror\":2}}",
@@ -199,11 +243,91 @@ START_TEST(each_op_has_its_fields)
 	    "\"code\":\"no_handler\",\"status\":404}"), ERR_NONE);
 	assert_raw(&m, m.error, "\"oops\"");
 	assert_raw(&m, m.code, "\"no_handler\"");
+	assert_raw(&m, m.status, "404");
 
 	ck_assert_int_eq(decode(&m, "{\"op\":\"log\",\"level\":\"warn\",\"text\":\"t\"}"),
 	    ERR_NONE);
 	assert_raw(&m, m.level, "\"warn\"");
 	assert_raw(&m, m.log_text, "\"t\"");
+}
+END_TEST
+
+/* What a worker says of itself, and what counts where it says nothing. */
+static const struct {
+	const char *rest;
+	uint64_t concurrency;
+	bool takes_cancel;
+	const char *types;	/* NULL: none */
+} readies[] = {
+	{ "", 1, false, NULL },
+	{ ",\"types\":null,\"concurrency\":null,\"cancel\":null", 1, false, NULL },
+	{ ",\"types\":[ ],\"concurrency\":1,\"cancel\":false", 1, false, "[ ]" },
+	{ ",\"types\":[\"a\", \"\\u0062\"],\"concurrency\":64", 64, false, "[\"a\", \"\\u0062\"]" },
+	{ ",\"concurrency\":9007199254740991,\"cancel\":true", UINT64_C(9007199254740991), true,
+	    NULL },
+	{ ",\"cancel\":\"true\"", 1, false, NULL },
+	{ ",\"cancel\":1", 1, false, NULL },
+};
+
+START_TEST(ready_says_what_a_worker_can)
+{
+	struct buf line = { 0 };
+	struct handler_msg m;
+
+	buf_printf(&line, "{\"op\":\"ready\"%s}", readies[_i].rest);
+	ck_assert_int_eq(decode(&m, buf_str(&line)), ERR_NONE);
+	ck_assert_uint_eq(m.concurrency, readies[_i].concurrency);
+	ck_assert_int_eq(m.takes_cancel, readies[_i].takes_cancel);
+	if (readies[_i].types == NULL)
+		ck_assert_int_eq(m.types.kind, JSON_NONE);
+	else
+		assert_raw(&m, m.types, readies[_i].types);
+	buf_free(&line);
+}
+END_TEST
+
+START_TEST(a_call_names_whom_it_asks)
+{
+	struct handler_msg m;
+
+	ck_assert_int_eq(decode(&m, CALL(",\"call\":0,\"type\":\"a\\u0062\","
+	    "\"application\":\"pay\", \"message\":{\"type\":\"x\", \"y\":1e2}")), ERR_NONE);
+	ck_assert_uint_eq(m.call, 0);
+	assert_raw(&m, m.application, "\"pay\"");
+	assert_raw(&m, m.type, "\"a\\u0062\"");
+	assert_raw(&m, m.message, "{\"type\":\"x\", \"y\":1e2}");
+	ck_assert_uint_eq(m.body.member[ENV_TYPE].seen, 1);
+
+	ck_assert_int_eq(decode(&m, CALL(",\"call\":9007199254740991,\"type\":\"t\","
+	    "\"application\":\"\"")), ERR_NONE);
+	ck_assert_uint_eq(m.call, UINT64_C(9007199254740991));
+	ck_assert_int_eq(m.message.kind, JSON_NONE);
+}
+END_TEST
+
+static const struct {
+	const char *to;
+	enum push_kind kind;
+	const char *text;
+} pushes[] = {
+	{ "{\"all\":true}", PUSH_ALL, "" },
+	{ "{\"socket\":\"S-1\"}", PUSH_SOCKET, "S-1" },
+	{ "{ \"application\" : \"test \\u0061pp\" }", PUSH_APPLICATION, "test app" },
+};
+
+START_TEST(a_push_names_whom_it_is_for)
+{
+	struct buf line = { 0 };
+	struct handler_msg m;
+
+	buf_printf(&line, "{\"message\":[1],\"op\":\"push\",\"type\":\"t\",\"to\":%s}",
+	    pushes[_i].to);
+	ck_assert_int_eq(decode(&m, buf_str(&line)), ERR_NONE);
+	ck_assert_int_eq(m.to.kind, pushes[_i].kind);
+	ck_assert_str_eq(m.to.text, pushes[_i].text);
+	assert_raw(&m, m.type, "\"t\"");
+	assert_raw(&m, m.message, "[1]");
+	buf_free(&line);
 }
 END_TEST
 
@@ -217,9 +341,11 @@ START_TEST(null_is_as_good_as_absent)
 	ck_assert_int_eq(m.secret.kind, JSON_NONE);
 	ck_assert_int_eq(decode(&m, "{\"op\":\"send\",\"id\":1,\"type\":null}"), ERR_NONE);
 	ck_assert_int_eq(m.type.kind, JSON_NONE);
-	ck_assert_int_eq(decode(&m, "{\"op\":\"fail\",\"id\":1,\"error\":null,\"code\":null}"),
-	    ERR_NONE);
+	ck_assert_int_eq(decode(&m, "{\"op\":\"fail\",\"id\":1,\"error\":null,\"code\":null,"
+	    "\"status\":null}"), ERR_NONE);
 	ck_assert_int_eq(m.error.kind, JSON_NONE);
+	ck_assert_int_eq(m.code.kind, JSON_NONE);
+	ck_assert_int_eq(m.status.kind, JSON_NONE);
 }
 END_TEST
 
@@ -232,6 +358,47 @@ START_TEST(hello_and_stop_are_lines)
 	handler_msg_encode_stop(&b);
 	ck_assert_str_eq(buf_str(&b), "{\"op\":\"hello\",\"protocol\":1,\"node\":\"master-1\","
 	    "\"application\":\"test \\\"app\\\"\\u000a\",\"worker\":3}\n{\"op\":\"stop\"}\n");
+	buf_free(&b);
+}
+END_TEST
+
+/* Nobody but QEWD's own workers gets the secret; it may hold any bytes but is one line. */
+START_TEST(the_hello_of_qewds_workers_has_secret_and_settings)
+{
+	struct handler_hello h = { .node = "n", .application = "a", .worker = 1,
+		.secret = "s\"\n\\", .secret_len = 4, .lifetime_s = 300,
+		.settings = "{\"port\":\n8080}" };
+	struct json_value v;
+	struct buf b = { 0 };
+
+	handler_msg_encode_hello(&b, &h);
+	ck_assert_str_eq(buf_str(&b), "{\"op\":\"hello\",\"protocol\":1,\"node\":\"n\","
+	    "\"application\":\"a\",\"worker\":1,\"qewd\":{\"secret\":\"s\\\"\\u000a\\\\\","
+	    "\"lifetime\":300,\"settings\":{\"port\": 8080}}}\n");
+	ck_assert(json_scan_text(b.data, b.len, DEPTH, &v));
+	b.len = 0;
+	h.secret = NULL;
+	handler_msg_encode_hello(&b, &h);
+	ck_assert_ptr_null(strstr(buf_str(&b), "qewd"));
+	ck_assert_ptr_null(strstr(buf_str(&b), "8080"));
+	buf_free(&b);
+}
+END_TEST
+
+START_TEST(replies_cancels_and_pings_are_lines)
+{
+	static const char message[] = "{\r\n\"x\":0.10}";
+	struct buf b = { 0 };
+
+	handler_msg_encode_reply(&b, 7, false, message, sizeof(message) - 1);
+	handler_msg_encode_reply(&b, UINT64_MAX, true, "null", 4);
+	handler_msg_encode_cancel(&b, 9);
+	handler_msg_encode_ping(&b);
+	ck_assert_str_eq(buf_str(&b),
+	    "{\"op\":\"reply\",\"call\":7,\"finished\":false,\"message\":{  \"x\":0.10}}\n"
+	    "{\"op\":\"reply\",\"call\":18446744073709551615,\"finished\":true,"
+	    "\"message\":null}\n"
+	    "{\"op\":\"cancel\",\"id\":9}\n{\"op\":\"ping\"}\n");
 	buf_free(&b);
 }
 END_TEST
@@ -308,10 +475,15 @@ make_suite(void)
 	tcase_add_test(in, an_absent_message_is_none);
 	tcase_add_test(in, a_message_can_be_spliced);
 	tcase_add_test(in, each_op_has_its_fields);
+	ADD_LOOP(in, ready_says_what_a_worker_can, ARRAY_LEN(readies));
+	tcase_add_test(in, a_call_names_whom_it_asks);
+	ADD_LOOP(in, a_push_names_whom_it_is_for, ARRAY_LEN(pushes));
 	tcase_add_test(in, null_is_as_good_as_absent);
 	suite_add_tcase(suite, in);
 
 	tcase_add_test(out, hello_and_stop_are_lines);
+	tcase_add_test(out, the_hello_of_qewds_workers_has_secret_and_settings);
+	tcase_add_test(out, replies_cancels_and_pings_are_lines);
 	tcase_add_test(out, a_request_is_one_line_whatever_its_white_space);
 	ADD_LOOP(out, what_is_unknown_of_a_client_is_left_out, 4);
 	suite_add_tcase(suite, out);
