@@ -536,6 +536,12 @@ serve(struct call *call, const struct usher_member *u)
 {
 	struct qewd_front *f = call->client->front;
 
+	/* Above the limits as well, and while draining: it makes room. */
+	if (is_type(call->request, "usher-cancel")) {
+		if (check_form(call))
+			on_cancel(call);
+		return;
+	}
 	if (!check_limits(call) || !check_form(call))
 		return;
 	if (is_type(call->request, "ewd-register")) {
@@ -545,10 +551,6 @@ serve(struct call *call, const struct usher_member *u)
 	if (is_type(call->request, "ewd-reregister")) {
 		if (check_token(call))
 			on_reregister(call);
-		return;
-	}
-	if (is_type(call->request, "usher-cancel")) {
-		on_cancel(call);
 		return;
 	}
 	if (!check_internal(call) || !check_token(call) || !check_permitted(call))
