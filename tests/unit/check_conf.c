@@ -328,6 +328,125 @@ START_TEST(an_application_knows_its_worker_processes)
 }
 END_TEST
 
+START_TEST(a_pool_has_defaults_and_takes_what_is_written)
+{
+	struct conf *conf = load_good(HEAD
+	    "applications:\n"
+	    "  one: { command: [x] }\n"
+	    "  two: { command: [x], pool: { concurrency: 65536, prefork: true, idle: off,\n"
+	    "    hang: 10ms, max_messages: 1, max_memory: 1MB, queue: off, queue_bytes: 1KiB } }\n"
+	    "  three: { command: [x], pool: { prefork: false, idle: 1ms, max_messages: off,\n"
+	    "    max_memory: off, queue_bytes: off } }\n");
+	const struct conf_application *a = conf->applications;
+
+	ck_assert_uint_eq(a[0].pool_concurrency, 1);
+	ck_assert(!a[0].pool_prefork && !a[0].qewd);
+	ck_assert_uint_eq(a[0].pool_idle_ms, 3600000);
+	ck_assert_uint_eq(a[0].pool_hang_ms, 10000);
+	ck_assert_uint_eq(a[0].pool_max_messages, CONF_NO_LIMIT);
+	ck_assert_uint_eq(a[0].pool_max_memory, CONF_NO_LIMIT);
+	ck_assert_uint_eq(a[0].pool_queue_bytes, 64000000);
+	ck_assert_str_eq(a[0].settings, "{}");
+	ck_assert_uint_eq(a[1].pool_concurrency, 65536);
+	ck_assert(a[1].pool_prefork);
+	ck_assert_uint_eq(a[1].pool_idle_ms, CONF_NO_LIMIT);
+	ck_assert_uint_eq(a[1].pool_hang_ms, 10);
+	ck_assert_uint_eq(a[1].pool_max_messages, 1);
+	ck_assert_uint_eq(a[1].pool_max_memory, 1000000);
+	ck_assert_uint_eq(a[1].pool_queue, CONF_NO_LIMIT);
+	ck_assert_uint_eq(a[1].pool_queue_bytes, 1024);
+	ck_assert(!a[2].pool_prefork);
+	ck_assert_uint_eq(a[2].pool_idle_ms, 1);
+	ck_assert_uint_eq(a[2].pool_max_messages, CONF_NO_LIMIT);
+	ck_assert_uint_eq(a[2].pool_max_memory, CONF_NO_LIMIT);
+	ck_assert_uint_eq(a[2].pool_queue_bytes, CONF_NO_LIMIT);
+	conf_unref(conf);
+}
+END_TEST
+
+START_TEST(qewds_workers_need_no_command_but_may_have_one)
+{
+	static const char script[] = "/node/usher-qewd-worker.js";
+	struct conf *conf = load_good(HEAD
+	    "applications:\n"
+	    "  one: { qewd: true }\n"
+	    "  two: { qewd: true, command: [./mine, x] }\n"
+	    "  three: { qewd: false, command: [./mine] }\n");
+	const struct conf_application *a = conf->applications;
+
+	ck_assert(a[0].qewd);
+	ck_assert_str_eq(a[0].command[0], "node");
+	ck_assert_uint_gt(strlen(a[0].command[1]), strlen(script));
+	ck_assert_str_eq(a[0].command[1] + strlen(a[0].command[1]) - strlen(script), script);
+	ck_assert_ptr_null(a[0].command[2]);
+	ck_assert(a[1].qewd);
+	ck_assert_str_eq(a[1].command[0], "./mine");
+	ck_assert_str_eq(a[1].command[1], "x");
+	ck_assert_ptr_null(a[1].command[2]);
+	ck_assert(!a[2].qewd);
+	conf_unref(conf);
+}
+END_TEST
+
+/* What settings become: as JSON says it where it can, else as text. */
+static const struct {
+	const char *yaml, *json;
+} settings[] = {
+	{ "{}", "{}" },
+	{ "{ a: text, \"b c\": 'quoted' }", "{\"a\":\"text\",\"b c\":\"quoted\"}" },
+	{ "{ a: 1, b: -0.10, c: 1e2, d: 18446744073709551616 }",
+	    "{\"a\":1,\"b\":-0.10,\"c\":1e2,\"d\":18446744073709551616}" },
+	{ "{ a: \"1\", b: '1e2', c: \"true\", d: 'null' }",
+	    "{\"a\":\"1\",\"b\":\"1e2\",\"c\":\"true\",\"d\":\"null\"}" },
+	{ "{ a: true, b: false, c: null }", "{\"a\":true,\"b\":false,\"c\":null}" },
+	{ "{ a: 012, b: 0x10, c: +1, d: .5, e: True, f: yes, g: 1 2, h: 10s }",
+	    "{\"a\":\"012\",\"b\":\"0x10\",\"c\":\"+1\",\"d\":\".5\",\"e\":\"True\",\"f\":\"yes\","
+	    "\"g\":\"1 2\",\"h\":\"10s\"}" },
+	{ "{ a: [1, \"1\", [], [[x]], {}], b: { c: { d: [{ e: 1 }] } } }",
+	    "{\"a\":[1,\"1\",[],[[\"x\"]],{}],\"b\":{\"c\":{\"d\":[{\"e\":1}]}}}" },
+	{ "{ a: \"q\\\"\\\\ \\n\\e \\u00e9\", \"k\\\"\": 1 }",
+	    "{\"a\":\"q\\\"\\\\ \\u000a\\u001b \xc3\xa9\",\"k\\\"\":1}" },
+	{ "\n      a:\n        - 1\n        - b: x\n          c: [y]\n      d: >\n        folded\n"
+	    "        text\n",
+	    "{\"a\":[1,{\"b\":\"x\",\"c\":[\"y\"]}],\"d\":\"folded text\\u000a\"}" },
+	/* Whoever fills in the environment must not decide what kind a value is. */
+	{ "{ a: \"${CHECK_CONF_PORT}\", b: [\"x${CHECK_CONF_PORT}\"] }",
+	    "{\"a\":\"8080\",\"b\":[\"x8080\"]}" },
+};
+
+START_TEST(settings_become_json)
+{
+	char *text = xasprintf(HEAD "applications:\n  x:\n    qewd: true\n    settings: %s\n",
+	    settings[_i].yaml);
+	struct conf *conf;
+
+	setenv("CHECK_CONF_PORT", "8080", 1);
+	conf = load_good(text);
+	ck_assert_str_eq(conf->applications[0].settings, settings[_i].json);
+	conf_unref(conf);
+	free(text);
+}
+END_TEST
+
+/* Only what contradicts is refused: one that leaves it open goes with any. */
+static const char *const protocols[][2] = {
+	{ "qewd", "qewd" }, { "usher", "usher" }, { "auto", "usher" }, { "qewd", "auto" },
+};
+
+START_TEST(destinations_with_one_url_may_agree_on_its_protocol)
+{
+	char *text = xasprintf(HEAD "destinations:\n"
+	    "  d: { application: a, urls: [\"ws://h\"], protocol: %s }\n"
+	    "  e: { application: b, urls: [\"ws://h\"], protocol: %s }\n"
+	    "  f: { application: b, urls: [\"ws://other\"], protocol: usher }\n"
+	    "  g: { application: b, urls: [\"ws://other:81\"], protocol: qewd }\n",
+	    protocols[_i][0], protocols[_i][1]);
+
+	conf_unref(load_good(text));
+	free(text);
+}
+END_TEST
+
 START_TEST(secrets_come_from_files_too)
 {
 	struct conf *conf;
@@ -441,6 +560,11 @@ END_TEST
 #define TYPE(text)   HEAD "u_services: [{ application: a, types: { t: " text " } }]\n"
 #define DEST(text)   HEAD "destinations: { d: " text " }\n"
 #define APP(text)    HEAD "applications: { x: " text " }\n"
+#define POOL(text)   APP("{ command: [x], pool: { " text " } }")
+#define SAME_URL(one, other)						\
+	HEAD "destinations:\n"						\
+	"  d: { application: a, urls: [\"ws://h:81\", \"ws://i\"], protocol: " one " }\n" \
+	"  e: { application: b, urls: [\"ws://j\", \"http://I:80/\"], protocol: " other " }\n"
 #define ORIGIN(text) "listen: [{ address: \"127.0.0.1:1\", origins: [\"" text "\"] }]\n" JWT
 
 /* Each of these has faults; the words are those of the first. */
@@ -687,19 +811,37 @@ static const struct {
 	    "u.yaml:3: applications.x.pass_environment[]: must not name USHER_" },
 	{ APP("{ command: [x], pool: { size: 0 } }"),
 	    "u.yaml:3: applications.x.pool.size: must be" },
-	{ APP("{ command: [x], pool: { concurrency: 2 } }"),
-	    "u.yaml:3: applications.x.pool.concurrency: not supported yet: more than 1" },
-	{ APP("{ command: [x], pool: { prefork: true } }"),
-	    "u.yaml:3: applications.x.pool.prefork: not supported yet" },
-	{ APP("{ command: [x], pool: { idle: 1h } }"),
-	    "u.yaml:3: applications.x.pool.idle: not sup" },
-	{ APP("{ command: [x], pool: { hang: 1s } }"),
-	    "u.yaml:3: applications.x.pool.hang: not sup" },
-	{ APP("{ command: [x], pool: { max_messages: 1 } }"),
-	    "u.yaml:3: applications.x.pool.max_messages: not supported yet" },
-	{ APP("{ command: [x], pool: { max_memory: 1 } }"),
-	    "u.yaml:3: applications.x.pool.max_memory: not supported yet" },
-	{ APP("{ command: [x], qewd: {} }"), "u.yaml:3: applications.x.qewd: not supported yet" },
+	{ POOL("concurrency: 0"), "u.yaml:3: applications.x.pool.concurrency: must be a number" },
+	{ POOL("concurrency: 65537"),
+	    "u.yaml:3: applications.x.pool.concurrency: must be a number from 1 to 65536" },
+	{ POOL("concurrency: off"), "u.yaml:3: applications.x.pool.concurrency: must be" },
+	{ POOL("prefork: 1"), "u.yaml:3: applications.x.pool.prefork: must be true or false" },
+	{ POOL("prefork: \"true\""), "u.yaml:3: applications.x.pool.prefork: must be true or" },
+	{ POOL("idle: 60"), "u.yaml:3: applications.x.pool.idle: must be a duration in ms, s, m or "
+	    "h from 1ms to 24h, or off" },
+	{ POOL("idle: 0s"), "u.yaml:3: applications.x.pool.idle: must be a duration" },
+	{ POOL("hang: 9ms"), "u.yaml:3: applications.x.pool.hang: must be a duration in ms, s, m "
+	    "or h from 10ms to 24h" },
+	{ POOL("hang: off"), "u.yaml:3: applications.x.pool.hang: must be a duration" },
+	{ POOL("max_messages: 0"), "u.yaml:3: applications.x.pool.max_messages: must be a number" },
+	{ POOL("max_memory: 999KB"), "u.yaml:3: applications.x.pool.max_memory: must be a size" },
+	{ POOL("queue_bytes: many"), "u.yaml:3: applications.x.pool.queue_bytes: must be a size" },
+	{ POOL("max_message: 1"),
+	    "u.yaml:3: applications.x.pool.max_message: unknown key; did you mean "
+	    "\"max_messages\"?" },
+	{ APP("{ qewd: {} }"), "u.yaml:3: applications.x.qewd: must be true or false" },
+	{ APP("{ qewd: false }"), "u.yaml:3: applications.x: \"command\" is missing" },
+	{ APP("{ qewd: true, command: [] }"),
+	    "u.yaml:3: applications.x.command: must have 1 to 1024" },
+	{ APP("{ qewd: true, settings: [] }"), "u.yaml:3: applications.x.settings: must be a map" },
+	{ APP("{ qewd: true, settings: }"), "u.yaml:3: applications.x.settings: must be a map" },
+	{ APP("{ qewd: true, settings: { a: 1, a: 2 } }"), "u.yaml:3: duplicate key \"a\"" },
+	{ APP("{ qewd: true, settings: { a: [\"${\"] } }"), "u.yaml:3: \"${\" without \"}\"" },
+
+	{ SAME_URL("qewd", "usher"), "u.yaml:5: destinations.e.protocol: differs from that of "
+	    "destinations.d, which has the same URL" },
+	{ SAME_URL("usher", "qewd"), "u.yaml:5: destinations.e.protocol: differs from that of "
+	    "destinations.d, which has the same URL" },
 
 	{ HEAD "static: [{ path: /x }]\n", "u.yaml:3: static[]: \"file\" is missing" },
 	{ HEAD "static: [{ path: x, file: empty }]\n", "u.yaml:3: static[].path: must begin with" },
@@ -1116,6 +1258,11 @@ make_suite(void)
 	tcase_add_test(good, qewds_object_works_as_json);
 	tcase_add_test(good, routes_find_destinations_and_local_applications);
 	tcase_add_test(good, an_application_knows_its_worker_processes);
+	tcase_add_test(good, a_pool_has_defaults_and_takes_what_is_written);
+	tcase_add_test(good, qewds_workers_need_no_command_but_may_have_one);
+	tcase_add_loop_test(good, settings_become_json, 0, ARRAY_LEN(settings));
+	tcase_add_loop_test(good, destinations_with_one_url_may_agree_on_its_protocol, 0,
+	    ARRAY_LEN(protocols));
 	tcase_add_test(good, secrets_come_from_files_too);
 	tcase_add_test(good, the_environment_fills_in_values);
 	tcase_add_test(good, included_files_are_merged);
