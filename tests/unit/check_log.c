@@ -9,8 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "unit.h"
 
+#define LIMIT_LINES 10		/* as log.h promises: so many in so long */
+#define LIMIT_MS    10000
 #define HEAD_LEN 31		/* "2026-01-31T12:00:00.123Z warn  " */
 
 static int from_log, saved_stderr;
@@ -153,6 +156,61 @@ START_TEST(levels_have_names)
 }
 END_TEST
 
+/* A limit that is full, begun so long ago. */
+static struct log_limit
+full_limit(uint64_t age_ms, unsigned left_out)
+{
+	return (struct log_limit){ .since_ms = clock_mono_ms() - age_ms, .n = LIMIT_LINES,
+		.left_out = left_out };
+}
+
+START_TEST(ten_lines_of_a_kind_are_allowed_and_the_rest_is_counted)
+{
+	struct log_limit one = { 0 }, other = { 0 };
+
+	for (unsigned i = 0; i < LIMIT_LINES; i++)
+		ck_assert(log_allows(&one));
+	for (unsigned i = 0; i < 5; i++)
+		ck_assert(!log_allows(&one));
+	ck_assert_uint_eq(one.left_out, 5);
+	ck_assert(log_allows(&other));
+	ck_assert_str_eq(logged(), "");
+}
+END_TEST
+
+START_TEST(when_time_has_passed_a_line_says_how_many_were_left_out)
+{
+	struct log_limit l = full_limit(LIMIT_MS, 17);
+
+	ck_assert(log_allows(&l));
+	ck_assert_str_eq(logged() + HEAD_LEN, "17 similar lines were left out\n");
+	ck_assert_uint_eq(l.left_out, 0);
+	for (unsigned i = 1; i < LIMIT_LINES; i++)
+		ck_assert(log_allows(&l));
+	ck_assert(!log_allows(&l));
+	ck_assert_str_eq(logged(), "");
+}
+END_TEST
+
+START_TEST(nothing_is_said_where_nothing_was_left_out)
+{
+	struct log_limit l = full_limit(LIMIT_MS, 0);
+
+	ck_assert(log_allows(&l));
+	ck_assert_str_eq(logged(), "");
+}
+END_TEST
+
+START_TEST(before_its_time_a_limit_stays_full)
+{
+	struct log_limit l = full_limit(LIMIT_MS / 2, 1);
+
+	ck_assert(!log_allows(&l));
+	ck_assert_uint_eq(l.left_out, 2);
+	ck_assert_str_eq(logged(), "");
+}
+END_TEST
+
 START_TEST(a_fatal_error_ends_the_process_with_1)
 {
 	log_set_level(LOG_LEVEL_ERROR);
@@ -176,6 +234,10 @@ make_suite(void)
 	tcase_add_test(tc, debug_lines_are_shown_by_area);
 	tcase_add_loop_test(tc, all_areas_are_shown_when_asked_for, 0, 2);
 	tcase_add_test(tc, levels_have_names);
+	tcase_add_test(tc, ten_lines_of_a_kind_are_allowed_and_the_rest_is_counted);
+	tcase_add_test(tc, when_time_has_passed_a_line_says_how_many_were_left_out);
+	tcase_add_test(tc, nothing_is_said_where_nothing_was_left_out);
+	tcase_add_test(tc, before_its_time_a_limit_stays_full);
 	tcase_add_exit_test(tc, a_fatal_error_ends_the_process_with_1, 1);
 	suite_add_tcase(s, tc);
 	return s;

@@ -318,6 +318,48 @@ START_TEST(without_a_deadline_it_waits)
 }
 END_TEST
 
+START_TEST(ends_by_a_cancellation_after_its_destination_was_told)
+{
+	struct request *r = new_request();
+
+	request_submit(r, &destination, 10000);
+	request_cancel(r);
+	assert_one_end(ERR_CANCELLED);
+	ck_assert_uint_eq(n_cancels, 1);
+	ck_assert_int_eq(cancel_why, ERR_CANCELLED);
+	ck_assert(final_is_error);
+	ck_assert_ptr_nonnull(strstr(final_text, "\"code\":\"cancelled\",\"status\":"
+	    "{\"code\":499}"));
+	/* Nothing of it is left in the loop's timers. */
+	loop_run_turns(loop, 3);
+	ck_assert_uint_eq(n_finals + n_cancels, 2);
+}
+END_TEST
+
+START_TEST(may_be_cancelled_before_it_was_submitted)
+{
+	request_cancel(new_request());
+	assert_one_end(ERR_CANCELLED);
+	ck_assert_uint_eq(n_submits + n_cancels, 0);
+}
+END_TEST
+
+/* Its browser is gone and does not come back: whoever serves it hears of it, nobody else. */
+START_TEST(may_be_cancelled_when_its_origin_has_left)
+{
+	struct request *r = new_request();
+
+	request_submit(r, &destination, 10000);
+	request_leave(r);
+	request_cancel(r);
+	ck_assert_uint_eq(n_finals, 0);
+	ck_assert_uint_eq(n_cancels, 1);
+	ck_assert_int_eq(cancel_why, ERR_CANCELLED);
+	ck_assert_uint_eq(all.n_open, 0);
+	ck_assert_uint_eq(n_idle, 1);
+}
+END_TEST
+
 START_TEST(nobody_hears_of_one_whose_origin_has_left)
 {
 	struct request *r = new_request();
@@ -465,9 +507,41 @@ START_TEST(a_queue_refuses_what_is_above_its_limits)
 }
 END_TEST
 
+/* It waited its turn already: it goes to the front, and no limit can turn it away. */
+START_TEST(what_comes_back_is_the_first_again_whatever_the_limits)
+{
+	struct request *r[3];
+	struct request_queue q;
+
+	for (int i = 0; i < 3; i++)
+		r[i] = new_request();
+	if (_i == 0)
+		request_queue_init(&q, 2, UINT64_MAX);
+	else
+		request_queue_init(&q, UINT64_MAX, 2 * env.len);
+	ck_assert(request_queue_add(&q, r[0]));
+	ck_assert(request_queue_add(&q, r[1]));
+	request_queue_remove(&q, r[0]);
+	ck_assert(request_queue_add(&q, r[2]));
+	request_queue_return(&q, r[0]);
+	ck_assert_uint_eq(q.n, 3);
+	ck_assert_uint_eq(q.bytes, 3 * env.len);
+	ck_assert(!request_queue_add(&q, r[0]));	/* full, with more than it may hold */
+	for (int i = 0; i < 3; i++) {
+		ck_assert_ptr_eq(request_queue_first(&q), r[i]);
+		request_queue_remove(&q, r[i]);
+		finish(r[i]);
+	}
+	ck_assert_uint_eq(q.n + q.bytes, 0);
+}
+END_TEST
+
 static void
 add_ends(TCase *tc)
 {
+	tcase_add_test(tc, ends_by_a_cancellation_after_its_destination_was_told);
+	tcase_add_test(tc, may_be_cancelled_before_it_was_submitted);
+	tcase_add_test(tc, may_be_cancelled_when_its_origin_has_left);
 	tcase_add_test(tc, ends_by_its_final);
 	tcase_add_test(tc, may_end_before_its_submission_returns);
 	tcase_add_test(tc, ends_by_a_failure_of_its_destination);
@@ -499,6 +573,7 @@ make_suite(void)
 	tcase_add_test(tc, a_missing_handler_is_named_as_by_stock);
 	tcase_add_test(tc, a_queue_is_first_in_first_out);
 	tcase_add_loop_test(tc, a_queue_refuses_what_is_above_its_limits, 0, 2);
+	tcase_add_loop_test(tc, what_comes_back_is_the_first_again_whatever_the_limits, 0, 2);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -78,6 +78,33 @@ START_TEST(an_answer_says_how_much_the_node_takes)
 }
 END_TEST
 
+static const struct {
+	struct push_target to;
+	uint64_t hops;
+	const char *json;
+} pushes[] = {
+	{ { PUSH_SOCKET, "S-1" }, 0, "{\"push\":{\"socket\":\"S-1\"},\"hops\":0}" },
+	{ { PUSH_APPLICATION, "a \"b\"" }, 8,
+	    "{\"push\":{\"application\":\"a \\\"b\\\"\"},\"hops\":8}" },
+	{ { PUSH_ALL, "" }, 1, "{\"push\":{\"all\":true},\"hops\":1}" },
+};
+
+START_TEST(a_push_comes_back_as_it_was)
+{
+	struct usher_member u;
+	struct buf b = { 0 };
+
+	usher_member_encode_push(&b, &pushes[_i].to, pushes[_i].hops);
+	ck_assert_str_eq(buf_str(&b), pushes[_i].json);
+	ck_assert(decode(&u, b.data));
+	ck_assert_int_eq(u.push.kind, pushes[_i].to.kind);
+	ck_assert_str_eq(u.push.text, pushes[_i].to.text);
+	ck_assert_uint_eq(u.hops, pushes[_i].hops);
+	ck_assert(!u.has_id && !u.is_link);
+	buf_free(&b);
+}
+END_TEST
+
 static const char *const no_objects[] = { "null", "1", "\"x\"", "[{\"link\":1}]", "true" };
 
 START_TEST(what_is_no_object_is_refused)
@@ -116,6 +143,8 @@ static const char *const odd[] = {
 	"{\"link\":2,\"id\":\"7\",\"deadline_ms\":-1,\"hops\":1.5,\"node\":7}",
 	"{\"link\":\"1\",\"id\":1e3,\"deadline_ms\":null,\"trace\":[],\"client\":\"x\"}",
 	"{\"link\":true,\"id\":9007199254740992,\"proof\":\"a\\u0000b\",\"node\":\"a\\nb\"}",
+	"{\"push\":true,\"hops\":null}", "{\"push\":{}}", "{\"push\":{\"socket\":\"\"}}",
+	"{\"push\":{\"all\":true,\"socket\":\"S\"}}", "{\"client\":{\"push\":{\"all\":true}}}",
 	"{\"client\":{\"address\":\"\\u0007\",\"socket\":{}},\"usher\":{\"id\":1}}",
 	"{\"node\":\"0123456789012345678901234567890123456789012345678901234567890123"
 	    "0123456789012345678901234567890123456789012345678901234567890123\","
@@ -129,6 +158,7 @@ START_TEST(what_does_not_fit_counts_as_absent)
 	ck_assert(decode(&u, odd[_i]));
 	ck_assert(!u.is_link && !u.has_id && !u.has_deadline);
 	ck_assert_uint_eq(u.hops, 0);
+	ck_assert_int_eq(u.push.kind, PUSH_NONE);
 	ck_assert_str_eq(u.node, "");
 	ck_assert_str_eq(u.proof, "");
 	ck_assert_str_eq(u.trace, "");
@@ -147,6 +177,7 @@ make_suite(void)
 	tcase_add_test(tc, a_reply_carries_the_id_alone);
 	tcase_add_test(tc, an_announcement_comes_back_as_it_was);
 	tcase_add_test(tc, an_answer_says_how_much_the_node_takes);
+	tcase_add_loop_test(tc, a_push_comes_back_as_it_was, 0, ARRAY_LEN(pushes));
 	tcase_add_loop_test(tc, what_is_no_object_is_refused, 0, ARRAY_LEN(no_objects));
 	tcase_add_test(tc, an_absent_member_is_refused);
 	tcase_add_test(tc, is_read_where_it_stands);
