@@ -265,6 +265,9 @@ begin_replacement(struct pool *p, struct worker *w)
 {
 	if (p->old != NULL || p->is_stopping || timer_is_set(&p->retry_timer) || !is_worn(p, w))
 		return;
+	/* The last that was replaced has not gone yet: on_gone() comes back to this. */
+	if (n_workers(p) == p->n_slots)
+		return;
 	if ((p->successor = start_one(p)) == NULL)
 		return;
 	p->old = w;
@@ -337,12 +340,39 @@ choose(const struct pool *p)
 static bool
 is_waiting_for_itself(const struct pool *p)
 {
-	if (n_counted(p) < p->conf->pool_size)
-		return false;
-	for (unsigned i = 0; i < p->n_slots; i++)
-		if (p->slot[i] != NULL && !worker_is_stuck(p->slot[i]))
+	unsigned n_stuck = 0;
+
+	for (unsigned i = 0; i < p->n_slots; i++) {
+		if (p->slot[i] == NULL || worker_is_leaving(p->slot[i]))
+			continue;
+		if (!worker_is_stuck(p->slot[i]))
 			return false;
-	return true;
+		n_stuck++;
+	}
+	return n_stuck >= p->conf->pool_size;
+}
+
+static struct request *
+first_nested(const struct pool *p)
+{
+	struct request *r;
+
+	TAILQ_FOREACH(r, &p->queue.list, waiting)
+		if (r->is_nested)
+			break;
+	return r;
+}
+
+/* Each call that is refused lets one worker go on. */
+static void
+refuse_calls_if_stuck(struct pool *p)
+{
+	struct request *r;
+
+	while (is_waiting_for_itself(p) && (r = first_nested(p)) != NULL) {
+		request_queue_remove(&p->queue, r);
+		request_fail(r, ERR_OVERLOADED, "all workers of the application wait for calls");
+	}
 }
 
 static void
@@ -449,19 +479,7 @@ on_room(struct worker *w, void *arg)
 static void
 on_stuck(struct worker *w UNUSED, void *arg)
 {
-	struct pool *p = arg;
-	struct request *r, *next;
-
-	if (!is_waiting_for_itself(p))
-		return;
-	for (r = request_queue_first(&p->queue); r != NULL; r = next) {
-		next = TAILQ_NEXT(r, waiting);
-		if (!r->is_nested)
-			continue;
-		request_queue_remove(&p->queue, r);
-		request_fail(r, ERR_OVERLOADED, "all workers of the application wait for calls");
-		next = request_queue_first(&p->queue);	/* its end may have changed the queue */
-	}
+	refuse_calls_if_stuck(arg);
 }
 
 static void
@@ -497,7 +515,9 @@ on_gone(struct worker *w, void *arg)
 	}
 	if (!worker_was_of_use(w))
 		retry_later(p);
+	replace_next(p);
 	start_workers(p);
+	refuse_calls_if_stuck(p);
 }
 
 void

@@ -216,7 +216,7 @@ worker_is_stuck(const struct worker *w)
 {
 	const struct job *j;
 
-	if (w->state != WORKER_READY || w->n_jobs < w->n_jobs_max)
+	if (w->state != WORKER_READY || worker_has_room(w))
 		return false;
 	LIST_FOREACH(j, &w->jobs, link)
 		if (j->calls == NULL || calls_n_open(j->calls) == 0)
