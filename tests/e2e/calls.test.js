@@ -236,6 +236,17 @@ test('an application that asks itself', async (t) => {
 		assert.ok([a, b].every((message) => message.code === 'overloaded' || message.tag === 'x'), JSON.stringify([a, b]));
 	});
 
+	await t.test('is overloaded as well while an older worker is leaving', async (t) => {
+		const { node, browser } = await start(t, {}, '', 'size: 1, max_messages: 3');
+		const isReady = (number) => node.logged(new RegExp(`asking#${number}: ready`));
+		await browser.request(job({ finish: {} }));
+		await browser.request(job({ finish: {} }, { block: 1000 }));
+		await isReady(2);
+		const [reply] = await replies(browser, itself('never'));
+
+		assert.strictEqual(reply.message.code, 'overloaded');
+	});
+
 	await t.test('in a circle of calls stops at eight hops', async (t) => {
 		const circle = (n) => ({ script: n === 0 ? [{ finish: { bottom: true } }] : [ask('asking', 'job', { params: circle(n - 1) }), { until: 'reply' }, { relay: true }] });
 		const { browser } = await start(t, {}, '', 'size: 12');

@@ -5,6 +5,8 @@ const { rawBrowser } = require('./raw');
 const { claims } = require('./tokens');
 const { pause } = require('./wait');
 
+const CANCEL_WITHIN_MS = 200;	// some come when all is over
+
 // What a browser asks in a round: one type for all, with errors and an unknown type mixed in.
 const KINDS = [
 	{ type: 'steps', params: (tag) => ({ tag }), intermediates: 3, isOwn: (m, tag) => m.done && m.tag === tag },
@@ -15,15 +17,21 @@ const KINDS = [
 		isOwn: (m) => /^Handler not defined for \S+ messages of type nonesuch$/.test(m.error) }
 ];
 
-// One request of one browser, checked reply by reply.
-async function ask(browser, kind, tag, count) {
+// One request of one browser, checked reply by reply.  cancelled_ms: when it is cancelled; -1: not at all.
+async function ask(browser, kind, tag, cancelled_ms, count) {
 	let step = 0;
 
-	browser.emit({ type: kind.type, token: browser.first, params: kind.params(tag) });
+	browser.emit({ type: kind.type, token: browser.first, ms_requestId: tag, params: kind.params(tag) });
 	count.sent++;
+	if (cancelled_ms >= 0)
+		setTimeout(() => browser.emit({ type: 'usher-cancel', token: browser.first, ms_requestId: tag }), cancelled_ms);
 	for (;;) {
 		const reply = await browser.nextReply('the final of ' + tag);
 		const { message } = reply;
+		if (reply.ms_requestId !== tag) {
+			count.crossed++;
+			continue;
+		}
 		if (reply.finished === false) {
 			if (message.tag !== tag || reply.type !== kind.type)
 				count.crossed++;
@@ -48,10 +56,12 @@ async function ask(browser, kind, tag, count) {
 }
 
 // All browsers ask at once, rounds times; a round begins pace_ms after the one before or later, and
-// when ready() says so.  Gives { sent, own, failed, crossed, disordered, doubled }.
-async function crowd(t, port, { browsers = 50, rounds = 20, pace_ms = 0, ready = () => {} } = {}) {
+// when ready() says so.  cancels: the share of requests that are cancelled, at any moment.
+// Gives { sent, own, failed, crossed, disordered, doubled }.
+async function crowd(t, port, { browsers = 50, rounds = 20, pace_ms = 0, ready = () => {}, cancels = 0 } = {}) {
 	const count = { sent: 0, own: 0, failed: {}, crossed: 0, disordered: 0, doubled: 0 };
 	const all = [];
+	const moment = () => Math.random() < cancels ? Math.random() * CANCEL_WITHIN_MS : -1;
 
 	for (let i = 0; i < browsers; i++) {
 		const browser = await rawBrowser(t, port);
@@ -62,7 +72,7 @@ async function crowd(t, port, { browsers = 50, rounds = 20, pace_ms = 0, ready =
 	for (let round = 0; round < rounds; round++) {
 		await ready();
 		await Promise.all([pause(pace_ms), ...all.map((browser, i) =>
-			ask(browser, KINDS[(i + round) % KINDS.length], round + '/' + i, count))]);
+			ask(browser, KINDS[(i + round) % KINDS.length], round + '/' + i, moment(), count))]);
 	}
 
 	// Whatever is left over is one reply too many; this answer comes behind all others.
