@@ -51,7 +51,7 @@ static const char usage[] =
     "      --help          print this help and exit\n"
     "      --version       print the version and exit\n"
     "\n"
-    "Manuals: usherd(8), usher.yaml(5), usher-handler(7).\n";
+    "Manuals: usherd(8), usher.yaml(5), usher-handler(7), usher-handler-test(1).\n";
 
 struct arguments {
 	const char *conf_path;
@@ -157,15 +157,19 @@ parse_arguments(int argc, char **argv, struct arguments *a)
 }
 
 static struct conf *
-load(const char *path)
+load(const struct arguments *a, struct dev *dev)
 {
 	struct conf *conf;
 	char *error;
 
-	if ((conf = conf_load(path, &error)) != NULL)
+	conf = conf_load(dev != NULL ? dev_conf_path(dev) : a->conf_path, &error);
+	if (dev != NULL)
+		dev_forget_conf(dev);
+	if (conf != NULL)
 		return conf;
 	fprintf(stderr, "%s\n", error);
 	free(error);
+	dev_free(dev);
 	exit(EX_CONFIG);
 }
 
@@ -191,7 +195,7 @@ main(int argc, char **argv)
 		dev = dev_new(a.command, a.port);
 	else if (a.conf_path == NULL)
 		a.conf_path = DEFAULT_CONF;
-	conf = load(dev != NULL ? dev_conf_path(dev) : a.conf_path);
+	conf = load(&a, dev);
 	if (a.only_test) {
 		printf("%s: configuration is good\n", a.conf_path);
 		conf_unref(conf);

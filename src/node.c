@@ -357,6 +357,7 @@ end_serving(struct node *n)
 	n->state = NODE_ENDING;
 	n->ending_since_ms = clock_mono_ms();
 	n->requests.on_idle = NULL;
+	n->pool_env.services = NULL;	/* no more calls: what they are routed to goes now */
 	n->n_pools_running = n->conf->n_applications;
 	for (size_t i = 0; i < n->conf->n_applications; i++)
 		pool_stop(n->pools[i], n->is_quick || n->requests.n_awaited > 0,

@@ -30,7 +30,8 @@ struct timer {
 };
 
 struct timerq	*timerq_new(void);
-void		 timerq_free(struct timerq *);	/* timers still set are dropped */
+/* Timers still set are dropped; what they are in must still be there. */
+void		 timerq_free(struct timerq *);
 
 /*
  * Calls on_due(arg) once, after_ms from now_ms; a timer that was set is set anew.

@@ -132,7 +132,7 @@ add_advice(struct buf *out, const char *section, const char *key)
 			best = d;
 			strcpy(nearest, name);
 		}
-		if (strcmp(name, last) != 0)
+		if (strcmp(name, last) != 0 && conf_options[i - 1].type != CONF_T_LATER)
 			buf_printf(&all, "%s%s", all.len > 0 ? ", " : "", name);
 		strcpy(last, name);
 	}

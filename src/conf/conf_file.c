@@ -126,7 +126,7 @@ conf_file_read(const char *path, size_t max, size_t *len, const char **why)
 	else if (!read_all(fd, max, &out))
 		*why = strerror(errno);
 	else if (out.len > max)
-		*why = "it is too large";
+		*why = "it is too large: 4 MiB at most";
 	if (fd >= 0)
 		close(fd);
 	if (*why != NULL) {
@@ -169,7 +169,7 @@ read_file(struct conf_tree *tree, const char *path, struct conf_faults *faults)
 	size_t len;
 
 	if ((bytes = conf_file_read(path, CONF_YAML_BYTES_MAX, &len, &why)) == NULL) {
-		conf_faults_add(faults, path, 1, "the file cannot be read: %s", why);
+		conf_faults_add(faults, path, 1, "the file cannot be read: %s; name another with -c", why);
 		return NULL;
 	}
 	root = conf_yaml_parse(add_source(tree, path), bytes, len, faults);

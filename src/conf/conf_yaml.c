@@ -41,12 +41,17 @@ conf_yaml_parse(const struct conf_source *source, const char *bytes, size_t len,
 	};
 	struct conf_node *root;
 
+	/* Some editors begin a file with a byte order mark, which UTF-8 does not need. */
+	if (len >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
+		r.bytes += 3;
+		r.len -= 3;
+	}
 	if (!is_readable(&r))
 		return NULL;
 	if (!yaml_parser_initialize(&r.parser))
 		fatalx("out of memory");
 	yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&r.parser, (const unsigned char *)r.bytes, len);
+	yaml_parser_set_input_string(&r.parser, (const unsigned char *)r.bytes, r.len);
 	root = read_document(&r);
 	yaml_parser_delete(&r.parser);
 	return root;
@@ -238,7 +243,7 @@ read_scalar(struct reader *r, const yaml_event_t *event)
 	struct conf_node *node;
 
 	if (memchr(text, '\0', event->data.scalar.length) != NULL)
-		return give_up(r, event_line(event), "a NUL character in a text");
+		return give_up(r, event_line(event), "a NUL character in a text; leave it out");
 	node = new_node(r->source, CONF_SCALAR, event_line(event));
 	node->text = xstrdup(text);
 	node->is_plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
@@ -287,7 +292,7 @@ fault_of_key(const yaml_event_t *event)
 	if (decoration_of(event) != NULL)
 		return decoration_of(event);
 	if (event->type != YAML_SCALAR_EVENT)
-		return "a key must be text";
+		return "a key must be text: \"name: value\"";
 	if (event->data.scalar.length == 0)
 		return "an empty key";
 	if (event->data.scalar.length > CONF_YAML_KEY_MAX)
@@ -366,7 +371,7 @@ read_inside(struct reader *r, const yaml_event_t *event)
 	if (event->type == YAML_SCALAR_EVENT)
 		return read_scalar(r, event);
 	if (r->depth == CONF_YAML_DEPTH_MAX)
-		return give_up(r, event_line(event), "lists and maps are nested too deep");
+		return give_up(r, event_line(event), "lists and maps are nested too deep: 16 inside one another at most");
 	r->depth++;
 	node = event->type == YAML_SEQUENCE_START_EVENT ? read_list(r, event) :
 	    read_map(r, event);
@@ -382,7 +387,7 @@ read_node(struct reader *r, yaml_event_t *event)
 	struct conf_node *node;
 
 	if (why == NULL && ++r->n_nodes > CONF_YAML_NODES_MAX)
-		why = "more than 100,000 values";
+		why = "more than 100,000 values; a configuration has fewer";
 	node = why == NULL ? read_inside(r, event) : give_up(r, event_line(event), why);
 	yaml_event_delete(event);
 	return node;

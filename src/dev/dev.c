@@ -52,6 +52,21 @@ write_file(const char *path, const char *text, size_t len)
 		fatal("%s", path);
 }
 
+/* A text that the loader does not look for variables in: "$${" is "${". */
+static void
+add_text(struct buf *b, const char *text)
+{
+	struct buf escaped = { 0 };
+
+	for (; *text != '\0'; text++) {
+		if (strncmp(text, "${", 2) == 0)
+			buf_add_char(&escaped, '$');
+		buf_add_char(&escaped, *text);
+	}
+	buf_add_json_string(b, escaped.data != NULL ? escaped.data : "", escaped.len);
+	buf_free(&escaped);
+}
+
 /* The configuration is YAML in its JSON form: nothing in a command needs other quoting. */
 static void
 write_conf(const struct dev *d, char *const *command, uint16_t port)
@@ -66,15 +81,15 @@ write_conf(const struct dev *d, char *const *command, uint16_t port)
 	    "\"origins\":[\"http://localhost:*\"]}],\"jwt\":{\"secret\":\"%s\"},"
 	    "\"applications\":{\"dev\":{\"pool\":{\"size\":1,\"prefork\":true},\"directory\":",
 	    port, secret);
-	buf_add_json_string(&b, folder, strlen(folder));
+	add_text(&b, folder);
 	buf_add_str(&b, ",\"command\":[");
 	for (char *const *word = command; *word != NULL; word++) {
 		if (word != command)
 			buf_add_char(&b, ',');
-		buf_add_json_string(&b, *word, strlen(*word));
+		add_text(&b, *word);
 	}
 	buf_add_str(&b, "]}},\"static\":[{\"path\":\"/\",\"file\":");
-	buf_add_json_string(&b, d->page_path, strlen(d->page_path));
+	add_text(&b, d->page_path);
 	buf_add_str(&b, "}]}");
 	write_file(d->conf_path, b.data, b.len);
 	buf_free(&b);
@@ -107,6 +122,12 @@ dev_free(struct dev *d)
 	free(d->conf_path);
 	free(d->page_path);
 	free(d);
+}
+
+void
+dev_forget_conf(struct dev *d)
+{
+	unlink(d->conf_path);
 }
 
 const char *

@@ -22,6 +22,7 @@ struct loop;
 struct dev	*dev_new(char *const *command, uint16_t port);
 void		 dev_free(struct dev *);	/* NULL is fine */
 const char	*dev_conf_path(const struct dev *);
+void		 dev_forget_conf(struct dev *);	/* it was read: its secret need not lie about */
 
 /* Watches the folder we were started in; calls on_change(arg) when files in it changed. */
 void		 dev_watch(struct dev *, struct loop *, void (*on_change)(void *), void *arg);

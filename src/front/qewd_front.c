@@ -362,19 +362,6 @@ is_type(const struct request *r, const char *type)
 }
 
 static bool
-is_internal_type(const struct request *r)
-{
-	static const char *const prefix[] = { "ewd-", "qoper8-", "usher-" };
-
-	if (is_type(r, "ewd-fragment"))
-		return false;
-	for (size_t i = 0; i < ARRAY_LEN(prefix); i++)
-		if (strncmp(r->type, prefix[i], strlen(prefix[i])) == 0)
-			return true;
-	return false;
-}
-
-static bool
 check_limits(struct call *call)
 {
 	struct qewd_client *c = call->client;
@@ -483,7 +470,7 @@ check_internal(struct call *call)
 {
 	struct request *r = call->request;
 
-	if (!is_internal_type(r))
+	if (!request_has_internal_type(r))
 		return true;
 	request_fail(r, ERR_NOT_ALLOWED, "messages of this type are not taken from clients");
 	return false;

@@ -93,13 +93,13 @@ resolver_free(struct resolver *r)
 		r->jobs = job->next;
 		job_free(job);
 	}
+	/* A lookup may take as long as it likes: then the thread cleans up after itself. */
+	if (is_looking_up)
+		pthread_detach(r->thread);
 	pthread_cond_signal(&r->changed);
 	pthread_mutex_unlock(&r->lock);
-	/* A lookup may take as long as it likes: then the thread cleans up after itself. */
-	if (is_looking_up) {
-		pthread_detach(r->thread);
+	if (is_looking_up)
 		return;
-	}
 	pthread_join(r->thread, NULL);
 	resolver_destroy(r);
 }

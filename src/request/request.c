@@ -231,6 +231,19 @@ request_leave(struct request *r)
 	no_longer_awaited(r->all);
 }
 
+bool
+request_has_internal_type(const struct request *r)
+{
+	static const char *const prefix[] = { "ewd-", "qoper8-", "usher-" };
+
+	if (strcmp(r->type, "ewd-fragment") == 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(prefix); i++)
+		if (strncmp(r->type, prefix[i], strlen(prefix[i])) == 0)
+			return true;
+	return false;
+}
+
 char *
 request_no_handler_text(const struct request *r, const char *application)
 {

@@ -101,6 +101,12 @@ void		 request_cancel(struct request *);
  */
 void		 request_leave(struct request *);
 
+/*
+ * Is it of a type that nodes and QEWD keep for themselves (ewd-*, qoper8-*, usher-*)?
+ * ewd-fragment is not: a route may name it.
+ */
+bool		 request_has_internal_type(const struct request *);
+
 /* "Handler not defined for A messages of type T"; gives a string. */
 char		*request_no_handler_text(const struct request *, const char *application);
 

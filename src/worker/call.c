@@ -150,7 +150,13 @@ calls_begin(struct calls *c, struct request *outer, const struct handler_msg *ms
 	r->hops = outer->hops + 1;
 	memcpy(r->client_address, outer->client_address, sizeof(r->client_address));
 	memcpy(r->client_socket, outer->client_socket, sizeof(r->client_socket));
-	if (take_session(r, c->env, outer, msg))
+	if (c->env->services == NULL)
+		request_fail(r, ERR_STOPPING, NULL);
+	else if (request_has_internal_type(r))
+		request_fail(r, ERR_NOT_ALLOWED, "messages of this type cannot be asked for");
+	else if (memchr(r->type, '\0', r->type_len) != NULL || r->type_len == 0)
+		request_fail(r, ERR_BAD_MESSAGE, "type is empty or holds a NUL character");
+	else if (take_session(r, c->env, outer, msg))
 		forward(c->env->services, r, c->env->request_timeout_ms, request_left_ms(outer));
 	else
 		request_fail(r, ERR_TOKEN_EXPIRED, NULL);

@@ -134,10 +134,13 @@ release(void *arg)
 }
 
 static void
-on_close(struct conn *conn UNUSED, enum err why, void *arg)
+on_close(struct conn *conn, enum err why, void *arg)
 {
 	struct handler_link *l = arg;
 
+	/* Our last line was not even written. */
+	if (why == ERR_PEER_GONE && conn_queued(conn) > 0)
+		why = ERR_RESET;
 	l->conn = NULL;
 	l->ev->on_close(why, l->detail, l->arg);
 	loop_defer(l->loop, LOOP_FREE, &l->release, release, l);

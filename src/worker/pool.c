@@ -52,6 +52,7 @@ static void on_stuck(struct worker *, void *);
 static void on_return(struct worker *, struct request *, void *);
 static void on_gone(struct worker *, void *);
 static void start_workers(struct pool *);
+static void replace_next(struct pool *);
 
 static const struct destination_ops ops = {
 	.submit = submit,
@@ -171,13 +172,19 @@ n_starting(const struct pool *p)
 static unsigned
 n_counted(const struct pool *p)
 {
-	return n_workers(p) - (p->successor != NULL);
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < p->n_slots; i++)
+		n += p->slot[i] != NULL && p->slot[i] != p->successor &&
+		    !worker_is_leaving(p->slot[i]);
+	return n;
 }
 
 static void
 on_retry(void *arg)
 {
 	start_workers(arg);
+	replace_next(arg);
 }
 
 static void
@@ -211,7 +218,7 @@ static void
 start_workers(struct pool *p)
 {
 	while (!p->is_stopping && !timer_is_set(&p->retry_timer) &&
-	    n_counted(p) < p->conf->pool_size &&
+	    n_counted(p) < p->conf->pool_size && n_workers(p) < p->n_slots &&
 	    (p->conf->pool_prefork || n_starting(p) < p->queue.n))
 		if (start_one(p) == NULL)
 			return;
@@ -263,7 +270,8 @@ is_worn(const struct pool *p, const struct worker *w)
 static void
 begin_replacement(struct pool *p, struct worker *w)
 {
-	if (p->old != NULL || p->is_stopping || timer_is_set(&p->retry_timer) || !is_worn(p, w))
+	if (p->old != NULL || p->is_stopping || timer_is_set(&p->retry_timer) ||
+	    !worker_has_room(w) || !is_worn(p, w))
 		return;
 	/* The last that was replaced has not gone yet: on_gone() comes back to this. */
 	if (n_workers(p) == p->n_slots)
@@ -391,8 +399,9 @@ submit(struct destination *d, struct request *r)
 		request_fail(r, ERR_OVERLOADED, "all workers of the application wait for calls");
 	} else {
 		/* What a worker about to start will take does not queue. */
-		p->queue.n_max = p->conf->pool_queue + n_starting(p) + p->conf->pool_size -
-		    n_counted(p);
+		p->queue.n_max = p->conf->pool_queue + n_starting(p);
+		if (n_counted(p) < p->conf->pool_size)
+			p->queue.n_max += p->conf->pool_size - n_counted(p);
 		if (!request_queue_add(&p->queue, r)) {
 			request_fail(r, ERR_OVERLOADED,
 			    "queue of the application is full (pool.queue, pool.queue_bytes)");
@@ -486,11 +495,14 @@ static void
 on_return(struct worker *w UNUSED, struct request *r, void *arg)
 {
 	struct pool *p = arg;
+	struct worker *other;
 
 	if (p->is_stopping)
 		request_fail(r, ERR_STOPPING, NULL);
 	else
 		request_queue_return(&p->queue, r);
+	if (!p->is_stopping && (other = choose(p)) != NULL)
+		on_room(other, p);
 }
 
 static void
@@ -501,7 +513,8 @@ on_gone(struct worker *w, void *arg)
 	for (unsigned i = 0; i < p->n_slots; i++)
 		if (p->slot[i] == w)
 			p->slot[i] = NULL;
-	if (w == p->successor && p->roll_below > 0 && !p->is_stopping) {
+	if (w == p->successor && p->roll_below > 0 && worker_number(w) >= p->roll_below &&
+	    !p->is_stopping) {
 		log_warnx("application %s: the new worker did not get ready; the old ones stay",
 		    p->conf->name);
 		p->roll_below = 0;
@@ -536,9 +549,9 @@ pool_stop(struct pool *p, bool is_quick, void (*on_stopped)(void *), void *arg)
 		request_fail(r, ERR_STOPPING, NULL);
 	}
 	for (unsigned i = 0; i < p->n_slots; i++) {
-		if ((w = p->slot[i]) == NULL || worker_is_leaving(w))
+		if ((w = p->slot[i]) == NULL || (worker_is_leaving(w) && !is_quick))
 			continue;
-		if (is_quick && worker_n_jobs(w) > 0)
+		if (is_quick && (worker_is_leaving(w) || worker_n_jobs(w) > 0))
 			worker_kill(w, "the node stops while it is at work");
 		else
 			worker_stop(w, is_quick ? QUICK_GRACE_MS : p->conf->pool_stop_grace_ms);

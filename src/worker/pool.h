@@ -29,7 +29,7 @@ struct pool_env {
 	struct jwt_ring *ring;
 	struct token_cache *tokens;
 	struct requests *requests;
-	const struct service_table *services;	/* for the calls of handlers */
+	const struct service_table *services;	/* for the calls of handlers; NULL: no more */
 	struct push_sink push;
 	/* Is shown each message to and from a handler, payload and all; NULL: nobody looks. */
 	void (*show)(const char *arrow, const char *worker, const char *type, size_t type_len,

@@ -67,6 +67,7 @@ struct worker {
 	LIST_HEAD(, job) jobs;
 	unsigned n_jobs, n_jobs_max;
 	uint64_t last_id;
+	uint64_t unread_id;		/* the job whose request is our last line; 0: another line is */
 	bool takes_cancel;
 	uint64_t ready_ms;		/* since when; 0: never was */
 	uint64_t idle_since_ms;		/* 0: it has jobs */
@@ -102,6 +103,7 @@ set_state(struct worker *w, enum worker_state next)
 static void
 send_line(struct worker *w, struct buf *line)
 {
+	w->unread_id = 0;
 	if (w->link != NULL)
 		handler_link_send(w->link, line);
 	buf_free(line);
@@ -346,24 +348,25 @@ on_link_close(enum err why, const char *detail, void *arg)
 	struct job *j;
 
 	w->link = NULL;
+	/* Most likely it is exiting; if not, it has a moment. */
+	if (w->state != WORKER_LEAVING && is_its_fault)
+		worker_kill(w, detail);
+	else if (w->state != WORKER_LEAVING)
+		leave(w, KILL_AFTER_MS);
 	while ((j = LIST_FIRST(&w->jobs)) != NULL) {
 		r = j->request;
-		was_unread = why == ERR_RESET && j->id == w->last_id && !j->has_spoken;
+		was_unread = why == ERR_RESET && j->id == w->unread_id && !j->has_spoken;
 		job_free(j);
-		if (r != NULL)
-			r->served_by = NULL;
-		if (r != NULL && was_unread)
+		if (r == NULL)
+			continue;
+		r->served_by = NULL;
+		if (was_unread)
 			w->ev->on_return(w, r, w->arg);
-		else if (r != NULL)
-			request_fail(r, why == ERR_TOO_BIG ? ERR_REPLY_TOO_BIG : ERR_WORKER_LOST,
-			    why == ERR_TOO_BIG ? "reply above limits.handler_message" : NULL);
+		else if (why == ERR_TOO_BIG)
+			request_fail(r, ERR_REPLY_TOO_BIG, "reply above limits.handler_message");
+		else
+			request_fail(r, ERR_WORKER_LOST, NULL);
 	}
-	if (w->state == WORKER_LEAVING)
-		return;
-	if (is_its_fault)
-		worker_kill(w, detail);
-	else
-		leave(w, KILL_AFTER_MS);	/* most likely it is exiting; if not, it has a moment */
 }
 
 static void
@@ -371,7 +374,9 @@ on_exit_of(struct proc *proc UNUSED, const char *how, void *arg)
 {
 	struct worker *w = arg;
 
-	/* A final reply may still be in the socket. */
+	/* It takes no more work, but a final reply may still be in the socket. */
+	if (w->state != WORKER_LEAVING)
+		set_state(w, WORKER_LEAVING);
 	if (w->link != NULL)
 		handler_link_read_rest(w->link);
 	if (w->was_asked) {
@@ -467,6 +472,7 @@ worker_submit(struct worker *w, struct request *r)
 	log_debug_for("pool", w->name, "request %s", r->name);
 	encode_request(w, r, j->id, &line);
 	handler_link_send(w->link, &line);
+	w->unread_id = j->id;
 	jwt_wipe(&line);
 }
 
@@ -499,7 +505,7 @@ give_up(struct job *j, const char *why)
 {
 	struct worker *w = j->worker;
 
-	if (w->n_jobs_max == 1) {
+	if (w->n_jobs_max == 1 && w->n_jobs == 1) {
 		worker_kill(w, why);
 		return;
 	}
@@ -785,6 +791,7 @@ on_call(struct worker *w, const struct handler_msg *msg)
 		stray(w);
 		return;
 	}
+	j->has_spoken = true;
 	if (j->calls == NULL)
 		j->calls = calls_new(w->env, &call_events, w);
 	calls_begin(j->calls, j->request, msg);

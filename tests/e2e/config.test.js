@@ -146,6 +146,8 @@ const HOSTILE = {
 	'text that is not UTF-8': Buffer.concat([Buffer.from(GOOD + 'node: "'), Buffer.from([0xc3, 0x28]), Buffer.from('"\n')]),
 	'a second document': GOOD + '---\nnode: b\n',
 	'a tag': GOOD + 'node: !!binary aGFsbG8=\n',
+	'90,000 unknown keys': GOOD + Array.from({ length: 90000 }, (_, i) => `k${i}: 1\n`).join(''),
+	'99,000 texts side by side': '"a"'.repeat(99000),
 	'a file that includes itself': GOOD + 'include: ["usher.yaml"]\n',
 	'a megabyte of one key': 'x'.repeat(1 << 20) + ': 1\n',
 	'16 MB': '# ' + 'x'.repeat(1 << 24)

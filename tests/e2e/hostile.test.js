@@ -367,3 +367,16 @@ test('a reader that does not read costs nobody else', async (t) => {
 	await slow.whenClosed();
 	await isServed();
 });
+
+test('a final that asks a QEWD master for another application is a final like any other', async (t) => {
+	const { node, browser } = await startScripted(t);
+	const final = { qewd_destination: 'elsewhere', qewd_application: 'other', type: 'echo' };
+	const script = [{ line: '{"op":"finish","id":@ID,"message":' + JSON.stringify(final) + '}' }];
+	const reply = await browser.request({ type: 'job', params: { script } });
+
+	for (const name of Object.keys(final))
+		assert.strictEqual(reply.message[name], final[name]);
+	const bystander = await rawBrowser(t, node.port, 'remote-app');
+	const after = [{ line: '{"op":"finish","id":@ID,"message":{"served":true}}' }];
+	assert.strictEqual((await bystander.request({ type: 'job', params: { script: after } })).message.served, true);
+});

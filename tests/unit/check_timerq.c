@@ -190,6 +190,7 @@ START_TEST(a_callback_may_set_its_own_timer)
 	timerq_run(q, 35);
 	ck_assert_str_eq(fired, "rrr");
 	ck_assert_uint_eq(timerq_next_due(q), 40);
+	timer_stop(q, &t);
 }
 END_TEST
 
