@@ -60,6 +60,7 @@ static const char script[] =
 	"	*'\"type\":\"block\"'*) wait_to_go; finish $id;;\n"
 	"	*'\"type\":\"hang\"'*) trap '' TERM; while :; do sleep 1; done;;\n"
 	"	*'\"type\":\"crash\"'*) exit 1;;\n"
+	"	*'\"type\":\"go and crash\"'*) wait_to_go; exit 1;;\n"
 	"	*'\"type\":\"last\"'*) finish $id; wait_to_go; exit 0;;\n"
 	"	*'\"type\":\"go and last\"'*) wait_to_go; finish $id; exit 0;;\n"
 	"	*'\"type\":\"call\"'*) caller=$id; call app echo;;\n"
@@ -329,10 +330,10 @@ assert_fails(struct ask *a, enum err err)
 /* ---- what workers heard ---- */
 
 static char *
-heard_text(void)
+text_of(const char *file)
 {
 	static char text[100000];
-	FILE *f = fopen("heard", "r");
+	FILE *f = fopen(file, "r");
 
 	ck_assert_ptr_nonnull(f);
 	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
@@ -345,7 +346,7 @@ n_heard(const char *piece)
 {
 	unsigned n = 0;
 
-	for (const char *p = heard_text(); (p = strstr(p, piece)) != NULL; p++)
+	for (const char *p = text_of("heard"); (p = strstr(p, piece)) != NULL; p++)
 		n++;
 	return n;
 }
@@ -946,10 +947,48 @@ START_TEST(one_that_exits_without_reading_the_next_request_costs_nothing)
 }
 END_TEST
 
+START_TEST(what_it_did_not_read_goes_to_another_that_is_free)
+{
+	struct ask *b;
+
+	conf.pool_size = 2;
+	begin("{\"op\":\"ready\",\"cancel\":true}");
+	ask("hold");
+	wait_until_heard(REQUEST(1, 1));
+	ck_assert_uint_eq(served_by(ask("last")), 2);
+	b = ask("echo");
+	loop_run_turns(loop, 3);
+	ck_assert_ptr_nonnull(b->request->served_by);
+	request_cancel(asks[0].request);
+	ck_assert_uint_eq(served_by(ask("echo")), 1);
+	ck_assert(!b->is_over);
+	go();
+	ck_assert_uint_eq(served_by(b), 1);
+	ck_assert_uint_eq(counted(METRIC_WORKERS_STARTED), 2);
+}
+END_TEST
+
+/* What it left unread is another line: the request was read, and may have run. */
+START_TEST(a_request_that_was_read_is_not_run_again)
+{
+	conf.pool_concurrency = 2;
+	begin("{\"op\":\"ready\",\"concurrency\":2,\"cancel\":true}");
+	ask("hold");
+	ask("go and crash");
+	wait_until_heard("\"n\":2");
+	request_cancel(asks[0].request);
+	loop_run_turns(loop, 3);
+	go();
+	assert_fails(&asks[1], ERR_WORKER_LOST);
+	ck_assert_uint_eq(n_heard("\"op\":\"cancel\""), 0);
+	ck_assert_uint_eq(n_heard("\"n\":2"), 1);
+}
+END_TEST
+
 static int
 pid_of_first(void)
 {
-	const char *at = strstr(heard_text(), "1 is ");
+	const char *at = strstr(text_of("heard"), "1 is ");
 	int pid;
 
 	ck_assert_ptr_nonnull(at);
@@ -985,15 +1024,23 @@ START_TEST(one_that_does_not_get_ready_in_time_is_killed)
 }
 END_TEST
 
+static bool
+is_tried_again(void *arg UNUSED)
+{
+	return strstr(text_of("log"), "app#2: cannot start ./none: No such file or dir") != NULL;
+}
+
 START_TEST(a_program_that_is_not_there_is_tried_again_and_again)
 {
 	static char *none[] = { (char *)"./none", NULL };
 
+	ck_assert_ptr_nonnull(freopen("log", "w", stderr));
 	conf.command = none;
 	begin(NULL);
-	assert_fails(ask_within("echo", 150), ERR_TIMEOUT);
+	ask("echo");
+	loop_run_until(loop, is_tried_again, NULL);
 	conf.command = command;
-	ck_assert_uint_eq(served_by(ask("echo")), 4);	/* at once, after 100 ms, after 200 ms */
+	ck_assert_uint_eq(served_by(&asks[0]), 3);
 }
 END_TEST
 
@@ -1080,6 +1127,8 @@ add_ends(TCase *tc)
 	tcase_add_test(tc, a_roll_replaces_all_one_after_the_other);
 	tcase_add_test(tc, a_worker_that_ends_costs_its_own_requests_alone);
 	tcase_add_test(tc, one_that_exits_without_reading_the_next_request_costs_nothing);
+	tcase_add_test(tc, what_it_did_not_read_goes_to_another_that_is_free);
+	tcase_add_test(tc, a_request_that_was_read_is_not_run_again);
 	tcase_add_test(tc, one_that_has_ended_when_its_last_answer_is_read_costs_nothing);
 	tcase_add_test(tc, one_that_does_not_get_ready_in_time_is_killed);
 	tcase_add_test(tc, a_program_that_is_not_there_is_tried_again_and_again);
