@@ -169,7 +169,9 @@ read_file(struct conf_tree *tree, const char *path, struct conf_faults *faults)
 	size_t len;
 
 	if ((bytes = conf_file_read(path, CONF_YAML_BYTES_MAX, &len, &why)) == NULL) {
-		conf_faults_add(faults, path, 1, "the file cannot be read: %s; name another with -c", why);
+		/* Only the first file is named on the command line, the others in it. */
+		conf_faults_add(faults, path, 1, "the file cannot be read: %s%s", why,
+		    tree->n_sources == 0 ? "; name another with -c" : "");
 		return NULL;
 	}
 	root = conf_yaml_parse(add_source(tree, path), bytes, len, faults);

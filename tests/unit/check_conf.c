@@ -878,10 +878,13 @@ START_TEST(unreadable_files_are_refused)
 	static const struct {
 		const char *path, *fault;
 	} cases[] = {
-		{ "none.yaml", "none.yaml:1: the file cannot be read: No such file or directory" },
-		{ "/dev/zero", "/dev/zero:1: the file cannot be read: it is no regular file" },
-		{ ".", ".:1: the file cannot be read: it is no regular file" },
-		{ "fifo", "fifo:1: the file cannot be read: it is no regular file" },
+		{ "none.yaml", "none.yaml:1: the file cannot be read: No such file or directory; "
+		    "name another with -c" },
+		{ "/dev/zero", "/dev/zero:1: the file cannot be read: it is no regular file; "
+		    "name another with -c" },
+		{ ".", ".:1: the file cannot be read: it is no regular file; name another with -c" },
+		{ "fifo", "fifo:1: the file cannot be read: it is no regular file; "
+		    "name another with -c" },
 	};
 	char *error;
 
