@@ -882,7 +882,8 @@ START_TEST(unreadable_files_are_refused)
 		    "name another with -c" },
 		{ "/dev/zero", "/dev/zero:1: the file cannot be read: it is no regular file; "
 		    "name another with -c" },
-		{ ".", ".:1: the file cannot be read: it is no regular file; name another with -c" },
+		{ ".", ".:1: the file cannot be read: it is no regular file; "
+		    "name another with -c" },
 		{ "fifo", "fifo:1: the file cannot be read: it is no regular file; "
 		    "name another with -c" },
 	};
