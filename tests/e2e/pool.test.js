@@ -18,6 +18,9 @@ async function start(t, pool, { ready, more } = {}) {
 	return { node, record, browser: await rawBrowser(t, node.port) };
 }
 
+// What a worker says on its standard error, or is said of it.
+const COMPLAINT = / (warn|error) +browser-app#/;
+
 const send = (browser, id, message) => browser.emit({ ...message, token: browser.token, ms_requestId: id });
 const tagged = (tag) => ({ type: 'job', params: { tag } });
 // The processes of the workers that became ready so far.
@@ -147,7 +150,7 @@ test('recycling loses nothing', async (t) => {
 				assertPerfect(await crowd(t, node.port, { browsers: 20, rounds: 20 }), 400);
 
 				assert.ok(processes(node).length >= 4, node.log);
-				assert.doesNotMatch(node.log, / warn | error /);
+				assert.doesNotMatch(node.log, COMPLAINT);
 			});
 		}
 	});
@@ -173,7 +176,7 @@ test('recycling loses nothing', async (t) => {
 		await waitFor('another worker to answer', async () => (await browser.request(tagged(1))).message.pid !== first);
 
 		await waitFor('the end of the old one', () => !isAlive(first));
-		assert.doesNotMatch(node.log, / warn | error /);
+		assert.doesNotMatch(node.log, COMPLAINT);
 		const [, second] = processes(node);
 		for (let tag = 0; tag < 20; tag++)
 			assert.strictEqual((await browser.request(tagged(tag))).message.pid, second, 'one that does not leak stays');
@@ -188,7 +191,7 @@ test('idle workers end, and start again when there is work', async (t) => {
 
 	assert.strictEqual(second.message.tag, 2);
 	assert.notStrictEqual(second.message.pid, first);
-	assert.doesNotMatch(node.log, / warn | error /, 'that is no fault');
+	assert.doesNotMatch(node.log, COMPLAINT, 'that is no fault');
 
 	await t.test('but not one that is at work', async () => {
 		const third = (await browser.request(job({ wait: 1200 }, { finish: { pid: true } })));

@@ -111,21 +111,21 @@ function every(t, ms, action) {
 	atEnd(t, () => clearInterval(timer));
 }
 
-// Kills a worker of the node again and again; gives how many so far.
-function killWorkers(t, node, ms) {
-	let killed = 0;
+// Kills a worker of the node and gives how many that were.  One that is ready: on a busy machine
+// none would ever become it otherwise.
+function killWorker(node) {
+	const alive = childrenOf(node.pid);
+	const ready = [...node.log.matchAll(/ready \(process (\d+)\)/g)].map((line) => Number(line[1]));
+	const victim = ready.find((pid) => alive.includes(pid));
 
-	// One that is ready: on a busy machine none would ever become it otherwise.
-	every(t, ms, () => {
-		const alive = childrenOf(node.pid);
-		const ready = [...node.log.matchAll(/ready \(process (\d+)\)/g)].map((line) => Number(line[1]));
-		const victim = ready.find((pid) => alive.includes(pid));
-		if (victim === undefined)
-			return;
+	if (victim === undefined)
+		return 0;
+	try {
 		process.kill(victim, 'SIGKILL');
-		killed++;
-	});
-	return () => killed;
+		return 1;
+	} catch {
+		return 0;	// it has ended meanwhile
+	}
 }
 
-module.exports = { crowd, assertPerfect, assertNoneLost, every, killWorkers };
+module.exports = { crowd, assertPerfect, assertNoneLost, every, killWorker };
