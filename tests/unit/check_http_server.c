@@ -24,7 +24,7 @@
 #define SEND_QUEUE 100000
 #define IDLE_MS	   100
 #define GET_BIG	   "GET /big HTTP/1.1\r\nHost: a\r\n\r\n"
-#define N_GETS	   200
+#define N_GETS	   40
 
 static struct loop *loop;
 static struct http_server *server;
