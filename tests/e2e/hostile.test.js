@@ -4,7 +4,7 @@
 'use strict';
 const assert = require('node:assert');
 const test = require('node:test');
-const { masterOf, workerOf } = require('./lib/configs');
+const { masterOf, workerOf, scripted } = require('./lib/configs');
 const { rawBrowser, rawClient, tcp, upgradeRequest, frame, closeCode, RawSocket, address } = require('./lib/raw');
 const { atEnd } = require('./lib/cleanup');
 const { claims, session, sign, isSigned } = require('./lib/tokens');
@@ -369,7 +369,8 @@ test('a reader that does not read costs nobody else', async (t) => {
 });
 
 test('a final that asks a QEWD master for another application is a final like any other', async (t) => {
-	const { node, browser } = await startScripted(t);
+	const node = await startUsherd(t, workerOf(scripted, 'size: 1'));
+	const browser = await rawBrowser(t, node.port, 'remote-app');
 	const final = { qewd_destination: 'elsewhere', qewd_application: 'other', type: 'echo' };
 	const script = [{ line: '{"op":"finish","id":@ID,"message":' + JSON.stringify(final) + '}' }];
 	const reply = await browser.request({ type: 'job', params: { script } });
