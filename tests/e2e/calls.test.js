@@ -248,7 +248,10 @@ test('an application that asks itself', async (t) => {
 	});
 
 	await t.test('in a circle of calls stops at eight hops', async (t) => {
-		const circle = (n) => ({ script: n === 0 ? [{ finish: { bottom: true } }] : [ask('asking', 'job', { params: circle(n - 1) }), { until: 'reply' }, { relay: true }] });
+		const circle = (n) => ({
+			script: n === 0 ? [{ finish: { bottom: true } }] :
+			    [ask('asking', 'job', { params: circle(n - 1) }), { until: 'reply' }, { relay: true }]
+		});
 		const { browser } = await start(t, {}, '', 'size: 12');
 		const { message } = await browser.request({ type: 'job', params: circle(10) });
 
