@@ -123,7 +123,10 @@ add_json(struct buf *b, const struct conf_node *node)
 	bool is_map = node->kind == CONF_MAP;
 
 	if (node->kind == CONF_SCALAR) {
-		if (is_json_word(node))
+		if (node->is_plain && !node->is_expanded &&
+		    (node->text[0] == '\0' || strcmp(node->text, "~") == 0))
+			buf_add_str(b, "null");	/* YAML's other ways to write it */
+		else if (is_json_word(node))
 			buf_add_str(b, node->text);
 		else
 			buf_add_json_string(b, node->text, strlen(node->text));
