@@ -436,8 +436,7 @@ conf_check_number(const struct conf_option *option, const struct conf_node *node
 	if (is_text_for_number(option, node) || !read_unlimited(option, node->text, value) ||
 	    (option->type != CONF_T_BOOL && (*value < option->min || *value > option->max)))
 		return say_what_is_right(option, why);
-	if (*value != 1 && (option->type == CONF_T_THREADS ||
-	    (option->flags & CONF_F_ONLY_DEFAULT) != 0)) {
+	if (*value != 1 && option->type == CONF_T_THREADS) {
 		buf_printf(why, "not supported yet: more than 1; write %s", option->fallback);
 		return false;
 	}

@@ -23,7 +23,6 @@
 
 #define REQUIRED     CONF_F_REQUIRED
 #define OFF	     CONF_F_OFF
-#define ONLY_DEFAULT CONF_F_ONLY_DEFAULT
 
 /* A key that is known, and refused because its feature is not built. */
 #define LATER(name, feature) { name, CONF_T_LATER, 0, NULL, 0, 0, APART, feature, NULL, NULL }
