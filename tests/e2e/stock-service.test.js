@@ -154,18 +154,6 @@ test('every type of a stock service', async (t) => {
 		assert.deepStrictEqual(reply.message, { error: 'Handler not defined for remote-app messages of type nonesuch' });
 	});
 
-	await t.test('what comes after a final reaches nobody', async () => {
-		const browser = await page();
-		const other = await page();
-
-		for (const type of ['twice', 'late']) {
-			const replies = await browser.request({ type });
-			assert.deepStrictEqual(replies.map((r) => r.message.n), [1]);
-			const [next] = await other.request({ type: 'slow', params: { ms: 60, tag: type } });
-			assert.strictEqual(next.message.tag, type);
-		}
-	});
-
 	await t.test('three requests of one type at once', async () => {
 		const browsers = await Promise.all([page(), page(), page()]);
 		const replies = await Promise.all(browsers.map((browser, tag) =>
