@@ -169,11 +169,11 @@ make_links(struct node *n)
 }
 
 static struct destination *
-destination_of(struct node *n, const struct conf_route *r)
+destination_of(struct node *n, const struct conf_target *t)
 {
-	if (r->application != NULL)
-		return pool_destination(n->pools[r->application - n->conf->applications]);
-	return link_set_destination(n->link_sets[r->destination - n->conf->destinations]);
+	if (t->application != NULL)
+		return pool_destination(n->pools[t->application - n->conf->applications]);
+	return link_set_destination(n->link_sets[t->destination - n->conf->destinations]);
 }
 
 static void
@@ -184,7 +184,7 @@ make_services(struct node *n)
 
 		for (size_t j = 0; j < s->n_routes; j++)
 			service_add(n->services, s->application, s->routes[j].pattern,
-			    destination_of(n, &s->routes[j]), s->routes[j].timeout_ms);
+			    destination_of(n, &s->routes[j].target), s->routes[j].timeout_ms);
 	}
 	for (size_t i = 0; i < n->conf->n_applications; i++)
 		service_add_local(n->services, n->conf->applications[i].name,

@@ -53,15 +53,24 @@ struct conf_url {
 	uint16_t port;
 };
 
+/* Who serves something: exactly one is set. */
+struct conf_target {
+	const struct conf_destination *destination;
+	const struct conf_application *application;
+};
+
 /*
  * A remote application.  Those written inline in u_services ({url, application})
- * become one each, named "application@url".
+ * become one each, named "application@url".  Or a group of targets, which are all
+ * asked: it has members, and neither application nor urls.
  */
 struct conf_destination {
 	char *name;
-	char *application;
-	struct conf_url *urls;		/* at least one */
+	char *application;		/* NULL: a group */
+	struct conf_url *urls;		/* at least one, or a group */
 	size_t n_urls;
+	struct conf_target *members;	/* of a group; groups may hold groups, but no cycle */
+	size_t n_members;
 	enum conf_protocol protocol;
 	unsigned links;			/* to each URL of a stock peer */
 	uint64_t timeout_ms;		/* 0: not set here */
@@ -78,6 +87,9 @@ struct conf_application {
 	char **pass_environment;	/* NULL-terminated names */
 	bool qewd;			/* QEWD's own workers, which get the secret */
 	char *settings;			/* for them: a JSON object */
+	char *rest;			/* HTTP requests below "/prefix" come here; NULL: none */
+	char **services;		/* NULL-terminated applications its messages may name as "service" */
+	char *fragments;		/* absolute folder of its "ewd-fragment" files; NULL: none */
 	unsigned pool_size;
 	unsigned pool_concurrency;	/* requests at a time in a worker that allows it */
 	bool pool_prefork;
@@ -92,12 +104,33 @@ struct conf_application {
 	uint64_t pool_stop_grace_ms;
 };
 
-/* One type, or pattern of types, of a u_services entry.  Exactly one target is set. */
+/* One type, or pattern of types, of a u_services entry. */
 struct conf_route {
 	char *pattern;			/* exact type, or with one '*' as its last character */
-	const struct conf_destination *destination;
-	const struct conf_application *application;
+	struct conf_target target;
 	uint64_t timeout_ms;		/* 0: not set here */
+	unsigned cancel_on_leave;	/* 1: whoever asked has left, so it is cancelled at once */
+};
+
+/* An entry of u_services with a path; the first that fits a request counts. */
+struct conf_rest_route {
+	char *path;			/* a template: "/api/user/:id" */
+	char *method;			/* "GET"; NULL: any */
+	struct conf_target target;	/* nobody: the template has ":destination" */
+	bool bypass_jwt_check;		/* the caller's token is passed on without a look at it */
+	uint64_t timeout_ms;		/* 0: not set here */
+	unsigned cancel_on_leave;
+};
+
+/* Finals of one application may send their request on to another ("qewd_destination"). */
+struct conf_switch {
+	char *from, *to;
+};
+
+/* Socket.IO events "application/TYPE" that are calls. */
+struct conf_events {
+	char *application;
+	char **types;			/* NULL-terminated patterns, as those of routes */
 };
 
 /* An entry of u_services: what this application's messages are routed by. */
@@ -140,6 +173,7 @@ struct conf_timeouts {
 	uint64_t idle_ms;
 	uint64_t request_ms;
 	uint64_t drain_ms;
+	uint64_t resume_ms;		/* 0: off */
 };
 
 struct conf {
@@ -155,6 +189,14 @@ struct conf {
 	size_t n_destinations;
 	struct conf_service *services;
 	size_t n_services;
+	struct conf_rest_route *rest_routes;	/* as written */
+	size_t n_rest_routes;
+	struct conf_switch *switches;
+	size_t n_switches;
+	struct conf_events *events;
+	size_t n_events;
+	bool http_ajax;			/* POST /ajax is served */
+	unsigned http_errors_qewd;	/* 1: QEWD's HTTP statuses, 400 for nearly everything */
 	struct conf_application *applications;
 	size_t n_applications;
 	struct conf_static *statics;

@@ -85,6 +85,15 @@ count_of(const struct conf_node *list)
 	return list != NULL && list->kind == CONF_LIST ? list->n : 0;
 }
 
+static const struct conf_application *
+find_application(const struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->n_applications; i++)
+		if (strcmp(conf->applications[i].name, name) == 0)
+			return &conf->applications[i];
+	return NULL;
+}
+
 static char *
 host_name(void)
 {
@@ -382,6 +391,90 @@ build_statics(struct conf *conf, const struct conf_node *root, struct conf_fault
 	}
 }
 
+/* permit_application_switch: { from: { to: true } } */
+static void
+build_switches(struct conf *conf, const struct conf_node *root, struct conf_faults *faults)
+{
+	struct conf_node *map = conf_node_get(root, "permit_application_switch");
+
+	for (size_t i = 0; map != NULL && map->kind == CONF_MAP && i < map->n; i++) {
+		struct conf_node *to = map->item[i];
+
+		for (size_t k = 0; to->kind == CONF_MAP && k < to->n; k++) {
+			bool is_permitted;
+
+			if (to->item[k]->is_bad || to->item[k]->kind != CONF_SCALAR ||
+			    !conf_value_bool(to->item[k]->text, &is_permitted) || !is_permitted)
+				continue;
+			conf->switches = xreallocarray(conf->switches, conf->n_switches + 1,
+			    sizeof(*conf->switches));
+			conf->switches[conf->n_switches++] = (struct conf_switch){
+				xstrdup(map->key[i].name), xstrdup(to->key[k].name)
+			};
+		}
+		if (find_application(conf, map->key[i].name) == NULL)
+			conf_node_fault(to, faults, "permit_application_switch.%s: there is no "
+			    "local application of this name", map->key[i].name);
+	}
+}
+
+/* clients.events: { APPLICATION: "*" or [patterns] } */
+static void
+build_events(struct conf *conf, const struct conf_node *root, struct conf_faults *faults)
+{
+	const struct conf_node *clients = conf_node_get(root, "clients");
+	struct conf_node *map = conf_node_get(clients, "events");
+
+	if (map == NULL || map->kind != CONF_MAP)
+		return;
+	conf->events = xcalloc(map->n, sizeof(*conf->events));
+	for (size_t i = 0; i < map->n; i++) {
+		struct conf_events *e = &conf->events[conf->n_events++];
+		const struct conf_node *types = map->item[i];
+		bool is_one = types->kind == CONF_SCALAR;
+		size_t n = types->is_bad ? 0 : is_one ? 1 : types->n;
+
+		e->application = xstrdup(map->key[i].name);
+		e->types = xcalloc(n + 1, sizeof(*e->types));
+		for (size_t k = 0; k < n; k++)
+			e->types[k] = xstrdup(is_one ? types->text : types->item[k]->text);
+		if (strchr(e->application, '/') != NULL)
+			conf_node_fault(map->item[i], faults, "clients.events.%s: the name must not "
+			    "hold \"/\", which stands before the type", e->application);
+	}
+}
+
+/* What applications say about one another, and about folders and paths. */
+static void
+check_applications(const struct conf *conf, const struct conf_node *root,
+    struct conf_faults *faults)
+{
+	const struct conf_node *map = conf_node_get(root, "applications");
+	struct stat st;
+
+	for (size_t i = 0; i < conf->n_applications; i++) {
+		const struct conf_application *app = &conf->applications[i];
+		const struct conf_node *entry = map->item[i];
+
+		for (char **s = app->services; s != NULL && *s != NULL; s++)
+			if (find_application(conf, *s) == NULL)
+				conf_node_fault(conf_node_get(entry, "services"), faults,
+				    "applications.%s.services: there is no local application "
+				    "\"%s\"", app->name, *s);
+		if (app->fragments != NULL &&
+		    (stat(app->fragments, &st) != 0 || !S_ISDIR(st.st_mode)))
+			conf_node_fault(conf_node_get(entry, "fragments"), faults,
+			    "applications.%s.fragments: there is no directory %s", app->name,
+			    app->fragments);
+		for (size_t k = 0; k < i && app->rest != NULL; k++)
+			if (conf->applications[k].rest != NULL &&
+			    strcmp(conf->applications[k].rest, app->rest) == 0)
+				conf_node_fault(conf_node_get(entry, "rest"), faults,
+				    "applications.%s.rest: %s has %s already", app->name,
+				    conf->applications[k].name, app->rest);
+	}
+}
+
 static void
 build(struct conf *conf, struct conf_node *root, struct conf_faults *faults)
 {
@@ -395,6 +488,11 @@ build(struct conf *conf, struct conf_node *root, struct conf_faults *faults)
 	conf_services_build(conf, root, faults);
 	check_protocols(conf, root, faults);
 	build_statics(conf, root, faults);
+	build_switches(conf, root, faults);
+	build_events(conf, root, faults);
+	check_applications(conf, root, faults);
+	if (conf->timeouts.resume_ms == CONF_NO_LIMIT)
+		conf->timeouts.resume_ms = 0;
 }
 
 static void
@@ -433,6 +531,9 @@ free_applications(struct conf *conf)
 		struct conf_application *app = &conf->applications[i];
 
 		free(app->settings);
+		free(app->rest);
+		free(app->fragments);
+		free_texts(app->services);
 		free(app->name);
 		free(app->directory);
 		free_secret_texts(app->command);
@@ -447,6 +548,16 @@ conf_free(struct conf *conf)
 {
 	conf_services_cleanup(conf);
 	free_applications(conf);
+	for (size_t i = 0; i < conf->n_switches; i++) {
+		free(conf->switches[i].from);
+		free(conf->switches[i].to);
+	}
+	free(conf->switches);
+	for (size_t i = 0; i < conf->n_events; i++) {
+		free(conf->events[i].application);
+		free_texts(conf->events[i].types);
+	}
+	free(conf->events);
 	free_secrets(&conf->jwt);
 	for (size_t i = 0; i < conf->n_listeners; i++) {
 		free(conf->listeners[i].address);

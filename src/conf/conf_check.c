@@ -226,6 +226,10 @@ check_text(const struct place *at, const struct conf_option *option, struct conf
 static void
 check_texts(const struct place *at, const struct conf_option *option, struct conf_node *list)
 {
+	if (list->kind == CONF_SCALAR && (option->flags & CONF_F_ONE) != 0) {
+		check_text(at, option, list);
+		return;
+	}
 	if (list->kind != CONF_LIST) {
 		conf_node_fault(list, at->faults, "%s: must be a list of texts, in brackets",
 		    at->shown);

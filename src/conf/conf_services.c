@@ -16,7 +16,10 @@
 #include "base/strmap.h"
 #include "base/xmalloc.h"
 #include "conf/conf_fill.h"
+#include "conf/conf_table.h"
 #include "conf/conf_value.h"
+
+#define GROUP_DEPTH_MAX 4	/* groups inside one another */
 
 /* What a route can name.  The arrays of conf still move while names are collected. */
 struct target {
@@ -38,6 +41,8 @@ typedef void entry_fn(struct builder *, struct conf_node *entry);
 static void	 add_application_names(struct builder *, const struct conf_node *);
 static void	 add_destinations(struct builder *, const struct conf_node *);
 static void	 add_qewd_destinations(struct builder *, const struct conf_node *);
+static void	 add_members(struct builder *, const struct conf_node *);
+static void	 check_cycles(struct builder *, const struct conf_node *);
 static void	 each_entry(struct builder *, const struct conf_node *, entry_fn *);
 static entry_fn	 add_inline_destinations;
 static entry_fn	 add_routes;
@@ -55,7 +60,12 @@ conf_services_build(struct conf *conf, const struct conf_node *root, struct conf
 	add_destinations(&b, conf_node_get(root, "destinations"));
 	add_qewd_destinations(&b, conf_node_get(services, "destinations"));
 	each_entry(&b, services, add_inline_destinations);
-	each_entry(&b, services, add_routes);	/* no destination is added any more */
+	/* No destination is added any more. */
+	add_members(&b, conf_node_get(root, "destinations"));
+	add_members(&b, conf_node_get(services, "destinations"));
+	check_cycles(&b, conf_node_get(root, "destinations"));
+	check_cycles(&b, conf_node_get(services, "destinations"));
+	each_entry(&b, services, add_routes);
 	strmap_free(b.targets, free);
 	strmap_free(b.services, NULL);
 	strmap_free(b.patterns, NULL);
@@ -144,6 +154,35 @@ add_url(struct builder *b, struct conf_destination *d, struct conf_node *node)
 			    d->name, url->text);
 }
 
+/* A group has members and nothing of a remote application's own. */
+static bool
+is_group(struct builder *b, const char *shown, const char *name, struct conf_node *entry)
+{
+	static const char *const other[] = { "application", "urls", "host", "url" };
+
+	if (conf_node_get(entry, "destinations") == NULL)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(other); i++)
+		if (conf_node_get(entry, other[i]) != NULL)
+			conf_node_fault(conf_node_get(entry, other[i]), b->faults,
+			    "%s.%s: a group has destinations, and no %s", shown, name, other[i]);
+	return true;
+}
+
+static void
+require(struct builder *b, const char *shown, const char *name, struct conf_node *entry,
+    const char *key)
+{
+	char *option;
+
+	if (entry->kind != CONF_MAP || conf_node_get(entry, key) != NULL)
+		return;
+	option = xasprintf("%s.*.%s", shown, key);
+	conf_node_fault(entry, b->faults, "%s.%s: \"%s\" is missing: %s", shown, name, key,
+	    conf_option_find(option)->help);
+	free(option);
+}
+
 /* "@" is kept for the destinations that are written inside routes. */
 static void
 check_destination_name(struct builder *b, const char *name, const struct conf_node *node)
@@ -167,12 +206,16 @@ add_destinations(struct builder *b, const struct conf_node *map)
 
 		check_destination_name(b, name, map->item[i]);
 		add_target(b, name, map->item[i], false, b->conf->n_destinations - 1);
+		if (!is_group(b, "destinations", name, map->item[i])) {
+			require(b, "destinations", name, map->item[i], "application");
+			require(b, "destinations", name, map->item[i], "urls");
+		}
 		for (size_t k = 0; has_urls && k < urls->n; k++)
 			add_url(b, d, urls->item[k]);
 	}
 }
 
-/* QEWD's {application, host}; groups were refused by the check of the options. */
+/* QEWD's {application, host}, or {destinations}. */
 static void
 add_qewd_destinations(struct builder *b, const struct conf_node *map)
 {
@@ -183,13 +226,15 @@ add_qewd_destinations(struct builder *b, const struct conf_node *map)
 		struct conf_node *entry = map->item[i];
 		struct conf_node *host = conf_node_get(entry, "host");
 		struct conf_node *url = conf_node_get(entry, "url");
-		bool is_group = conf_node_get(entry, "destinations") != NULL;
 		struct conf_destination *d = new_destination(b, name, NULL);
 
 		check_destination_name(b, name, entry);
 		add_target(b, name, entry, false, b->conf->n_destinations - 1);
+		if (is_group(b, "u_services.destinations", name, entry))
+			continue;
 		d->application = conf_text_of(entry, "application");
-		if (entry->kind == CONF_MAP && !is_group && (host != NULL) == (url != NULL))
+		require(b, "u_services.destinations", name, entry, "application");
+		if (entry->kind == CONF_MAP && (host != NULL) == (url != NULL))
 			conf_node_fault(entry, b->faults, "u_services.destinations.%s: must have a "
 			    "host (or url), such as \"ws://10.0.0.5:8081\"", name);
 		else if (host != NULL || url != NULL)
@@ -319,25 +364,165 @@ target_name(struct builder *b, const struct conf_node *entry, struct conf_node *
 	return conf_text_of(type, "destination");
 }
 
+/* Who has this name; a fault at node if nobody has. */
+static struct conf_target
+resolve(struct builder *b, const char *shown, const char *name, struct conf_node *node)
+{
+	const struct target *target = find_target(b, name);
+	struct conf_target found = { NULL, NULL };
+
+	if (target != NULL && target->is_application)
+		found.application = &b->conf->applications[target->index];
+	else if (target != NULL)
+		found.destination = &b->conf->destinations[target->index];
+	else
+		conf_node_fault(node, b->faults,
+		    "%s: there is no destination or application \"%s\"", shown, name);
+	return found;
+}
+
 static void
 add_route(struct builder *b, const struct conf_node *entry, struct conf_service *service,
     const char *pattern, struct conf_node *type)
 {
 	char *name = target_name(b, entry, type, pattern);
-	const struct target *target = name != NULL ? find_target(b, name) : NULL;
+	char *shown = xasprintf("u_services[].types.%s", pattern);
 	struct conf_route *route = &service->routes[service->n_routes++];
 
 	*route = (struct conf_route){ .pattern = xstrdup(pattern) };
 	conf_fill("u_services[].types.*", type, route);
-	if (target != NULL && target->is_application)
-		route->application = &b->conf->applications[target->index];
-	else if (target != NULL)
-		route->destination = &b->conf->destinations[target->index];
-	else if (name != NULL)
+	if (name != NULL)
+		route->target = resolve(b, shown, name, conf_node_get(type, "destination"));
+	if (route->target.destination != NULL && route->target.destination->n_members > 0)
 		conf_node_fault(conf_node_get(type, "destination"), b->faults,
-		    "u_services[].types.%s: there is no destination or application \"%s\"",
-		    pattern, name);
+		    "%s: \"%s\" is a group, which REST routes alone can ask", shown, name);
+	free(shown);
 	free(name);
+}
+
+/* ---- groups ---- */
+
+static bool
+is_same_target(const struct conf_target *a, const struct conf_target *b)
+{
+	return a->destination == b->destination && a->application == b->application &&
+	    (a->destination != NULL || a->application != NULL);
+}
+
+static void
+add_group(struct builder *b, struct conf_destination *d, const struct conf_node *list)
+{
+	char *shown = xasprintf("destinations.%s.destinations", d->name);
+
+	d->members = xcalloc(list->n, sizeof(*d->members));
+	for (size_t i = 0; i < list->n; i++) {
+		struct conf_target member;
+
+		if (list->item[i]->kind != CONF_SCALAR || list->item[i]->is_bad)
+			continue;
+		member = resolve(b, shown, list->item[i]->text, list->item[i]);
+		for (size_t k = 0; k < d->n_members; k++)
+			if (is_same_target(&d->members[k], &member))
+				conf_node_fault(list->item[i], b->faults, "%s: %s is given twice",
+				    shown, list->item[i]->text);
+		d->members[d->n_members++] = member;
+	}
+	free(shown);
+}
+
+static void
+add_members(struct builder *b, const struct conf_node *map)
+{
+	for (size_t i = 0; map != NULL && map->kind == CONF_MAP && i < map->n; i++) {
+		const struct conf_node *list = conf_node_get(map->item[i], "destinations");
+		const struct target *t = find_target(b, map->key[i].name);
+
+		if (list != NULL && list->kind == CONF_LIST && !t->is_application &&
+		    b->conf->destinations[t->index].n_members == 0)
+			add_group(b, &b->conf->destinations[t->index], list);
+	}
+}
+
+static bool
+leads_to(const struct conf_destination *from, const struct conf_destination *to, size_t depth)
+{
+	for (size_t i = 0; i < from->n_members && depth > 0; i++) {
+		const struct conf_destination *d = from->members[i].destination;
+
+		if (d != NULL && (d == to || leads_to(d, to, depth - 1)))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_deep(const struct conf_destination *d, size_t depth)
+{
+	for (size_t i = 0; i < d->n_members; i++)
+		if (d->members[i].destination != NULL &&
+		    (depth == 0 || is_deep(d->members[i].destination, depth - 1)))
+			return true;
+	return false;
+}
+
+/* A group inside itself would ask for ever. */
+static void
+check_cycles(struct builder *b, const struct conf_node *map)
+{
+	for (size_t i = 0; map != NULL && map->kind == CONF_MAP && i < map->n; i++) {
+		const struct target *t = find_target(b, map->key[i].name);
+		const struct conf_destination *d;
+
+		if (t == NULL || t->is_application)
+			continue;
+		d = &b->conf->destinations[t->index];
+		if (leads_to(d, d, GROUP_DEPTH_MAX))
+			conf_node_fault(map->item[i], b->faults,
+			    "destinations.%s: the group is a member of itself", d->name);
+		else if (is_deep(d, GROUP_DEPTH_MAX))
+			conf_node_fault(map->item[i], b->faults,
+			    "destinations.%s: more than %d groups inside one another", d->name,
+			    GROUP_DEPTH_MAX);
+	}
+}
+
+/* ---- REST routes ---- */
+
+static void
+add_rest_route(struct builder *b, struct conf_node *entry)
+{
+	struct conf *conf = b->conf;
+	struct conf_node *destination = conf_node_get(entry, "destination");
+	struct conf_rest_route *r;
+
+	conf->rest_routes = xreallocarray(conf->rest_routes, conf->n_rest_routes + 1,
+	    sizeof(*conf->rest_routes));
+	r = &conf->rest_routes[conf->n_rest_routes++];
+	*r = (struct conf_rest_route){ 0 };
+	conf_fill("u_services[]", entry, r);
+	if (conf_node_get(entry, "application") != NULL || conf_node_get(entry, "types") != NULL)
+		conf_node_fault(entry, b->faults,
+		    "u_services[]: must have either a path, or an application with types");
+	if (destination != NULL && destination->kind == CONF_SCALAR && !destination->is_bad)
+		r->target = resolve(b, "u_services[].destination", destination->text, destination);
+	else if (destination == NULL && r->path != NULL &&
+	    strstr(r->path, ":destination") == NULL)
+		conf_node_fault(entry, b->faults, "u_services[]: must have a destination, or "
+		    "\":destination\" in its path");
+}
+
+/* What belongs to a path makes no sense beside types. */
+static void
+refuse_rest_keys(struct builder *b, const struct conf_node *entry)
+{
+	static const char *const keys[] = {
+		"method", "destination", "timeout", "bypassJWTCheck", "on_leave"
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (conf_node_get(entry, keys[i]) != NULL)
+			conf_node_fault(conf_node_get(entry, keys[i]), b->faults,
+			    "u_services[].%s: goes with path; a type has its own", keys[i]);
 }
 
 static void
@@ -348,9 +533,11 @@ add_routes(struct builder *b, struct conf_node *entry)
 	struct conf_service *service;
 
 	if (conf_node_get(entry, "path") != NULL) {
-		free(application);	/* a REST route, refused already */
+		free(application);
+		add_rest_route(b, entry);
 		return;
 	}
+	refuse_rest_keys(b, entry);
 	if (conf_node_get(entry, "application") == NULL || types == NULL)
 		conf_node_fault(entry, b->faults, "u_services[]: must have \"%s\", such as "
 		    "{ application: my-app, types: { login: { destination: auth } } }",
@@ -377,6 +564,11 @@ conf_services_cleanup(struct conf *conf)
 		free(conf->services[i].application);
 	}
 	free(conf->services);
+	for (size_t i = 0; i < conf->n_rest_routes; i++) {
+		free(conf->rest_routes[i].path);
+		free(conf->rest_routes[i].method);
+	}
+	free(conf->rest_routes);
 	for (size_t i = 0; i < conf->n_destinations; i++) {
 		struct conf_destination *d = &conf->destinations[i];
 
@@ -385,6 +577,7 @@ conf_services_cleanup(struct conf *conf)
 			free(d->urls[k].host);
 		}
 		free(d->urls);
+		free(d->members);
 		free(d->application);
 		free(d->name);
 	}

@@ -39,6 +39,16 @@ static const struct conf_word protocols[] = {
 	{ "usher", CONF_PROTOCOL_USHER, false },
 	{ NULL, 0, false }
 };
+static const struct conf_word leaves[] = {
+	{ "keep", 0, false },
+	{ "cancel", 1, false },
+	{ NULL, 0, false }
+};
+static const struct conf_word http_errors[] = {
+	{ "usher", 0, false },
+	{ "qewd", 1, false },
+	{ NULL, 0, false }
+};
 static const struct conf_word log_formats[] = {
 	{ "text", 0, false },
 	{ "json", 0, true },
@@ -105,10 +115,10 @@ const struct conf_option conf_options[] = {
 	LATER("socketio.upgrade_timeout", "HTTP polling"),
 	LATER("socketio.cookie", "HTTP polling"),
 
-	{ "destinations.*.application", CONF_T_TEXT, REQUIRED, NULL, 1, 256,
+	{ "destinations.*.application", CONF_T_TEXT, 0, NULL, 1, 256,
 	    AT(struct conf_destination, application),
 	    "name of the application at the remote node", NULL, conf_check_name },
-	{ "destinations.*.urls", CONF_T_TEXTS, REQUIRED, NULL, 1, 256, APART,
+	{ "destinations.*.urls", CONF_T_TEXTS, 0, NULL, 1, 256, APART,
 	    "where it is served: ws://host:port", NULL, conf_check_url },
 	{ "destinations.*.protocol", CONF_T_CHOICE, 0, "auto", 0, 0,
 	    AT(struct conf_destination, protocol),
@@ -123,7 +133,9 @@ const struct conf_option conf_options[] = {
 	{ "destinations.*.queue_bytes", CONF_T_SIZE, OFF, "64MB", 0, BYTES_MAX,
 	    AT(struct conf_destination, queue_bytes), "their bytes", NULL, NULL },
 	LATER("destinations.*.tls", "TLS"),
-	LATER("destinations.*.destinations", "groups of destinations"),
+	{ "destinations.*.destinations", CONF_T_TEXTS, 0, NULL, 1, 256, APART,
+	    "instead of application and urls: a group, all of which a REST request asks", NULL,
+	    conf_check_name },
 
 	{ "u_services[].application", CONF_T_TEXT, 0, NULL, 1, 256, APART,
 	    "application of the messages that this entry routes", NULL, conf_check_name },
@@ -137,21 +149,39 @@ const struct conf_option conf_options[] = {
 	    AT(struct conf_route, timeout_ms),
 	    "deadline of this type; without it: the destination's", NULL, NULL },
 	LATER("u_services[].types.*.idempotent", "retries"),
-	LATER("u_services[].types.*.on_leave", "cancellation when a browser leaves"),
-	LATER("u_services[].path", "REST routes"),
-	LATER("u_services[].method", "REST routes"),
-	LATER("u_services[].destination", "REST routes"),
-	LATER("u_services[].bypassJWTCheck", "REST routes"),
-	LATER("u_services[].onRequest", "REST routes"),
-	LATER("u_services[].onResponse", "REST routes"),
+	{ "u_services[].types.*.on_leave", CONF_T_CHOICE, 0, "keep", 0, 0,
+	    AT(struct conf_route, cancel_on_leave),
+	    "when whoever asked leaves: keep (for timeouts.resume) or cancel", leaves, NULL },
+	{ "u_services[].path", CONF_T_TEXT, 0, NULL, 1, 1024,
+	    AT(struct conf_rest_route, path),
+	    "instead of application and types: HTTP requests, by a template of their path", NULL,
+	    conf_check_template },
+	{ "u_services[].method", CONF_T_TEXT, 0, NULL, 1, 32,
+	    AT(struct conf_rest_route, method), "their method; without it: any", NULL,
+	    conf_check_method },
+	{ "u_services[].destination", CONF_T_TEXT, 0, NULL, 1, 256, APART,
+	    "who serves them: a destination, a group or a local application", NULL,
+	    conf_check_name },
+	{ "u_services[].timeout", CONF_T_DURATION, 0, NULL, 1, MS_MAX,
+	    AT(struct conf_rest_route, timeout_ms),
+	    "their deadline; without it: the destination's", NULL, NULL },
+	{ "u_services[].bypassJWTCheck", CONF_T_BOOL, 0, "false", 0, 0,
+	    AT(struct conf_rest_route, bypass_jwt_check),
+	    "pass the caller's token on without a look at it", NULL, NULL },
+	{ "u_services[].on_leave", CONF_T_CHOICE, 0, "keep", 0, 0,
+	    AT(struct conf_rest_route, cancel_on_leave),
+	    "when the caller leaves: keep (until it is answered) or cancel", leaves, NULL },
+	LATER("u_services[].onRequest", "functions of QEWD's master"),
+	LATER("u_services[].onResponse", "functions of QEWD's master"),
 
-	{ "u_services.destinations.*.application", CONF_T_TEXT, REQUIRED, NULL, 1, 256, APART,
+	{ "u_services.destinations.*.application", CONF_T_TEXT, 0, NULL, 1, 256, APART,
 	    "QEWD's form: name of the application at the remote node", NULL, conf_check_name },
 	{ "u_services.destinations.*.host", CONF_T_TEXT, 0, NULL, 1, TEXT_MAX, APART,
 	    "QEWD's form: the remote node, http://host:port", NULL, conf_check_url },
 	{ "u_services.destinations.*.url", CONF_T_TEXT, 0, NULL, 1, TEXT_MAX, APART,
 	    "QEWD's form: another word for host", NULL, conf_check_url },
-	LATER("u_services.destinations.*.destinations", "groups of destinations"),
+	{ "u_services.destinations.*.destinations", CONF_T_TEXTS, 0, NULL, 1, 256, APART,
+	    "QEWD's form: instead of both, a group", NULL, conf_check_name },
 	{ "u_services.routes", CONF_T_ROUTES, 0, NULL, 0, 0, APART,
 	    "QEWD's form: the entries, as those of u_services[]", NULL, NULL },
 
@@ -206,6 +236,25 @@ const struct conf_option conf_options[] = {
 	{ "applications.*.settings", CONF_T_SETTINGS, 0, "{}", 0, 0,
 	    AT(struct conf_application, settings),
 	    "for QEWD's own workers: what a QEWD startup file says", NULL, NULL },
+
+	{ "applications.*.rest", CONF_T_TEXT, 0, NULL, 2, 1024,
+	    AT(struct conf_application, rest),
+	    "HTTP requests to PREFIX/TYPE are messages of this type to it", NULL,
+	    conf_check_path },
+	{ "applications.*.services", CONF_T_TEXTS, 0, "[]", 0, 1024,
+	    AT(struct conf_application, services),
+	    "applications that its messages may name as their service", NULL,
+	    conf_check_name },
+	{ "applications.*.fragments", CONF_T_PATH, 0, NULL, 1, TEXT_MAX,
+	    AT(struct conf_application, fragments),
+	    "folder of the files that ewd-fragment messages get", NULL, NULL },
+
+	{ "permit_application_switch.*.*", CONF_T_BOOL, 0, NULL, 0, 0, APART,
+	    "true: finals of the first application may lead to the second", NULL, NULL },
+
+	{ "clients.events.*", CONF_T_TEXTS, CONF_F_ONE, NULL, 1, 1024, APART,
+	    "types that Socket.IO events APPLICATION/TYPE may call; \"*\": all", NULL,
+	    conf_check_pattern },
 
 	{ "static[].path", CONF_T_TEXT, REQUIRED, NULL, 1, 1024, AT(struct conf_static, path),
 	    "path that browsers ask for", NULL, conf_check_path },
@@ -262,7 +311,14 @@ const struct conf_option conf_options[] = {
 	    AT(struct conf, timeouts.drain_ms),
 	    "for requests in flight when the daemon stops", NULL, NULL },
 	LATER("timeouts.http_body", "HTTP requests with a body"),
-	LATER("timeouts.resume", "resuming a session after its browser left"),
+	{ "timeouts.resume", CONF_T_DURATION, OFF, "30s", 1, MS_MAX,
+	    AT(struct conf, timeouts.resume_ms),
+	    "for a browser that lost its connection to come back", NULL, NULL },
+
+	{ "http.ajax", CONF_T_BOOL, 0, "true", 0, 0, AT(struct conf, http_ajax),
+	    "serve POST /ajax", NULL, NULL },
+	{ "http.errors", CONF_T_CHOICE, 0, "usher", 0, 0, AT(struct conf, http_errors_qewd),
+	    "HTTP statuses of errors: usher, or qewd as stock QEWD has them", http_errors, NULL },
 
 	{ "log.format", CONF_T_CHOICE, 0, "text", 0, 0, APART,
 	    "format of the log", log_formats, NULL },
@@ -272,7 +328,6 @@ const struct conf_option conf_options[] = {
 	    "requests that take longer are logged", NULL, NULL },
 
 	LATER("admin", "the control socket"),
-	LATER("http", "REST and Ajax"),
 };
 
 const size_t conf_n_options = ARRAY_LEN(conf_options);

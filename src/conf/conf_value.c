@@ -455,6 +455,38 @@ conf_check_path(const char *text)
 }
 
 const char *
+conf_check_template(const char *text)
+{
+	const char *wrong = conf_check_path(text);
+	int depth = 0;
+
+	if (wrong != NULL)
+		return wrong;
+	for (const char *p = text; *p != '\0'; p++) {
+		depth += (*p == '(') - (*p == ')');
+		if (depth < 0 || depth > 8)
+			return "must have a \")\" for each \"(\", at most 8 inside one another";
+		if ((*p == ':' || *p == '*') && !(isalpha((unsigned char)p[1]) || p[1] == '_'))
+			return "must have a name behind each \":\" and \"*\": "
+			    "\"/api/user/:id\", \"/files/*rest\"";
+	}
+	return depth == 0 ? NULL : "must have a \")\" for each \"(\"";
+}
+
+const char *
+conf_check_method(const char *text)
+{
+	static const char *const known[] = {
+		"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (strcmp(text, known[i]) == 0)
+			return NULL;
+	return "must be GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS";
+}
+
+const char *
 conf_check_variable(const char *text)
 {
 	if (*text == '\0' || strchr(text, '=') != NULL)

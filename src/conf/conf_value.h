@@ -49,6 +49,8 @@ const char	*conf_check_name(const char *);		/* of a node, application, destinati
 const char	*conf_check_pattern(const char *);	/* of message types */
 const char	*conf_check_algorithm(const char *);
 const char	*conf_check_path(const char *);		/* that clients ask for: "/a/b" */
+const char	*conf_check_template(const char *);	/* of such paths: "/a/:name" */
+const char	*conf_check_method(const char *);	/* of HTTP requests: "GET" */
 const char	*conf_check_variable(const char *);	/* a name to pass on to workers */
 
 #endif

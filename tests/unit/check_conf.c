@@ -209,23 +209,23 @@ START_TEST(the_list_of_the_qewd_article_works_as_written)
 	ck_assert_str_eq(s[0].application, "jwt");
 	ck_assert_uint_eq(s[0].n_routes, 4);
 	ck_assert_str_eq(s[0].routes[0].pattern, "login");
-	ck_assert_str_eq(s[0].routes[0].destination->name, "test-app@ws://127.0.0.1:8081");
-	ck_assert_str_eq(s[0].routes[0].destination->application, "test-app");
-	ck_assert_uint_eq(s[0].routes[0].destination->n_urls, 1);
-	ck_assert_str_eq(s[0].routes[0].destination->urls[0].text, "ws://127.0.0.1:8081");
-	ck_assert_uint_eq(s[0].routes[0].destination->links, 8);
-	ck_assert_uint_eq(s[0].routes[0].destination->queue, 10000);
-	ck_assert_uint_eq(s[0].routes[0].destination->queue_bytes, 64000000);
+	ck_assert_str_eq(s[0].routes[0].target.destination->name, "test-app@ws://127.0.0.1:8081");
+	ck_assert_str_eq(s[0].routes[0].target.destination->application, "test-app");
+	ck_assert_uint_eq(s[0].routes[0].target.destination->n_urls, 1);
+	ck_assert_str_eq(s[0].routes[0].target.destination->urls[0].text, "ws://127.0.0.1:8081");
+	ck_assert_uint_eq(s[0].routes[0].target.destination->links, 8);
+	ck_assert_uint_eq(s[0].routes[0].target.destination->queue, 10000);
+	ck_assert_uint_eq(s[0].routes[0].target.destination->queue_bytes, 64000000);
 	ck_assert_uint_eq(s[0].routes[0].timeout_ms, 0);
-	ck_assert_ptr_eq(s[0].routes[1].destination, s[0].routes[0].destination);
+	ck_assert_ptr_eq(s[0].routes[1].target.destination, s[0].routes[0].target.destination);
 	ck_assert_uint_eq(s[0].routes[1].timeout_ms, 5000);
-	ck_assert_str_eq(s[0].routes[2].destination->application, "jwt");
-	ck_assert_str_eq(s[0].routes[2].destination->urls[0].host, "node.example.org");
-	ck_assert_uint_eq(s[0].routes[2].destination->urls[0].port, 80);
+	ck_assert_str_eq(s[0].routes[2].target.destination->application, "jwt");
+	ck_assert_str_eq(s[0].routes[2].target.destination->urls[0].host, "node.example.org");
+	ck_assert_uint_eq(s[0].routes[2].target.destination->urls[0].port, 80);
 	ck_assert_str_eq(s[0].routes[3].pattern, "report.*");
 	ck_assert_str_eq(s[1].routes[0].pattern, "*");
-	ck_assert_str_eq(s[1].routes[0].destination->urls[0].text, "ws://[::1]:81");
-	ck_assert_str_eq(s[1].routes[0].destination->urls[0].host, "::1");
+	ck_assert_str_eq(s[1].routes[0].target.destination->urls[0].text, "ws://[::1]:81");
+	ck_assert_str_eq(s[1].routes[0].target.destination->urls[0].host, "::1");
 	ck_assert_uint_eq(conf->n_destinations, 4);
 	conf_unref(conf);
 }
@@ -249,11 +249,11 @@ START_TEST(qewds_object_works_as_json)
 	const struct conf_route *r = conf->services[0].routes;
 
 	ck_assert_uint_eq(conf->n_services, 1);
-	ck_assert_str_eq(r[0].destination->name, "auth");
-	ck_assert_str_eq(r[0].destination->application, "remote");
-	ck_assert_str_eq(r[0].destination->urls[0].text, "ws://10.0.0.5:8081");
-	ck_assert_str_eq(r[1].destination->urls[0].text, "ws://10.0.0.6:8081");
-	ck_assert_str_eq(r[2].destination->urls[0].text, "ws://10.0.0.7:80");
+	ck_assert_str_eq(r[0].target.destination->name, "auth");
+	ck_assert_str_eq(r[0].target.destination->application, "remote");
+	ck_assert_str_eq(r[0].target.destination->urls[0].text, "ws://10.0.0.5:8081");
+	ck_assert_str_eq(r[1].target.destination->urls[0].text, "ws://10.0.0.6:8081");
+	ck_assert_str_eq(r[2].target.destination->urls[0].text, "ws://10.0.0.7:80");
 	conf_unref(conf);
 }
 END_TEST
@@ -269,17 +269,17 @@ START_TEST(routes_find_destinations_and_local_applications)
 	    "applications: { here: { command: [\"python3\", \"handler.py\"] } }\n");
 	const struct conf_route *r = conf->services[0].routes;
 
-	ck_assert_str_eq(r[0].destination->name, "auth");
-	ck_assert_ptr_null(r[0].application);
-	ck_assert_uint_eq(r[0].destination->n_urls, 2);
-	ck_assert_str_eq(r[0].destination->urls[1].host, "h2");
-	ck_assert_int_eq(r[0].destination->protocol, CONF_PROTOCOL_QEWD);
-	ck_assert_uint_eq(r[0].destination->links, 3);
-	ck_assert_uint_eq(r[0].destination->timeout_ms, 7000);
-	ck_assert_uint_eq(r[0].destination->queue, CONF_NO_LIMIT);
-	ck_assert_uint_eq(r[0].destination->queue_bytes, 1024);
-	ck_assert_ptr_null(r[1].destination);
-	ck_assert_ptr_eq(r[1].application, &conf->applications[0]);
+	ck_assert_str_eq(r[0].target.destination->name, "auth");
+	ck_assert_ptr_null(r[0].target.application);
+	ck_assert_uint_eq(r[0].target.destination->n_urls, 2);
+	ck_assert_str_eq(r[0].target.destination->urls[1].host, "h2");
+	ck_assert_int_eq(r[0].target.destination->protocol, CONF_PROTOCOL_QEWD);
+	ck_assert_uint_eq(r[0].target.destination->links, 3);
+	ck_assert_uint_eq(r[0].target.destination->timeout_ms, 7000);
+	ck_assert_uint_eq(r[0].target.destination->queue, CONF_NO_LIMIT);
+	ck_assert_uint_eq(r[0].target.destination->queue_bytes, 1024);
+	ck_assert_ptr_null(r[1].target.destination);
+	ck_assert_ptr_eq(r[1].target.application, &conf->applications[0]);
 	ck_assert_uint_eq(r[1].timeout_ms, 100);
 	conf_unref(conf);
 }
@@ -973,7 +973,7 @@ START_TEST(a_large_routing_table_loads_within_a_second)
 	conf = load_good(buf_str(&text));
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
 	ck_assert_uint_eq(conf->n_destinations, 3000);
-	ck_assert_str_eq(conf->services[0].routes[2999].destination->urls[0].host, "h2999");
+	ck_assert_str_eq(conf->services[0].routes[2999].target.destination->urls[0].host, "h2999");
 	ck_assert((end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000 <
 	    1000);
 	conf_unref(conf);
