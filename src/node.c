@@ -19,6 +19,7 @@
 #include "dev/dev.h"
 #include "front/admission.h"
 #include "front/eio_session.h"
+#include "front/gate.h"
 #include "front/http_server.h"
 #include "front/qewd_front.h"
 #include "link/link_set.h"
@@ -66,6 +67,7 @@ struct node {
 
 	struct admission *admission;
 	struct eio_env eio_env;
+	struct gate gate;
 	struct qewd_front *front;
 	struct http_server *http;
 	struct door *doors;		/* as conf->listeners */
@@ -196,7 +198,13 @@ make_front(struct node *n)
 {
 	n->admission = admission_new(n->conf->limits.sessions,
 	    n->conf->limits.sessions_per_address);
-	n->front = qewd_front_new(n->conf, &n->requests, n->tokens, n->services);
+	n->gate = (struct gate){
+		.conf = n->conf,
+		.requests = &n->requests,
+		.tokens = n->tokens,
+		.services = n->services,
+	};
+	n->front = qewd_front_new(&n->gate);
 	n->eio_env = (struct eio_env){
 		.loop = n->loop,
 		.conf = n->conf,
@@ -396,7 +404,7 @@ begin_draining(struct node *n, uint64_t within_ms)
 	dev_unwatch(n->dev);
 	close_doors(n);
 	n->eio_env.is_draining = true;
-	qewd_front_drain(n->front);
+	n->gate.is_draining = true;
 	n->requests.on_idle = on_idle;
 	n->requests.on_idle_arg = n;
 	loop_timer_set(n->loop, &n->timer, n->requests.n_awaited > 0 ? within_ms : 0,

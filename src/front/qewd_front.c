@@ -2,7 +2,7 @@
 /*
  * One client after its Socket.IO session is up: registration, requests, replies.
  *
- * Read on_event() first: every message goes through the steps it lists.
+ * Read on_event() and serve() first: every message takes that way, and gate.c has its checks.
  */
 #include "front/qewd_front.h"
 
@@ -16,20 +16,18 @@
 #include "base/strmap.h"
 #include "base/xmalloc.h"
 #include "codec/envelope.h"
-#include "codec/json_splice.h"
 #include "codec/usher_member.h"
 #include "conf/conf.h"
 #include "front/client.h"
 #include "front/eio_session.h"
+#include "front/gate.h"
+#include "front/qewd_register.h"
 #include "front/qewd_reply.h"
 #include "front/sio_server.h"
 #include "net/loop.h"
-#include "request/forward.h"
 #include "request/push.h"
 #include "request/request.h"
-#include "request/service.h"
-#include "token/claims.h"
-#include "token/token_cache.h"
+#include "token/token.h"
 
 struct qewd_client {
 	LIST_ENTRY(qewd_client) link;
@@ -55,11 +53,7 @@ struct call {
 };
 
 struct qewd_front {
-	const struct conf *conf;
-	struct requests *requests;
-	struct token_cache *tokens;
-	struct service_table *services;
-	bool is_draining;
+	struct gate *gate;
 	LIST_HEAD(, qewd_client) clients;
 	struct strmap *by_sid;		/* the same, by their Engine.IO sid */
 };
@@ -80,15 +74,11 @@ static const struct origin_ops origin_ops = {
 };
 
 struct qewd_front *
-qewd_front_new(const struct conf *conf, struct requests *requests, struct token_cache *tokens,
-    struct service_table *services)
+qewd_front_new(struct gate *gate)
 {
 	struct qewd_front *f = xcalloc(1, sizeof(*f));
 
-	f->conf = conf;
-	f->requests = requests;
-	f->tokens = tokens;
-	f->services = services;
+	f->gate = gate;
 	LIST_INIT(&f->clients);
 	f->by_sid = strmap_new();
 	return f;
@@ -101,12 +91,6 @@ qewd_front_free(struct qewd_front *f)
 		return;
 	strmap_free(f->by_sid, NULL);
 	free(f);
-}
-
-void
-qewd_front_drain(struct qewd_front *f)
-{
-	f->is_draining = true;
 }
 
 void
@@ -129,7 +113,7 @@ qewd_front_on_session(struct eio_session *eio, void *arg)
 	c->front = f;
 	LIST_INIT(&c->calls);
 	LIST_INSERT_HEAD(&f->clients, c, link);
-	c->sio = sio_session_new(f->requests->loop, f->conf, eio, &sio_events, c);
+	c->sio = sio_session_new(f->gate->requests->loop, f->gate->conf, eio, &sio_events, c);
 	*strmap_at(f->by_sid, eio_session_sid(eio), strlen(eio_session_sid(eio))) = c;
 }
 
@@ -168,7 +152,7 @@ on_close(enum err why UNUSED, void *arg)
 	}
 	LIST_REMOVE(c, link);
 	/* A message of this client may be up the stack. */
-	loop_defer(c->front->requests->loop, LOOP_FREE, &c->release, release, c);
+	loop_defer(c->front->gate->requests->loop, LOOP_FREE, &c->release, release, c);
 }
 
 static const char *
@@ -177,29 +161,18 @@ label_of(const struct qewd_client *c)
 	return sio_session_client(c->sio)->label;
 }
 
-static struct metrics *
-counters(const struct qewd_front *f)
-{
-	return loop_metrics(f->requests->loop);
-}
-
 /* ---- beginning a request ---- */
 
-static bool
-is_limited(const struct qewd_client *c)
+static struct gate_sender
+sender_of(const struct qewd_client *c, const struct call *call)
 {
-	return !c->is_proven && sio_session_client(c->sio)->listener->audience != CONF_FOR_NODES;
-}
+	const struct client *who = sio_session_client(c->sio);
 
-static void
-set_client_text(char *to, const char *from)
-{
-	size_t len = strlen(from);
-
-	if (len >= CLIENT_MAX)
-		len = CLIENT_MAX - 1;
-	memcpy(to, from, len);
-	to[len] = '\0';
+	return (struct gate_sender){
+		.label = who->label,
+		.is_limited = !c->is_proven && who->listener->audience != CONF_FOR_NODES,
+		.is_relay = call->to_node && !c->is_proven,
+	};
 }
 
 /* What a proven node says about the request; from anybody else the member counts for nothing. */
@@ -216,8 +189,8 @@ read_member(struct call *call, struct request *r, const struct usher_member *u)
 	}
 	r->hops = u->hops;
 	if (u->client_socket[0] != '\0') {
-		set_client_text(r->client_address, u->client_address);
-		set_client_text(r->client_socket, u->client_socket);
+		gate_set_client_text(r->client_address, u->client_address);
+		gate_set_client_text(r->client_socket, u->client_socket);
 	}
 }
 
@@ -234,64 +207,19 @@ call_new(struct qewd_client *c, const struct envelope *env, const uint64_t *ack,
 	call->to_node = c->is_proven || env->top.member[ENV_JWT].value.kind == JSON_TRUE;
 	LIST_INSERT_HEAD(&c->calls, call, link);
 	c->n_calls++;
-	call->request = r = request_new(c->front->requests, &origin_ops, call, env, u->trace);
-	set_client_text(r->client_address, sio_session_client(c->sio)->address);
-	set_client_text(r->client_socket, sio_session_sid(c->sio));
+	call->request = r = request_new(c->front->gate->requests, &origin_ops, call, env, u->trace);
+	gate_set_client_text(r->client_address, sio_session_client(c->sio)->address);
+	gate_set_client_text(r->client_socket, sio_session_sid(c->sio));
 	read_member(call, r, u);
 	return call;
 }
 
 /* ---- registration ---- */
 
-/* A final reply whose message was built here. */
-static void
-answer(struct call *call, const struct buf *message)
+static struct registrant
+registrant(const struct qewd_client *c)
 {
-	struct json_object body;
-	struct json_scan scan;
-	struct reply reply = { .is_final = true, .is_local = true, .text = message->data,
-		.body = &body };
-
-	json_scan_init(&scan, message->data, message->len, 8);
-	if (!json_scan_members(&scan, &reply.message, &envelope_names, &body, -1, NULL))
-		fatalx("own message does not scan");
-	metrics_inc(counters(call->client->front), METRIC_REGISTRATIONS);
-	request_finish(call->request, &reply);
-}
-
-static struct claims_new
-new_session(const struct qewd_client *c)
-{
-	return (struct claims_new){
-		.socket = sio_session_sid(c->sio),
-		.address = sio_session_client(c->sio)->address,
-		.lifetime_s = c->front->conf->jwt.lifetime_s,
-		.now_s = clock_wall_ms() / 1000,
-	};
-}
-
-/* Did a node of ours announce a link, and does it share a secret with us? */
-static bool
-is_announcement(struct qewd_client *c, const struct usher_member *u)
-{
-	static struct log_limit limit;
-	struct buf signed_text = { 0 };
-	bool is_good;
-
-	if (!u->is_link)
-		return false;
-	buf_add_str(&signed_text, USHER_PROOF_PREFIX);
-	buf_add_str(&signed_text, sio_session_sid(c->sio));
-	is_good = jwt_hmac_verify(token_cache_ring(c->front->tokens), signed_text.data,
-	    signed_text.len, u->proof, strlen(u->proof));
-	buf_free(&signed_text);
-	metrics_inc(counters(c->front), is_good ? METRIC_NODES_PROVEN : METRIC_NODES_UNPROVEN);
-	if (is_good)
-		log_info_for(label_of(c), "is node %s", u->node);
-	else if (log_allows(&limit))
-		log_warnx_for(label_of(c), "says it is node %s, but its proof does not verify: "
-		    "it does not share a secret with us", u->node);
-	return is_good;
+	return (struct registrant){ sio_session_sid(c->sio), sio_session_client(c->sio)->address };
 }
 
 static void
@@ -306,33 +234,23 @@ static void
 on_register(struct call *call)
 {
 	struct qewd_client *c = call->client;
-	struct request *r = call->request;
-	struct buf application = { 0 }, token = { 0 }, message = { 0 };
-	struct claims_new session = new_session(c);
+	struct gate *g = c->front->gate;
+	struct registrant who = registrant(c);
+	struct buf application = { 0 }, message = { 0 };
 	struct usher_member u;
 
-	json_string_get(r->text, r->env.top.member[ENV_APPLICATION].value, &application);
-	if (application.len == 0) {
-		request_fail(r, ERR_BAD_MESSAGE, "application must be a non-empty string");
-		return;
+	if (qewd_register(g, call->request, &who, &application, &message)) {
+		set_application(c, application.data, application.len);
+		if (qewd_register_is_node(g, call->request, who.socket, label_of(c), &u)) {
+			c->is_proven = true;
+			sio_session_trust(c->sio);
+			buf_add_str(&message, ",\"usher\":");
+			usher_member_encode_answer(&message, g->conf->node,
+			    g->conf->limits.message);
+		}
+		qewd_register_answer(g, call->request, &message);
 	}
-	session.application = application.data;
-	session.application_len = application.len;
-	set_application(c, application.data, application.len);
-	claims_register(token_cache_ring(c->front->tokens), &session, &token);
-	buf_printf(&message, "{\"token\":\"%s\"", buf_str(&token));
-	if (usher_member_decode(&u, r->text, r->env.top.member[ENV_USHER].value) &&
-	    is_announcement(c, &u)) {
-		c->is_proven = true;
-		sio_session_trust(c->sio);
-		buf_add_str(&message, ",\"usher\":");
-		usher_member_encode_answer(&message, c->front->conf->node,
-		    c->front->conf->limits.message);
-	}
-	buf_add_char(&message, '}');
-	answer(call, &message);
 	buf_free(&application);
-	buf_free(&token);
 	buf_free(&message);
 }
 
@@ -341,139 +259,15 @@ static void
 on_reregister(struct call *call)
 {
 	struct qewd_client *c = call->client;
-	struct claims_new session = new_session(c);
-	struct buf token = { 0 }, message = { 0 };
+	struct gate *g = c->front->gate;
+	struct registrant who = registrant(c);
+	const struct token *t = call->request->token;
+	struct buf message = { 0 };
 
-	set_application(c, call->request->token->application, call->request->token->application_len);
-	claims_reregister(token_cache_ring(c->front->tokens), call->request->token, &session,
-	    &token);
-	buf_printf(&message, "{\"ok\":true,\"token\":\"%s\"}", buf_str(&token));
-	answer(call, &message);
-	buf_free(&token);
+	set_application(c, t->application, t->application_len);
+	qewd_reregister(g, call->request, &who, &message);
+	qewd_register_answer(g, call->request, &message);
 	buf_free(&message);
-}
-
-/* ---- the steps of a message; each ends the request itself where it says false ---- */
-
-static bool
-is_type(const struct request *r, const char *type)
-{
-	return r->type_len == strlen(type) && memcmp(r->type, type, r->type_len) == 0;
-}
-
-static bool
-check_limits(struct call *call)
-{
-	struct qewd_client *c = call->client;
-
-	if (c->front->is_draining) {
-		request_fail(call->request, ERR_STOPPING, NULL);
-		return false;
-	}
-	if (is_limited(c) && c->n_calls > c->front->conf->limits.in_flight_per_session) {
-		request_fail(call->request, ERR_TOO_MANY,
-		    "too many requests in flight (limits.in_flight_per_session)");
-		return false;
-	}
-	return true;
-}
-
-static bool
-check_form(struct call *call)
-{
-	struct request *r = call->request;
-
-	if (envelope_check_request(&r->env) != 0) {
-		request_fail(r, ERR_BAD_MESSAGE, r->env.fault);
-		return false;
-	}
-	if (memchr(r->type, '\0', r->type_len) != NULL) {
-		request_fail(r, ERR_BAD_MESSAGE, "type holds a NUL character");
-		return false;
-	}
-	return true;
-}
-
-static void
-refuse_token(struct request *r, enum jwt_fault fault)
-{
-	char *text = xasprintf("Invalid JWT: %s", jwt_fault_text(fault));
-
-	request_fail(r, fault == JWT_EXPIRED ? ERR_TOKEN_EXPIRED : ERR_INVALID_TOKEN, text);
-	free(text);
-}
-
-static bool
-check_token(struct call *call)
-{
-	struct qewd_front *f = call->client->front;
-	struct request *r = call->request;
-	struct json_value v = r->env.top.member[ENV_TOKEN].value;
-	enum jwt_fault fault = JWT_NOT_STRING;
-	struct buf text = { 0 };
-
-	if (!json_is_truthy(r->text, v)) {
-		request_fail(r, ERR_NO_TOKEN, NULL);
-		return false;
-	}
-	if (json_string_get(r->text, v, &text))
-		fault = token_check(f->tokens, text.data, text.len, clock_wall_ms(), &r->token);
-	buf_free(&text);
-	if (fault == JWT_OK)
-		return true;
-	metrics_inc(counters(f), METRIC_TOKENS_REFUSED);
-	log_debug_for("token", label_of(call->client), "refused: %s", jwt_fault_text(fault));
-	refuse_token(r, fault);
-	return false;
-}
-
-/* What only nodes may send, and what only a route lets in. */
-static bool
-check_permitted(struct call *call)
-{
-	struct qewd_client *c = call->client;
-	struct request *r = call->request;
-
-	if (is_type(r, "ewd-fragment") && service_find_exact(c->front->services,
-	    r->token->application, r->token->application_len, r->type, r->type_len) == NULL) {
-		request_fail(r, ERR_NOT_ALLOWED, "ewd-fragment is not mapped by u_services");
-		return false;
-	}
-	if (is_type(r, "restRequest") && is_limited(c)) {
-		request_fail(r, ERR_NOT_ALLOWED, "restRequest is not taken from browsers");
-		return false;
-	}
-	return true;
-}
-
-/* A stock master says nothing about the client, but the token it forwards does. */
-static void
-read_client_of_token(struct call *call)
-{
-	struct request *r = call->request;
-	struct buf socket = { 0 }, address = { 0 };
-
-	if (!call->to_node || call->client->is_proven)
-		return;
-	claims_client(token_cache_ring(call->client->front->tokens), r->token, &socket, &address);
-	if (socket.len > 0 && buf_str(&socket)[0] != '\0') {
-		set_client_text(r->client_socket, buf_str(&socket));
-		set_client_text(r->client_address, buf_str(&address));
-	}
-	buf_free(&socket);
-	buf_free(&address);
-}
-
-/* An internal type is refused before a token is asked for: nobody gets anything from it. */
-static bool
-check_internal(struct call *call)
-{
-	struct request *r = call->request;
-
-	if (!request_has_internal_type(r))
-		return true;
-	request_fail(r, ERR_NOT_ALLOWED, "messages of this type are not taken from clients");
-	return false;
 }
 
 /* ---- cancellation ---- */
@@ -493,10 +287,11 @@ static void
 on_cancel(struct call *call)
 {
 	struct qewd_client *c = call->client;
+	struct gate_sender sender = sender_of(c, call);
 	struct request *asking = call->request, *r = NULL;
 	struct call *other;
 
-	if (!check_token(call))
+	if (!gate_check_token(c->front->gate, asking, &sender))
 		return;
 	LIST_FOREACH(other, &c->calls, link)
 		if (other != call && has_same_id(other->request, asking))
@@ -521,40 +316,26 @@ on_node_cancel(struct qewd_client *c, const struct usher_member *u)
 static void
 serve(struct call *call, const struct usher_member *u)
 {
-	struct qewd_front *f = call->client->front;
+	struct gate *g = call->client->front->gate;
+	struct request *r = call->request;
+	struct gate_sender sender = sender_of(call->client, call);
 
 	/* Above the limits as well, and while draining: it makes room. */
-	if (is_type(call->request, "usher-cancel")) {
-		if (check_form(call))
+	if (gate_is_type(r, "usher-cancel")) {
+		if (gate_check_form(r))
 			on_cancel(call);
 		return;
 	}
-	if (!check_limits(call) || !check_form(call))
+	if (!gate_check_limits(g, r, &sender, call->client->n_calls) || !gate_check_form(r))
 		return;
-	if (is_type(call->request, "ewd-register")) {
+	if (gate_is_type(r, "ewd-register")) {
 		on_register(call);
-		return;
-	}
-	if (is_type(call->request, "ewd-reregister")) {
-		if (check_token(call))
+	} else if (gate_is_type(r, "ewd-reregister")) {
+		if (gate_check_token(g, r, &sender))
 			on_reregister(call);
-		return;
+	} else {
+		gate_pass(g, r, &sender, u->has_deadline ? u->deadline_ms : UINT64_MAX);
 	}
-	if (!check_internal(call) || !check_token(call) || !check_permitted(call))
-		return;
-	read_client_of_token(call);
-	forward(f->services, call->request, f->conf->timeouts.request_ms,
-	    u->has_deadline ? u->deadline_ms : UINT64_MAX);
-}
-
-/* Is it a message at all?  What has no type gets no answer, as from stock. */
-static bool
-is_message(const struct envelope *env)
-{
-	struct json_value type = env->top.member[ENV_TYPE].value;
-
-	return env->arg.kind == JSON_OBJECT && type.kind == JSON_STRING &&
-	    type.end - type.start > 2;
 }
 
 static void
@@ -564,14 +345,14 @@ on_event(struct envelope *env, bool is_over_rate, const uint64_t *ack, void *arg
 	struct usher_member u = { 0 };
 	struct call *call;
 
-	if (is_over_rate && is_message(env)) {
+	if (is_over_rate && gate_is_message(env)) {
 		call = call_new(c, env, ack, &u);
 		request_fail(call->request, ERR_TOO_MANY, "too many messages or bytes a "
 		    "second (limits.messages_per_second, limits.bytes_per_second)");
 		return;
 	}
-	if (!is_message(env)) {
-		metrics_inc(counters(c->front), METRIC_EVENTS_IGNORED);
+	if (!gate_is_message(env)) {
+		metrics_inc(gate_metrics(c->front->gate), METRIC_EVENTS_IGNORED);
 		log_debug_for("sio", label_of(c), "event without a type ignored");
 		return;
 	}
@@ -587,47 +368,6 @@ on_event(struct envelope *env, bool is_over_rate, const uint64_t *ack, void *arg
 
 /* ---- replies ---- */
 
-/*
- * The token of a remote reply goes back under the name that the client's own token has, signed
- * with the secret that verified it; one that does not verify goes no further, and errors
- * carry none.
- */
-static struct token *
-translate_token(struct call *call, const struct reply *reply, struct qewd_reply_extra *x)
-{
-	struct qewd_front *f = call->client->front;
-	const struct token *own = call->request->token;
-	const struct json_member *m;
-	static struct log_limit limit;
-	struct token *t = NULL;
-	struct buf text = { 0 };
-
-	if (reply->body == NULL || own == NULL)
-		return NULL;
-	m = &reply->body->member[ENV_TOKEN];
-	if (m->seen == 0)
-		return NULL;
-	if (reply->is_error) {
-		x->set_token = true;
-		return NULL;
-	}
-	if (!json_string_get(reply->text, m->value, &text) ||
-	    token_check(f->tokens, text.data, text.len, clock_wall_ms(), &t) != JWT_OK) {
-		metrics_inc(counters(f), METRIC_REPLY_TOKENS_REMOVED);
-		if (log_allows(&limit))
-			log_warnx("request %s: the token in the reply of %s does not verify; removed",
-			    call->request->name, call->request->destination->name);
-		x->set_token = true;
-	} else if (t->application_len != own->application_len ||
-	    memcmp(t->application, own->application, own->application_len) != 0) {
-		x->set_token = true;
-		x->token = token_for_name(f->tokens, t, own->application, own->application_len,
-		    &x->token_len);
-	}
-	buf_free(&text);
-	return t;
-}
-
 static void
 write_reply(struct call *call, const struct reply *reply)
 {
@@ -641,7 +381,8 @@ write_reply(struct call *call, const struct reply *reply)
 		.token_len = reply->token_len,
 		.took_ms = clock_mono_ms() - call->request->begun_ms,
 	};
-	struct token *t = reply->is_local ? NULL : translate_token(call, reply, &x);
+	struct token *t = qewd_reply_translate(call->client->front->gate->tokens,
+	    gate_metrics(call->client->front->gate), call->request, reply, &x);
 	uint64_t ack = call->ack;
 	bool sends_ack = call->has_ack && reply->is_final;
 
@@ -684,7 +425,7 @@ send_push(struct qewd_client *c, const struct push *p)
 	}
 	buf_add_char(b, '}');
 	sio_session_end(c->sio, NULL);
-	metrics_inc(counters(c->front), METRIC_PUSHES);
+	metrics_inc(gate_metrics(c->front->gate), METRIC_PUSHES);
 }
 
 /* Nodes in front of us get all that is not for a socket here: they know their own clients. */

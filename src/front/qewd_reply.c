@@ -5,11 +5,60 @@
 #include "front/qewd_reply.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
 #include "codec/json_splice.h"
 #include "codec/usher_member.h"
 #include "request/request.h"
+#include "token/token_cache.h"
+
+/* Checks the token of a reply: NULL if it goes no further. */
+static struct token *
+check_token(struct token_cache *tokens, const struct reply *reply, struct json_value v)
+{
+	struct token *t = NULL;
+	struct buf text = { 0 };
+
+	if (json_string_get(reply->text, v, &text) &&
+	    token_check(tokens, text.data, text.len, clock_wall_ms(), &t) != JWT_OK)
+		t = NULL;
+	buf_free(&text);
+	return t;
+}
+
+struct token *
+qewd_reply_translate(struct token_cache *tokens, struct metrics *metrics, const struct request *r,
+    const struct reply *reply, struct qewd_reply_extra *x)
+{
+	static struct log_limit limit;
+	const struct token *own = r->token;
+	struct token *t = NULL;
+
+	if (reply->is_local || reply->body == NULL || own == NULL ||
+	    reply->body->member[ENV_TOKEN].seen == 0)
+		return NULL;
+	if (!reply->is_error)
+		t = check_token(tokens, reply, reply->body->member[ENV_TOKEN].value);
+	if (t == NULL) {
+		x->set_token = true;
+	} else if (t->application_len != own->application_len ||
+	    memcmp(t->application, own->application, own->application_len) != 0) {
+		x->set_token = true;
+		x->token = token_for_name(tokens, t, own->application, own->application_len,
+		    &x->token_len);
+	}
+	if (t == NULL && !reply->is_error) {
+		metrics_inc(metrics, METRIC_REPLY_TOKENS_REMOVED);
+		if (log_allows(&limit))
+			log_warnx("request %s: the token in the reply of %s does not verify; removed",
+			    r->name, r->destination->name);
+	}
+	return t;
+}
 
 /* The values that go in, as JSON texts; they live as long as the edits that point to them. */
 struct parts {

@@ -14,8 +14,11 @@
 #include <stdint.h>
 
 struct buf;
+struct metrics;
 struct reply;
 struct request;
+struct token;
+struct token_cache;
 
 /* What the client's side adds; texts are borrowed. */
 struct qewd_reply_extra {
@@ -27,6 +30,15 @@ struct qewd_reply_extra {
 	size_t token_len;
 	uint64_t took_ms;
 };
+
+/*
+ * The token of a remote reply goes back under the name that the client's own token has,
+ * signed with the secret that verified it; one that does not verify goes no further,
+ * and errors carry none.  Sets what is to be done in the extra; its token is borrowed from what
+ * this gives: a reference, or NULL.
+ */
+struct token	*qewd_reply_translate(struct token_cache *, struct metrics *,
+		    const struct request *, const struct reply *, struct qewd_reply_extra *);
 
 void	qewd_reply_write(struct buf *, const struct request *, const struct reply *,
 	    const struct qewd_reply_extra *);

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The checks of a message, in the order of gate.h; each ends the request where it says false.
+ */
+#include "front/gate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/xmalloc.h"
+#include "codec/envelope.h"
+#include "conf/conf.h"
+#include "net/loop.h"
+#include "request/forward.h"
+#include "request/request.h"
+#include "request/service.h"
+#include "token/claims.h"
+#include "token/token_cache.h"
+
+struct metrics *
+gate_metrics(const struct gate *g)
+{
+	return loop_metrics(g->requests->loop);
+}
+
+bool
+gate_is_message(const struct envelope *env)
+{
+	struct json_value type = env->top.member[ENV_TYPE].value;
+
+	return env->arg.kind == JSON_OBJECT && type.kind == JSON_STRING &&
+	    type.end - type.start > 2;
+}
+
+bool
+gate_is_type(const struct request *r, const char *type)
+{
+	return r->type_len == strlen(type) && memcmp(r->type, type, r->type_len) == 0;
+}
+
+void
+gate_set_client_text(char *to, const char *from)
+{
+	size_t len = strlen(from);
+
+	if (len >= CLIENT_MAX)
+		len = CLIENT_MAX - 1;
+	memcpy(to, from, len);
+	to[len] = '\0';
+}
+
+bool
+gate_check_limits(const struct gate *g, struct request *r, const struct gate_sender *sender,
+    uint64_t n_open)
+{
+	if (g->is_draining) {
+		request_fail(r, ERR_STOPPING, NULL);
+		return false;
+	}
+	if (sender->is_limited && n_open > g->conf->limits.in_flight_per_session) {
+		request_fail(r, ERR_TOO_MANY,
+		    "too many requests in flight (limits.in_flight_per_session)");
+		return false;
+	}
+	return true;
+}
+
+bool
+gate_check_form(struct request *r)
+{
+	if (envelope_check_request(&r->env) != 0) {
+		request_fail(r, ERR_BAD_MESSAGE, r->env.fault);
+		return false;
+	}
+	if (memchr(r->type, '\0', r->type_len) != NULL) {
+		request_fail(r, ERR_BAD_MESSAGE, "type holds a NUL character");
+		return false;
+	}
+	return true;
+}
+
+static void
+refuse_token(struct request *r, enum jwt_fault fault)
+{
+	char *text = xasprintf("Invalid JWT: %s", jwt_fault_text(fault));
+
+	request_fail(r, fault == JWT_EXPIRED ? ERR_TOKEN_EXPIRED : ERR_INVALID_TOKEN, text);
+	free(text);
+}
+
+bool
+gate_check_token(const struct gate *g, struct request *r, const struct gate_sender *sender)
+{
+	struct json_value v = r->env.top.member[ENV_TOKEN].value;
+	enum jwt_fault fault = JWT_NOT_STRING;
+	struct buf text = { 0 };
+
+	if (!json_is_truthy(r->text, v)) {
+		request_fail(r, ERR_NO_TOKEN, NULL);
+		return false;
+	}
+	if (json_string_get(r->text, v, &text))
+		fault = token_check(g->tokens, text.data, text.len, clock_wall_ms(), &r->token);
+	buf_free(&text);
+	if (fault == JWT_OK)
+		return true;
+	metrics_inc(gate_metrics(g), METRIC_TOKENS_REFUSED);
+	log_debug_for("token", sender->label, "refused: %s", jwt_fault_text(fault));
+	refuse_token(r, fault);
+	return false;
+}
+
+/* An internal type is refused before a token is asked for: nobody gets anything from it. */
+static bool
+check_internal(struct request *r)
+{
+	if (!request_has_internal_type(r))
+		return true;
+	request_fail(r, ERR_NOT_ALLOWED, "messages of this type are not taken from clients");
+	return false;
+}
+
+/* What only nodes may send, and what only a route lets in. */
+static bool
+check_permitted(const struct gate *g, struct request *r, const struct gate_sender *sender)
+{
+	if (gate_is_type(r, "ewd-fragment") && service_find_exact(g->services,
+	    r->token->application, r->token->application_len, r->type, r->type_len) == NULL) {
+		request_fail(r, ERR_NOT_ALLOWED, "ewd-fragment is not mapped by u_services");
+		return false;
+	}
+	if (gate_is_type(r, "restRequest") && sender->is_limited) {
+		request_fail(r, ERR_NOT_ALLOWED, "restRequest is not taken from browsers");
+		return false;
+	}
+	return true;
+}
+
+/* A stock master says nothing about the client, but the token it forwards does. */
+static void
+read_client_of_token(const struct gate *g, struct request *r)
+{
+	struct buf socket = { 0 }, address = { 0 };
+
+	claims_client(token_cache_ring(g->tokens), r->token, &socket, &address);
+	if (socket.len > 0 && buf_str(&socket)[0] != '\0') {
+		gate_set_client_text(r->client_socket, buf_str(&socket));
+		gate_set_client_text(r->client_address, buf_str(&address));
+	}
+	buf_free(&socket);
+	buf_free(&address);
+}
+
+void
+gate_pass(const struct gate *g, struct request *r, const struct gate_sender *sender,
+    uint64_t left_ms)
+{
+	if (!check_internal(r) || !gate_check_token(g, r, sender) ||
+	    !check_permitted(g, r, sender))
+		return;
+	if (sender->is_relay)
+		read_client_of_token(g, r);
+	forward(g->services, r, g->conf->timeouts.request_ms, left_ms);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What every client's message passes, whatever door it came through: is it a message,
+ * of the right form, with a valid token, of a type that this sender may use?
+ *
+ * A check that says false has ended the request, with an error reply.
+ */
+#ifndef FRONT_GATE_H
+#define FRONT_GATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+
+struct conf;
+struct envelope;
+struct metrics;
+struct request;
+struct requests;
+struct service_table;
+struct token_cache;
+
+/* What all doors share; borrows what it points to. */
+struct gate {
+	const struct conf *conf;
+	struct requests *requests;
+	struct token_cache *tokens;
+	struct service_table *services;
+	bool is_draining;		/* new messages are answered "stopping" */
+};
+
+/* Who sent a message, as far as the door knows. */
+struct gate_sender {
+	const char *label;		/* for the log */
+	bool is_limited;		/* a browser: limits hold, and not all types are for it */
+	bool is_relay;			/* a stock node: the token tells whom it asks for */
+};
+
+struct metrics	*gate_metrics(const struct gate *);
+
+/* Is it a message at all?  What has no type gets no answer, as from stock. */
+bool	gate_is_message(const struct envelope *);
+
+bool	gate_is_type(const struct request *, const char *type);
+
+/* Copies a text of a client into a field of CLIENT_MAX bytes, cut if it is too long. */
+void	gate_set_client_text(char *to, const char *from);
+
+/* n_open: requests of this sender, this one included. */
+MUST_USE bool	gate_check_limits(const struct gate *, struct request *,
+		    const struct gate_sender *, uint64_t n_open);
+MUST_USE bool	gate_check_form(struct request *);
+/* Sets r->token. */
+MUST_USE bool	gate_check_token(const struct gate *, struct request *,
+		    const struct gate_sender *);
+
+/*
+ * The rest of the way: type, token, destination.  left_ms: what remains of an asking
+ * node's deadline; UINT64_MAX: it said nothing.  May end the request before returning.
+ */
+void	gate_pass(const struct gate *, struct request *, const struct gate_sender *,
+	    uint64_t left_ms);
+
+#endif
