@@ -4,7 +4,6 @@
  */
 #include "codec/eio_packet.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "codec/json_scan.h"
@@ -40,7 +39,8 @@ eio_open_encode(struct buf *b, int revision, const struct eio_open *open, size_t
 {
 	buf_add_str(b, "0{\"sid\":");
 	buf_add_json_string(b, open->sid, strlen(open->sid));
-	buf_add_str(b, ",\"upgrades\":[],\"pingInterval\":");
+	buf_add_str(b, open->can_upgrade ? ",\"upgrades\":[\"websocket\"]" : ",\"upgrades\":[]");
+	buf_add_str(b, ",\"pingInterval\":");
 	buf_add_u64(b, open->ping_interval_ms);
 	buf_add_str(b, ",\"pingTimeout\":");
 	buf_add_u64(b, open->ping_timeout_ms);

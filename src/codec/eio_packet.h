@@ -5,6 +5,7 @@
 #ifndef CODEC_EIO_PACKET_H
 #define CODEC_EIO_PACKET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,13 +36,14 @@ struct eio_open {
 	char sid[EIO_SID_MAX + 1];
 	uint64_t ping_interval_ms;
 	uint64_t ping_timeout_ms;
+	bool can_upgrade;	/* encoding: a WebSocket may take over */
 };
 
 /* One text message.  ERR_BAD_PACKET: empty, or the first byte is no type. */
 MUST_USE enum err	eio_packet_decode(struct eio_packet *, const char *data, size_t len);
 
 /*
- * Append the open packet, type digit included: exactly sid, upgrades (empty),
+ * Append the open packet, type digit included: exactly sid, upgrades,
  * pingInterval, pingTimeout and, in revision 4, maxPayload.
  */
 void	eio_open_encode(struct buf *, int revision, const struct eio_open *, size_t max_payload);

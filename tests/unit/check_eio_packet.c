@@ -47,7 +47,8 @@ END_TEST
 
 START_TEST(the_open_packet_has_the_keys_of_its_revision)
 {
-	static const struct eio_open open = { "lv_VI97HAXpY6yYWAAAC", 25000, 20000 };
+	static const struct eio_open open = { "lv_VI97HAXpY6yYWAAAC", 25000, 20000, false };
+	static const struct eio_open polling = { "lv_VI97HAXpY6yYWAAAC", 700, 500, true };
 	struct buf b = { 0 };
 
 	eio_open_encode(&b, 3, &open, 1000000);
@@ -57,6 +58,10 @@ START_TEST(the_open_packet_has_the_keys_of_its_revision)
 	eio_open_encode(&b, 4, &open, 1000000);
 	ck_assert_str_eq(buf_str(&b), "0{\"sid\":\"lv_VI97HAXpY6yYWAAAC\",\"upgrades\":[],"
 	    "\"pingInterval\":25000,\"pingTimeout\":20000,\"maxPayload\":1000000}");
+	b.len = 0;
+	eio_open_encode(&b, 3, &polling, 1000000);
+	ck_assert_str_eq(buf_str(&b), "0{\"sid\":\"lv_VI97HAXpY6yYWAAAC\","
+	    "\"upgrades\":[\"websocket\"],\"pingInterval\":700,\"pingTimeout\":500}");
 	buf_free(&b);
 }
 END_TEST
