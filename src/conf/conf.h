@@ -150,6 +150,8 @@ struct conf_socketio {
 	uint64_t ping_interval_ms;
 	uint64_t ping_timeout_ms;
 	uint64_t connect_timeout_ms;
+	uint64_t upgrade_timeout_ms;
+	char *cookie;			/* its name; NULL: none is set */
 };
 
 struct conf_limits {		/* CONF_NO_LIMIT where "off" is allowed and given */

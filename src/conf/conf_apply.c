@@ -572,6 +572,7 @@ conf_free(struct conf *conf)
 	}
 	free(conf->statics);
 	free(conf->socketio.path);
+	free(conf->socketio.cookie);
 	free(conf->node);
 	free(conf->path);
 	free(conf);

@@ -182,7 +182,8 @@ fill_option(const struct conf_option *option, const struct conf_node *node, char
 {
 	switch (option->type) {
 	case CONF_T_TEXT:
-		*(char **)(void *)field = xstrdup(node->text);
+		if ((option->flags & CONF_F_OFF) == 0 || strcmp(node->text, "off") != 0)
+			*(char **)(void *)field = xstrdup(node->text);
 		break;
 	case CONF_T_PATH:
 		*(char **)(void *)field = conf_file_absolute(node->source, node->text);

@@ -31,7 +31,7 @@ enum conf_type {
 
 /* Flags of an option. */
 #define CONF_F_REQUIRED		0x1	/* wherever what it belongs to is given */
-#define CONF_F_OFF		0x2	/* may be "off": CONF_NO_LIMIT */
+#define CONF_F_OFF		0x2	/* may be "off": CONF_NO_LIMIT, or NULL for a text */
 #define CONF_F_ONE		0x4	/* of a list: a single text stands for a list of one */
 
 /* A word that may be chosen, and what it becomes.  The last one has no word. */

@@ -486,6 +486,17 @@ conf_check_method(const char *text)
 	return "must be GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS";
 }
 
+/* A token of RFC 6265: it is written into a header as it is. */
+const char *
+conf_check_cookie(const char *text)
+{
+	for (const char *p = text; *p != '\0'; p++)
+		if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f ||
+		    strchr("()<>@,;:\\\"/[]?={}", *p) != NULL)
+			return "must be a name of letters, digits and -._~, or off";
+	return *text != '\0' ? NULL : "must be a name of letters, digits and -._~, or off";
+}
+
 const char *
 conf_check_variable(const char *text)
 {

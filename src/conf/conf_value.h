@@ -51,6 +51,7 @@ const char	*conf_check_algorithm(const char *);
 const char	*conf_check_path(const char *);		/* that clients ask for: "/a/b" */
 const char	*conf_check_template(const char *);	/* of such paths: "/a/:name" */
 const char	*conf_check_method(const char *);	/* of HTTP requests: "GET" */
+const char	*conf_check_cookie(const char *);	/* a name of one */
 const char	*conf_check_variable(const char *);	/* a name to pass on to workers */
 
 #endif

@@ -111,6 +111,8 @@ START_TEST(the_least_configuration_has_all_defaults)
 	ck_assert_uint_eq(conf->socketio.ping_interval_ms, 25000);
 	ck_assert_uint_eq(conf->socketio.ping_timeout_ms, 20000);
 	ck_assert_uint_eq(conf->socketio.connect_timeout_ms, 45000);
+	ck_assert_uint_eq(conf->socketio.upgrade_timeout_ms, 10000);
+	ck_assert_str_eq(conf->socketio.cookie, "io");
 	ck_assert_uint_eq(conf->limits.sessions, 65536);
 	ck_assert_uint_eq(conf->limits.sessions_per_address, 1024);
 	ck_assert_uint_eq(conf->limits.in_flight_per_session, 64);
@@ -160,7 +162,7 @@ START_TEST(what_is_written_replaces_the_defaults)
 	    "  - { address: \"127.0.0.1:0\" }\n"
 	    "  - { address: \"127.0.0.1:0\" }\n"
 	    "jwt: { secret: abc, allow_short_secret: true, algorithms: [HS256], lifetime: 2h }\n"
-	    "socketio: { path: /io, ping_interval: 100ms }\n"
+	    "socketio: { path: /io, ping_interval: 100ms, cookie: off }\n"
 	    "limits: { sessions: off, message: 2MiB, reply: 5000000, bytes_per_second: \"3KB\" }\n"
 	    "timeouts: { request: 5m }\n"
 	    "log: { level: debug, slow: off, format: text }\n");
@@ -179,6 +181,7 @@ START_TEST(what_is_written_replaces_the_defaults)
 	ck_assert_uint_eq(conf->jwt.lifetime_s, 7200);
 	ck_assert_str_eq(conf->socketio.path, "/io/");
 	ck_assert_uint_eq(conf->socketio.ping_interval_ms, 100);
+	ck_assert_ptr_null(conf->socketio.cookie);
 	ck_assert_uint_eq(conf->limits.sessions, CONF_NO_LIMIT);
 	ck_assert_uint_eq(conf->limits.message, 2 * 1024 * 1024);
 	ck_assert_uint_eq(conf->limits.reply, 5000000);
@@ -677,9 +680,11 @@ static const struct {
 
 	{ HEAD "socketio: { path: io }\n", "u.yaml:3: socketio.path: must begin with \"/\"" },
 	{ HEAD "socketio: { path: \"/a?b\" }\n", "u.yaml:3: socketio.path: must be printable" },
-	{ HEAD "socketio: { upgrade_timeout: 10s }\n",
-	    "u.yaml:3: socketio.upgrade_timeout: not supported yet" },
-	{ HEAD "socketio: { cookie: io }\n", "u.yaml:3: socketio.cookie: not supported yet" },
+	{ HEAD "socketio: { upgrade_timeout: 9ms }\n",
+	    "u.yaml:3: socketio.upgrade_timeout: must be a duration" },
+	{ HEAD "socketio: { cookie: \"a b\" }\n", "u.yaml:3: socketio.cookie: must be a name" },
+	{ HEAD "socketio: { cookie: \"a;b\" }\n", "u.yaml:3: socketio.cookie: must be a name" },
+	{ HEAD "socketio: { cookie: false }\n", "u.yaml:3: socketio.cookie: must be text" },
 
 	{ HEAD "limits: { message: 1GB }\n",
 	    "u.yaml:3: limits.message: must be a size in bytes, KB, MB, KiB or MiB "
@@ -701,10 +706,58 @@ static const struct {
 	{ HEAD "timeouts: { request: 1 s }\n", "u.yaml:3: timeouts.request: must be a duration" },
 	{ HEAD "timeouts: { request: 1d }\n", "u.yaml:3: timeouts.request: must be a duration" },
 	{ HEAD "timeouts: { request: {} }\n", "u.yaml:3: timeouts.request: must be a duration" },
+	{ HEAD "timeouts: { resume: 0s }\n", "u.yaml:3: timeouts.resume: " },
+	{ HEAD "http: { errors: stock }\n", "u.yaml:3: http.errors: must be usher or qewd" },
+	{ HEAD "http: { ajax: 1 }\n", "u.yaml:3: http.ajax: must be true or false" },
+	{ HEAD "clients: { events: { shop: 7 } }\n", "u.yaml:3: clients.events.shop: must be text" },
+	{ HEAD "clients: { events: { shop: [] } }\n",
+	    "u.yaml:3: clients.events.shop: must have 1 to 1024 entries" },
+	{ HEAD "clients: { events: { shop: \"a*b\" } }\n", "u.yaml:3: clients.events.shop: may have" },
+	{ HEAD "clients: { events: { a/b: \"*\" } }\n",
+	    "u.yaml:3: clients.events.a/b: the name must not hold \"/\"" },
+	{ HEAD "permit_application_switch: { a: { b: yes } }\n",
+	    "u.yaml:3: permit_application_switch.a.b: must be true or false" },
+	{ HEAD "permit_application_switch: { a: { b: true } }\n",
+	    "u.yaml:3: permit_application_switch.a: there is no local application" },
+	{ HEAD "applications: { a: { command: [x], services: [b] } }\n",
+	    "u.yaml:3: applications.a.services: there is no local application \"b\"" },
+	{ HEAD "applications: { a: { command: [x], fragments: nowhere } }\n",
+	    "u.yaml:3: applications.a.fragments: there is no directory " },
+	{ HEAD "applications: { a: { command: [x], rest: /r }, b: { command: [x], rest: /r } }\n",
+	    "u.yaml:3: applications.b.rest: a has /r already" },
+	{ HEAD "destinations: { d: { destinations: [a, b] } }\n",
+	    "u.yaml:3: destinations.d.destinations: there is no destination or application \"a\"" },
+	{ HEAD "destinations: { d: { destinations: [a, a] }, a: { application: x, urls: [\"ws://h\"] } }\n",
+	    "u.yaml:3: destinations.d.destinations: a is given twice" },
+	{ HEAD "destinations: { d: { destinations: [e] }, e: { destinations: [d] } }\n",
+	    "u.yaml:3: destinations.d: the group is a member of itself" },
+	{ HEAD "destinations: { d: { application: x, destinations: [d] } }\n",
+	    "u.yaml:3: destinations.d: a group has destinations, and no application" },
+	{ HEAD "u_services: { destinations: { a: { destinations: [b] } } }\n",
+	    "u.yaml:3: destinations.a.destinations: there is no destination" },
+	{ HEAD "destinations: { g: { destinations: [d] }, d: { application: x, urls: [\"ws://h\"] } }\n"
+	    "u_services: [{ application: a, types: { t: { destination: g } } }]\n",
+	    "u.yaml:4: u_services[].types.t: \"g\" is a group" },
+	{ HEAD "u_services: [{ path: /x, method: GET, destination: a }]\n",
+	    "u.yaml:3: u_services[].destination: there is no destination or application \"a\"" },
+	{ HEAD "u_services: { routes: [{ path: /x }] }\n",
+	    "u.yaml:3: u_services[]: must have a destination, or \":destination\"" },
+	{ HEAD "u_services: [{ path: x, destination: a }]\n",
+	    "u.yaml:3: u_services[].path: must begin with" },
+	{ HEAD "u_services: [{ path: \"/x(/:y\", destination: a }]\n",
+	    "u.yaml:3: u_services[].path: must have a \")\" for each" },
+	{ HEAD "u_services: [{ path: \"/x/:\", destination: a }]\n",
+	    "u.yaml:3: u_services[].path: must have a name behind each" },
+	{ HEAD "u_services: [{ path: /x, method: get, destination: a }]\n",
+	    "u.yaml:3: u_services[].method: must be GET, HEAD" },
+	{ HEAD "u_services: [{ path: /:destination, application: a }]\n",
+	    "u.yaml:3: u_services[]: must have either a path, or an application with types" },
+	{ HEAD "u_services: [{ application: a, types: {}, timeout: 1s }]\n",
+	    "u.yaml:3: u_services[].timeout: goes with path" },
+	{ HEAD "u_services: [{ application: a, types: { t: { url: \"ws://h\", on_leave: stay } } }]\n",
+	    "u.yaml:3: u_services[].types.t.on_leave: must be keep or cancel" },
 	{ HEAD "timeouts: { http_body: 1s }\n", "u.yaml:3: timeouts.http_body: not supported yet" },
-	{ HEAD "timeouts: { resume: 1s }\n", "u.yaml:3: timeouts.resume: not supported yet" },
 	{ HEAD "admin: {}\n", "u.yaml:3: admin: not supported yet" },
-	{ HEAD "http: {}\n", "u.yaml:3: http: not supported yet" },
 	{ HEAD "log: { format: json }\n",
 	    "u.yaml:3: log.format: not supported yet: \"json\"; must be text" },
 	{ HEAD "log: { format: xml }\n", "u.yaml:3: log.format: must be text" },
@@ -743,12 +796,6 @@ static const struct {
 	    "u.yaml:3: u_services[]: must have \"application\"" },
 	{ HEAD "u_services: [{ application: a }]\n",
 	    "u.yaml:3: u_services[]: must have \"types\"" },
-	{ HEAD "u_services: [{ path: /x, method: GET, destination: a }]\n",
-	    "u.yaml:3: u_services[].path: not supported yet (REST routes)" },
-	{ HEAD "u_services: { routes: [{ path: /x, destination: a }] }\n",
-	    "u.yaml:3: u_services.routes[].path: not supported yet (REST routes)" },
-	{ HEAD "u_services: { destinations: { a: { destinations: [b] } } }\n",
-	    "u.yaml:3: u_services.destinations.a.destinations: not supported yet" },
 	{ HEAD "u_services: { destinations: { a: { application: b } } }\n",
 	    "u.yaml:3: u_services.destinations.a: must have a host" },
 	{ HEAD "u_services: { destinations: { a: { host: \"ws://h\" } } }\n",
@@ -1020,26 +1067,28 @@ read_source(const char *name)
 	return text;
 }
 
-/* The value at the name of an option: the first entry of lists and of maps with free names. */
+/* The value at the name of an option, in the first entry of a list or map that has it. */
 static const struct conf_node *
 example_of(const struct conf_node *node, const char *name)
 {
-	while (node != NULL && *name != '\0') {
-		size_t len = strcspn(name, ".[");
-		char *part = xstrndup(name, len);
+	size_t len = strcspn(name, ".[");
+	bool is_each = *name == '*' || strncmp(name, "[]", 2) == 0;
+	const struct conf_node *found = NULL;
+	char *part;
 
-		if (strcmp(part, "*") == 0)
-			node = node->kind == CONF_MAP && node->n > 0 ? node->item[0] : NULL;
-		else
-			node = conf_node_get(node, part);
-		free(part);
-		name += len;
-		if (node != NULL && strncmp(name, "[]", 2) == 0)
-			node = node->kind == CONF_LIST && node->n > 0 ? node->item[0] : NULL;
-		name += strncmp(name, "[]", 2) == 0 ? 2 : 0;
-		name += *name == '.';
+	if (node == NULL || *name == '\0')
+		return node;
+	if (*name == '.')
+		return example_of(node, name + 1);
+	if (is_each) {
+		for (size_t i = 0; node->kind != CONF_SCALAR && i < node->n && found == NULL; i++)
+			found = example_of(node->item[i], name + (*name == '*' ? 1 : 2));
+		return found;
 	}
-	return node;
+	part = xstrndup(name, len);
+	found = example_of(conf_node_get(node, part), name + len);
+	free(part);
+	return found;
 }
 
 /* A line such as "#   - key: ..." stands in the text. */
@@ -1074,6 +1123,61 @@ text_of(const struct conf_node *node)
 	buf_add_char(&out, node->kind == CONF_LIST ? ']' : '}');
 	return buf_take(&out);
 }
+
+START_TEST(what_serves_http_and_events_is_read)
+{
+	struct conf *conf = load_good(HEAD
+	    "destinations:\n"
+	    "  a: { application: x, urls: [\"ws://h\"] }\n"
+	    "  g: { destinations: [a, app], timeout: 2s }\n"
+	    "applications:\n"
+	    "  app: { command: [x], rest: /local, services: [other], fragments: / }\n"
+	    "  other: { command: [x] }\n"
+	    "u_services:\n"
+	    "  - { path: \"/u/:id(/*rest)\", method: GET, destination: g, timeout: 3s }\n"
+	    "  - { path: /any/:destination, bypassJWTCheck: true, on_leave: cancel }\n"
+	    "  - { application: w, types: { t: { destination: a, on_leave: cancel }, u: { destination: app } } }\n"
+	    "permit_application_switch: { app: { x: true, y: false } }\n"
+	    "clients: { events: { shop: \"*\", blog: [read, \"list.*\"] } }\n"
+	    "http: { ajax: false, errors: qewd }\n"
+	    "timeouts: { resume: off }\n");
+	const struct conf_destination *g = conf->rest_routes[0].target.destination;
+
+	ck_assert_uint_eq(conf->n_rest_routes, 2);
+	ck_assert_str_eq(conf->rest_routes[0].path, "/u/:id(/*rest)");
+	ck_assert_str_eq(conf->rest_routes[0].method, "GET");
+	ck_assert_uint_eq(conf->rest_routes[0].timeout_ms, 3000);
+	ck_assert(!conf->rest_routes[0].bypass_jwt_check);
+	ck_assert_str_eq(g->name, "g");
+	ck_assert_uint_eq(g->n_members, 2);
+	ck_assert_uint_eq(g->timeout_ms, 2000);
+	ck_assert_str_eq(g->members[0].destination->name, "a");
+	ck_assert_ptr_eq(g->members[1].application, &conf->applications[0]);
+	ck_assert_ptr_null(conf->rest_routes[1].method);
+	ck_assert_ptr_null(conf->rest_routes[1].target.destination);
+	ck_assert_ptr_null(conf->rest_routes[1].target.application);
+	ck_assert(conf->rest_routes[1].bypass_jwt_check);
+	ck_assert_uint_eq(conf->rest_routes[1].cancel_on_leave, 1);
+	ck_assert_uint_eq(conf->services[0].routes[0].cancel_on_leave, 1);
+	ck_assert_uint_eq(conf->services[0].routes[1].cancel_on_leave, 0);
+	ck_assert_str_eq(conf->applications[0].rest, "/local");
+	ck_assert_str_eq(conf->applications[0].services[0], "other");
+	ck_assert_ptr_null(conf->applications[0].services[1]);
+	ck_assert_str_eq(conf->applications[0].fragments, "/");
+	ck_assert_uint_eq(conf->n_switches, 1);
+	ck_assert_str_eq(conf->switches[0].from, "app");
+	ck_assert_str_eq(conf->switches[0].to, "x");
+	ck_assert_uint_eq(conf->n_events, 2);
+	ck_assert_str_eq(conf->events[0].types[0], "*");
+	ck_assert_str_eq(conf->events[1].application, "blog");
+	ck_assert_str_eq(conf->events[1].types[1], "list.*");
+	ck_assert_ptr_null(conf->events[1].types[2]);
+	ck_assert(!conf->http_ajax);
+	ck_assert_uint_eq(conf->http_errors_qewd, 1);
+	ck_assert_uint_eq(conf->timeouts.resume_ms, 0);
+	conf_unref(conf);
+}
+END_TEST
 
 START_TEST(full_yaml_has_every_option_at_its_default)
 {
@@ -1280,6 +1384,7 @@ make_suite(void)
 	tcase_add_test(refused, no_fault_shows_a_secret);
 	tcase_add_test(refused, twenty_faults_are_enough);
 	tcase_add_test(examples, the_examples_load);
+	tcase_add_test(agree, what_serves_http_and_events_is_read);
 	tcase_add_test(agree, full_yaml_has_every_option_at_its_default);
 	tcase_add_test(agree, defaults_are_printed_one_line_an_option);
 	tcase_add_test(agree, the_manual_has_a_paragraph_for_each_option);
