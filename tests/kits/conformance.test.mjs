@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 /*
- * Every kit keeps every rule of usher-handler(7), their login examples cannot be told
- * apart, and usher-handler-test finds those who break a rule.
+ * Every kit and QEWD's own worker keep the rules of usher-handler(7), and usher-handler-test
+ * finds those who break one.
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
@@ -9,17 +9,19 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { handlers, here } from './worker.mjs';
+import { build } from './built.mjs';
+import { inMemoryStore, qewdFolder } from './clients.mjs';
+import { handlers, here, pythonProgram as python } from './worker.mjs';
 
 const root = path.join(here, '..', '..');
 const tester = path.join(root, 'contrib', 'usher-handler-test');
-const python = process.env.PYTHON || 'python3';
 const built = fs.mkdtempSync(path.join(os.tmpdir(), 'usher-kits-'));
 const at = (...names) => path.join(handlers, ...names);
 const usherWorker = at('node', 'usher-worker.js');
 
 const LOGIN = { type: 'login', params: { username: 'rob', password: 'secret' } };
 const STEPS = { type: 'steps', params: { gap: 5, tag: 't' } };
+const WHOAMI = '{"type":"whoami"}';
 const LONG = { type: 'count', params: { to: 100 } };
 
 /* fixture: a program with types "crash" and "print". */
@@ -50,13 +52,16 @@ const kits = [
   }
 ];
 
-before(() => {
-  const c = at('c');
-  execFileSync('make', ['-s', '-C', c, `OUT=${built}`, 'CFLAGS=-O1 -g -Wall -Wextra -Werror']);
-  execFileSync(process.env.CC || 'cc', ['-std=gnu11', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-Werror',
-    `-I${c}`, '-o', path.join(built, 'fixture'), path.join(here, 'fixture.c'),
-    path.join(built, 'libusher_handler.a')]);
-});
+/* QEWD's own worker takes any QEWD module, and hears of no cancels. */
+const qewdWith = (module) => {
+  const settings = { moduleMap: { 'test-app': module }, onWorkerStartedPath: inMemoryStore };
+  return ['-d', qewdFolder, '--qewd', JSON.stringify(settings), '--', process.execPath,
+    at('node', 'usher-qewd-worker.js')];
+};
+const isInstalled = fs.existsSync(path.join(qewdFolder, 'node_modules', 'qewd'));
+const noQewd = isInstalled ? false : 'npm ci in tests/e2e first';
+
+before(() => build(built, ['fixture.c']));
 
 after(() => fs.rmSync(built, { recursive: true }));
 
@@ -92,76 +97,56 @@ async function mustConform(args) {
   const wrong = stdout.split('\n').filter((line) => line.startsWith('not ok'));
 
   assert.deepEqual(wrong, [], stderr);
-  assert.match(stdout, /\n[1-9]\d* passed, 0 failed\n$/);
+  assert.match(stdout, /^[1-9]\d* passed, 0 failed$/m);
   assert.equal(status, 0, stderr);
   return stdout;
 }
 
-for (const kit of kits) {
-  describe(`conformance, ${kit.name}`, () => {
-    test('the login example keeps every rule', async () => {
-      const shown = await mustConform(['--by-hand', '--echo', 'echo', '-m', JSON.stringify(LOGIN),
-        '-m', JSON.stringify(STEPS), '-m', '{"type":"whoami"}', '--', ...kit.login]);
+const loginMessages = ['-m', JSON.stringify(LOGIN), '-m', JSON.stringify(STEPS), '-m', WHOAMI];
 
-      assert.match(shown, /^ok +a line of 5 MB comes back$/m);
-      assert.match(shown, /^ok +by hand/m);
-    });
+async function loginMustConform(command) {
+  const shown = await mustConform(['--by-hand', '--echo', 'echo', ...loginMessages, ...command]);
 
-    test('the cancel example keeps every rule', async () => {
+  assert.match(shown, /^ok +a line of 5 MB comes back$/m);
+  assert.match(shown, /^ok +by hand/m);
+}
+
+/* The rules that only such a program can break. */
+async function fixtureMustConform(command) {
+  const rules = ['an exception', 'after an exception', 'what a handler prints'];
+  const shown = await mustConform([...rules.flatMap((rule) => ['--only', rule]),
+    '--throws', 'crash', '--prints', 'print', ...command]);
+
+  assert.match(shown, /^ok +an exception is a fail/m);
+  assert.match(shown, /^ok +what a handler prints does not disturb$/m);
+}
+
+describe('conformance', { concurrency: 4 }, () => {
+  for (const kit of kits) {
+    test(`the login example of ${kit.name} keeps every rule`, () =>
+      loginMustConform(['--', ...kit.login]));
+
+    test(`the cancel example of ${kit.name} keeps every rule`, async () => {
       const shown = await mustConform(['-m', '{"type":"count","params":{"to":2}}',
         '--long', JSON.stringify(LONG), '--', ...kit.cancel]);
 
       assert.match(shown, /^ok +a long request that is cancelled ends/m);
     });
 
-    test('exceptions and prints keep every rule', async () => {
-      const shown = await mustConform(['--throws', 'crash', '--prints', 'print', ...kit.fixture]);
+    test(`exceptions and prints of ${kit.name} keep every rule`, () =>
+      fixtureMustConform(kit.fixture));
+  }
 
-      assert.match(shown, /^ok +an exception is a fail/m);
-      assert.match(shown, /^ok +what a handler prints does not disturb$/m);
-    });
-  });
-}
+  test('the login example under QEWD\'s own worker keeps every rule', { skip: noQewd }, () =>
+    loginMustConform(qewdWith(at('node', 'examples', 'login.js'))));
 
-describe('the examples of all kits are the same', () => {
-  const own = { socketId: 'socket-1', ipAddress: '127.0.0.1' };
-  const final = (type, message, more) => ({ type, finished: true, message, ...more });
+  test('exceptions and prints under QEWD\'s own worker keep every rule', { skip: noQewd }, () =>
+    fixtureMustConform(qewdWith(path.join(here, 'fixture.js'))));
+});
 
-  const conversation = [
-    [{ type: 'whoami' }, final('whoami', { application: 'test-app', authenticated: false,
-      username: null, userText: null, timeout: 300, secretUsername: false })],
-    [{ type: 'login', params: { username: 'rob' } },
-      final('login', { error: 'Invalid login attempt' })],
-    [{ type: 'login', params: null }, final('login', { error: 'Invalid login attempt' })],
-    [{ type: 'login', params: ['rob'] }, final('login', { error: 'Invalid login attempt' })],
-    [LOGIN, final('login', { ok: true }, { session: { timeout: 1200, userText: 'Welcome Rob' },
-      secret: { ...own, authenticated: true, username: 'rob' } })],
-    [LOGIN, final('login', { error: 'Already logged in' })],
-    [{ type: 'whoami' }, final('whoami', { application: 'test-app', authenticated: true,
-      username: 'rob', userText: 'Welcome Rob', timeout: 1200, secretUsername: true })],
-    [STEPS, ...[1, 2, 3].map((step) => ({ type: 'steps', finished: false,
-      message: { step, of: 3, tag: 't' } })), final('steps', { done: true, tag: 't' })],
-    [{ type: 'steps' }, ...[1, 2, 3].map((step) => ({ type: 'steps', finished: false,
-      message: { step, of: 3 } })), final('steps', { done: true })],
-    [{ type: 'echo', params: { tag: null, a: [{}] } },
-      final('echo', { echo: { tag: null, a: [{}] }, tag: null })],
-    [{ type: 'echo', params: 'text' }, final('echo', { echo: 'text' })],
-    [{ type: 'echo' }, final('echo', { echo: null })],
-    [{ type: 'nobody' }, final('nobody', { error:
-      'Handler not defined for test-app messages of type nobody', code: 'no_handler',
-    status: { code: 404 } })]
-  ];
-
+describe('the cancel examples of all kits are the same', { concurrency: 4 }, () => {
   for (const kit of kits) {
-    test(`login, ${kit.name}`, async () => {
-      const { lines, status, stderr } =
-        await replies(['--', ...kit.login], conversation.map(([message]) => message));
-
-      assert.deepEqual(lines, conversation.flatMap(([, ...expected]) => expected), stderr);
-      assert.equal(status, 1);	// some were refused
-    });
-
-    test(`cancel, ${kit.name}`, async () => {
+    test(kit.name, async () => {
       const { lines } = await replies(['--', ...kit.cancel], [LONG], ['-c', '1500']);
 
       assert.deepEqual(lines.shift(), { type: 'count', finished: false, message: { count: 1 } });
@@ -310,7 +295,7 @@ test('shell: a text that jq cannot read fails its request alone', () => {
   assert.equal(seen[1].op, 'finish');
 });
 
-describe('usher-handler-test finds', { concurrency: 3 }, () => {
+describe('usher-handler-test finds', { concurrency: 4 }, () => {
   const given = ['--echo', 'echo', '--throws', 'throws', '--prints', 'prints',
     '--start-timeout', '2', '--deadline', '2', '--stop-grace', '2'];
   const long = ['--long', '{"type":"long"}'];

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: ISC
 /* QEWD's own worker behind the handler protocol; the packages are those of tests/e2e. */
 import assert from 'node:assert/strict';
-import { fork, spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
-import { createRequire } from 'node:module';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { test as nodeTest } from 'node:test';
+import { kitClient, onlyUsers, qewdFolder as cwd, SECRET, stockClient } from './clients.mjs';
+import { firstSession } from './table.mjs';
 import { handlers, here, nodeWith, Worker } from './worker.mjs';
 
-const SECRET = 'a secret of this test alone, 0123456789';
-const cwd = path.join(here, '..', 'e2e');
 const inFolder = (name) => path.join(here, 'qewd', name);
 const isInstalled = fs.existsSync(path.join(cwd, 'node_modules', 'qewd'));
 
@@ -66,12 +65,6 @@ function client(worker, session = claims, secret = hidden) {
     }
     return answer;
   };
-}
-
-/* Without the claims that the daemon sets itself. */
-function onlyUsers(session) {
-  const { exp, iat, iss, application, jti, ...rest } = session;
-  return rest;
 }
 
 test('what a QEWD worker has in this is QEWD\'s own', async (t) => {
@@ -422,135 +415,34 @@ test('a QEWD-Up micro-service answers REST requests', async (t) => {
 });
 
 /*
- * One table of requests for three: QEWD's own worker process, this worker, and the plain Node
- * kit.  What one client sees of each is compared: intermediates, final, session, secrets.
+ * What only modules for QEWD have, asked of three: QEWD's own worker process, this worker, and
+ * the plain Node kit.  All else is in table.mjs.
  */
-const table = [
-  ['whoami'], ['needsAuth'], ['login', { username: 'rob', password: 'wrong' }],
-  ['login', { username: 'rob', password: 'secret' }], ['whoami'], ['needsAuth'],
-  ['echo', { tag: 'ü世😀', n: 0.1 }], ['raw', { a: null, b: [1, { c: '' }] }],
-  ['steps', { tag: 1 }],
-  ['steps', { tag: 2, gap: 5 }], ['stepsOther', { tag: 3 }], ['list'], ['empty'], ['emptyObject'],
-  ['fail', { tag: 4 }], ['twice'], ['late'], ['slow', { ms: 20, tag: 5 }], ['promised', { tag: 6 }],
-  ['publish'], ['whoami'], ['greeting'], ['absent'], ['crash'], ['whoami']
+const requests = [
+  ['needsAuth'], ['login', { username: 'rob', password: 'secret' }], ['needsAuth'],
+  ['raw', { a: null, b: [1, { c: '' }] }], ['steps', { tag: 2, gap: 5 }], ['stepsOther', { tag: 3 }],
+  ['emptyObject'], ['fail', { tag: 4 }], ['late'], ['slow', { ms: 20, tag: 5 }],
+  ['promised', { tag: 6 }], ['greeting'], ['crash'], ['whoami']
 ];
 const lethal = [['crashLater']];
-const application = path.join(here, '..', 'e2e', 'handlers', 'remote-app.js');
+const module = path.join(here, '..', 'e2e', 'handlers', 'remote-app.js');
 
-test('requests are answered as by stock QEWD and by the Node kit, field by field', async (t) => {
-  const own = await started(t, { moduleMap: { 'test-app': application } });
-  const kit = new Worker(t, nodeWith(application));
+test('modules for QEWD are served as by stock QEWD and by the Node kit, field by field',
+  async (t) => {
+  const own = await started(t, { moduleMap: { 'test-app': module } });
+  const kit = new Worker(t, nodeWith(module));
   await kit.hello();
-  const three = [stockClient(t), kitClient(own), kitClient(kit)];
+  const three = [stockClient(t, module), ...[own, kit].map((w) => kitClient(w, firstSession))];
 
-  for (const request of [...table, ...lethal]) {
+  for (const request of [...requests, ...lethal]) {
     const [stock, mine, plain] = await Promise.all(three.map((ask) => ask(...request)));
     const what = JSON.stringify(request);
 
-    assert.deepEqual(mine, stock, `stock QEWD, ${what}`);
+    assert.deepEqual({ ...mine, code: undefined }, stock, `stock QEWD, ${what}`);
     assert.deepEqual(mine, plain, `Node kit, ${what}`);
   }
   for (const worker of [own, kit]) assert.deepEqual(await worker.exit, { code: 1, signal: null });
 });
-
-/* What a client gets to see, and what the next request's session will be. */
-function seen({ sends, final, session, secret }) {
-  return { sends, final, session: onlyUsers(session), secret: [...secret].sort() };
-}
-
-function withoutToken(message) {
-  if (Array.isArray(message) || typeof message !== 'object') return message;
-  const { token, ewd_application, ...rest } = message;
-  if (rest.received) {
-    rest.received = { ...rest.received };
-    delete rest.received.token;
-    delete rest.received.jwt;
-  }
-  return rest;
-}
-
-const STRAYS_MS = 60;	// within these the table's types send what they send too late
-
-const firstSession = { timeout: 300, socketId: 's1', ipAddress: '127.0.0.1', authenticated: false };
-
-function kitClient(worker) {
-  let session = { ...firstSession };
-  let secret = hidden;
-
-  return async (type, params) => {
-    const request = worker.request(type, params, { session, secret });
-
-    worker.put(request);
-    // Of a worker that is about to leave, the daemon hears so first.
-    await worker.until(() => worker.lines.length > 0, 'an answer');
-    if (JSON.parse(worker.lines[0]).op === 'unready') worker.lines.shift();
-    const { sends, final } = await worker.answer(request.id);
-
-    if (final.session) session = onlyUsers(final.session);
-    if (final.session) secret = final.secret;
-    return seen({
-      sends: sends.map((line) => [line.type ?? type, line.message]),
-      final: final.op === 'fail' ? { error: final.error } : withoutToken(final.message),
-      session, secret
-    });
-  };
-}
-
-/* Stock QEWD: messages and replies as between its two processes. */
-function stockClient(t) {
-  const jwt = createRequire(path.join(cwd, 'x.js'))('qewd/lib/jwtHandler');
-  const config = { jwt: { secret: SECRET }, initialSessionTimeout: 300 };
-  const self = { jwt: config.jwt, userDefined: { config } };
-  let child = null;
-  let token = quietly(() => jwt.createJWT.call(self,
-    { application: 'test-app', socketId: 's1', ipAddress: '127.0.0.1' }));
-  let take = null;
-
-  // It ends with every exception, and its front process starts another one.
-  const start = () => {
-    child = fork(inFolder('stock.js'), { cwd, silent: true });
-    for (const stream of [child.stdout, child.stderr]) stream.resume();
-    child.on('message', (message) => take && take(message));
-    child.send({ type: 'qoper8-start', log: false, isFirst: true, userDefined: { config: {
-      ...config, moduleMap: { 'test-app': application },
-      onWorkerStartedPath: settings.onWorkerStartedPath
-    } } });
-  };
-  t.after(() => child.kill('SIGKILL'));
-  return (type, params) => new Promise((resolve) => {
-    const sends = [];
-
-    if (!child || !child.connected) start();
-    take = (reply) => {
-      if (reply.type === 'workerProcessStarted') return;
-      if (!reply.finished) {
-        sends.push([reply.type, reply.message]);
-        return;
-      }
-      take = null;	// as QEWD's front process drops what comes after the final
-      const { message } = reply;
-      if (message.token) token = message.token;
-      const { session } = quietly(() => jwt.validate.call(self, { token }));
-      const { qewd, qewd_list: list, makeSecret, isSecret, makePublic, ...claimed } = session;
-      setTimeout(resolve, STRAYS_MS, seen({
-        sends, session: claimed, secret: Object.keys(list),
-        final: reply.type === 'error' ? { error: message } : withoutToken(message)
-      }));
-    };
-    child.send({ type, params, token, jwt: true });
-  });
-}
-
-/* jwtHandler prints its keys when it is first used. */
-function quietly(piece) {
-  const { log } = console;
-  console.log = () => {};
-  try {
-    return piece();
-  } finally {
-    console.log = log;
-  }
-}
 
 /* Redis through QEWD's own adapter, which outlives a worker. */
 const hasRedis = spawnSync('redis-server', ['--version']).status === 0;

@@ -4,7 +4,7 @@
  * worker with a socket on its descriptor 3 (or with stdin and stdout) and talks to it.
  */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -13,9 +13,13 @@ export const handlers = path.join(here, '..', '..', 'contrib', 'handlers');
 
 const PATIENCE_MS = 20000;
 
+/* The interpreter itself: the wrapper of a version manager takes longer to start than Python. */
+export const pythonProgram = execFileSync(process.env.PYTHON || 'python3',
+  ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' }).trim();
+
 /* What a kit is started with; the same cases run on each. */
 const python = (script) => ({
-  command: process.env.PYTHON || 'python3',
+  command: pythonProgram,
   args: [script],
   env: { PYTHONPATH: path.join(handlers, 'python'), PYTHONDONTWRITEBYTECODE: '1' }
 });
@@ -26,15 +30,15 @@ const node = (module, ...options) => ({
   env: {}
 });
 
-const pythonWith = (script, concurrency) => {
+const pythonServing = (script, concurrency) => {
   const program = python(path.join(here, script));
   return { ...program, env: { ...program.env, CONCURRENCY: String(concurrency) } };
 };
 
 /* The ways to write a handler, each with the types of protocol.py, served n at a time. */
 export const ways = [
-  { name: 'python', program: (n) => pythonWith('protocol.py', n) },
-  { name: 'python async', program: (n) => pythonWith('protocol_async.py', n) },
+  { name: 'python', program: (n) => pythonServing('protocol.py', n) },
+  { name: 'python async', program: (n) => pythonServing('protocol_async.py', n) },
   {
     name: 'node',
     program: (n) => node(path.join(here, 'protocol.js'), ...(n > 1 ? ['--concurrency', n] : []))
@@ -60,7 +64,7 @@ export const kits = [
 ];
 
 export const rawExample = {
-  command: process.env.PYTHON || 'python3',
+  command: pythonProgram,
   args: [path.join(handlers, 'python', 'examples', 'raw.py')],
   env: {}
 };
@@ -72,6 +76,7 @@ export const bareExample = {
 };
 
 export const nodeWith = node;
+export const pythonWith = python;
 
 export class Worker {
   /* mode "fd3" is how the daemon starts it, "stdio" how a user tries it by hand. */
@@ -152,8 +157,8 @@ export class Worker {
       : `${JSON.stringify(line)}\n`);
   }
 
-  async hello() {
-    this.put({ op: 'hello', protocol: 1, node: 'n1', application: 'test-app', worker: 1 });
+  async hello(more) {
+    this.put({ op: 'hello', protocol: 1, node: 'n1', application: 'test-app', worker: 1, ...more });
     return this.next();
   }
 

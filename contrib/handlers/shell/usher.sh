@@ -249,8 +249,8 @@ usher_push()
 # usher_log error|warn|info|debug TEXT: to the daemon's log, with the request it is about.
 usher_log()
 {
-	jq -n --arg level "$1" --arg text "$2" '$level, $text' | _usher_write 2 '
-		{op: "log", level: .[0], text: .[1]} + if $id == null then {} else {$id} end'
+	_usher_write 0 '{op: "log", $level, $text} + if $id == null then {} else {$id} end' \
+	    --arg level "$1" --arg text "$2" </dev/null
 }
 
 # Takes the connection away from where programs of a handler would read and print.
@@ -277,8 +277,8 @@ _usher_write()
 	local n=$1 filter=$2 status
 
 	shift 2
-	jq -cs --argjson id "${_usher_id:-null}" "$@" \
-	    "if length == $n then $filter else error(\"no JSON\") end" 1>&"$_usher_out" 2>/dev/null
+	jq -cs "if length == $n then $filter else error(\"no JSON\") end" \
+	    --argjson id "${_usher_id:-null}" "$@" 1>&"$_usher_out" 2>/dev/null
 	status=$?
 	[ $status -ne 141 ] || return 0	# SIGPIPE: the daemon is gone, as the next read will find
 	return $status
@@ -297,8 +297,8 @@ _usher_fail()
 {
 	[ $_usher_is_open = yes ] || return 0
 	_usher_is_open=no
-	jq -n --arg code "$1" --arg text "$2" '$code, $text' |
-		_usher_write 2 '{op: "fail", id: $id, code: .[0], error: .[1]}'
+	_usher_write 0 '{op: "fail", $id, $code, error: $text}' --arg code "$1" --arg text "$2" \
+	    </dev/null
 }
 
 # What a subshell or a piece of a pipeline notes is lost when it ends.
@@ -344,6 +344,11 @@ _usher_parse()
 {
 	local assignments
 
+	# Starting jq takes longer than all that is done for such a line.
+	if [ "$1" = '{"op":"stop"}' ] || [ "$1" = '{"op":"ping"}' ]; then
+		_usher_got_op=${1:7:4}
+		return
+	fi
 	assignments=$(printf '%s\n' "$1" | jq -r '
 		def plain: tostring | split("\u0000") | join("\ufffd");
 		if type == "object" then . else error("no object") end |
@@ -436,8 +441,8 @@ _usher_on_hello()
 		    "protocol, this kit 1" >&2
 		exit 1
 	fi
-	jq -n '$ARGS.positional' --args ${_usher_types[@]+"${_usher_types[@]}"} |
-		_usher_write 1 '{op: "ready", types: .[0], cancel: true, kit: "shell/1"}'
+	_usher_write 0 '{op: "ready", types: $ARGS.positional, cancel: true, kit: "shell/1"}' \
+	    --args -- ${_usher_types[@]+"${_usher_types[@]}"} </dev/null
 }
 
 _usher_on_request()
