@@ -165,11 +165,13 @@ struct conf_limits {		/* CONF_NO_LIMIT where "off" is allowed and given */
 	uint64_t handler_message;
 	uint64_t send_queue;
 	uint64_t http_head;
+	uint64_t http_body;
 	unsigned json_depth;
 };
 
 struct conf_timeouts {
 	uint64_t http_head_ms;
+	uint64_t http_body_ms;
 	uint64_t handshake_ms;
 	uint64_t dial_ms;
 	uint64_t idle_ms;

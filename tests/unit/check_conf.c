@@ -123,8 +123,10 @@ START_TEST(the_least_configuration_has_all_defaults)
 	ck_assert_uint_eq(conf->limits.handler_message, 64000000);
 	ck_assert_uint_eq(conf->limits.send_queue, 4000000);
 	ck_assert_uint_eq(conf->limits.http_head, 16384);
+	ck_assert_uint_eq(conf->limits.http_body, 1000000);
 	ck_assert_uint_eq(conf->limits.json_depth, 64);
 	ck_assert_uint_eq(conf->timeouts.http_head_ms, 10000);
+	ck_assert_uint_eq(conf->timeouts.http_body_ms, 30000);
 	ck_assert_uint_eq(conf->timeouts.handshake_ms, 10000);
 	ck_assert_uint_eq(conf->timeouts.dial_ms, 10000);
 	ck_assert_uint_eq(conf->timeouts.idle_ms, 75000);
@@ -699,13 +701,14 @@ static const struct {
 	{ HEAD "limits: { sessions: 18446744073709551615 }\n",
 	    "u.yaml:3: limits.sessions: must be" },
 	{ HEAD "limits: { json_depth: 0x10 }\n", "u.yaml:3: limits.json_depth: must be a number" },
-	{ HEAD "limits: { http_body: 1MB }\n", "u.yaml:3: limits.http_body: not supported yet" },
+	{ HEAD "limits: { http_body: 999 }\n", "u.yaml:3: limits.http_body: must be a size" },
 	{ HEAD "timeouts: { request: 60 }\n",
 	    "u.yaml:3: timeouts.request: must be a duration in ms, s, m or h from 1ms to 24h" },
 	{ HEAD "timeouts: { request: 0s }\n", "u.yaml:3: timeouts.request: must be a duration" },
 	{ HEAD "timeouts: { request: 1 s }\n", "u.yaml:3: timeouts.request: must be a duration" },
 	{ HEAD "timeouts: { request: 1d }\n", "u.yaml:3: timeouts.request: must be a duration" },
 	{ HEAD "timeouts: { request: {} }\n", "u.yaml:3: timeouts.request: must be a duration" },
+	{ HEAD "timeouts: { http_body: off }\n", "u.yaml:3: timeouts.http_body: must be a" },
 	{ HEAD "timeouts: { resume: 0s }\n", "u.yaml:3: timeouts.resume: " },
 	{ HEAD "http: { errors: stock }\n", "u.yaml:3: http.errors: must be usher or qewd" },
 	{ HEAD "http: { ajax: 1 }\n", "u.yaml:3: http.ajax: must be true or false" },
