@@ -21,6 +21,7 @@
 #include "front/eio_session.h"
 #include "front/gate.h"
 #include "front/http_server.h"
+#include "front/http_static.h"
 #include "front/qewd_front.h"
 #include "link/link_set.h"
 #include "link/remote.h"
@@ -69,6 +70,7 @@ struct node {
 	struct eio_env eio_env;
 	struct gate gate;
 	struct qewd_front *front;
+	struct http_static *statics;
 	struct http_server *http;
 	struct door *doors;		/* as conf->listeners */
 
@@ -212,7 +214,10 @@ make_front(struct node *n)
 		.on_session = qewd_front_on_session,
 		.arg = n->front,
 	};
-	n->http = http_server_new(n->loop, n->conf, n->admission, &n->eio_env);
+	n->statics = http_static_new(n->conf);
+	n->http = http_server_new(n->loop, n->conf, n->admission);
+	http_server_add(n->http, http_static_files(n->statics));
+	http_server_add_eio(n->http, &n->eio_env);
 }
 
 static void
@@ -405,6 +410,7 @@ begin_draining(struct node *n, uint64_t within_ms)
 	close_doors(n);
 	n->eio_env.is_draining = true;
 	n->gate.is_draining = true;
+	http_server_drain(n->http);
 	n->requests.on_idle = on_idle;
 	n->requests.on_idle_arg = n;
 	loop_timer_set(n->loop, &n->timer, n->requests.n_awaited > 0 ? within_ms : 0,
@@ -449,6 +455,7 @@ node_free(struct node *n)
 	resolver_free(n->resolver);
 	loop_free(n->loop);
 	qewd_front_free(n->front);
+	http_static_free(n->statics);
 	admission_free(n->admission);
 	service_table_free(n->services);
 	token_cache_free(n->tokens);

@@ -429,8 +429,20 @@ http_lists(const struct http_head *h, const char *name, const char *token)
 	return false;
 }
 
-static int
-hex_value(char c)
+bool
+http_is_token(char c)
+{
+	return (class_of[(uint8_t)c] & C_TOKEN) != 0;
+}
+
+bool
+http_is_value(char c)
+{
+	return (class_of[(uint8_t)c] & C_VALUE) != 0;
+}
+
+int
+http_hex_value(char c)
 {
 	if (is_digit(c))
 		return c - '0';
@@ -446,8 +458,8 @@ take_decoded(struct http_text *t)
 	size_t n = 1;
 
 	if (c == '%') {
-		high = t->len >= 3 ? hex_value(t->p[1]) : -1;
-		low = t->len >= 3 ? hex_value(t->p[2]) : -1;
+		high = t->len >= 3 ? http_hex_value(t->p[1]) : -1;
+		low = t->len >= 3 ? http_hex_value(t->p[2]) : -1;
 		if (high < 0 || low < 0)
 			return -1;
 		c = high << 4 | low;
@@ -468,8 +480,8 @@ decodes_to(struct http_text t, const char *name)
 	return t.len == 0;
 }
 
-static bool
-decode(struct http_text t, char *out, size_t cap)
+bool
+http_decode(struct http_text t, char *out, size_t cap)
 {
 	size_t n = 0;
 
@@ -495,7 +507,7 @@ http_query_get(struct http_text query, const char *name, char *out, size_t cap)
 		take_until(&query, '&', &pair);
 		take_until(&pair, '=', &key);
 		if (decodes_to(key, name))
-			return decode(pair, out, cap);
+			return http_decode(pair, out, cap);
 	}
 	return false;
 }

@@ -72,6 +72,17 @@ bool	http_lists(const struct http_head *, const char *name, const char *token);
 /* The same text, any case. */
 bool	http_text_is(struct http_text, const char *);
 
+/* May this be in the name, in the value of a field?  The value of a hex digit, else -1. */
+bool	http_is_token(char);
+bool	http_is_value(char);
+int	http_hex_value(char);
+
+/*
+ * The percent-decoded text into out (NUL-terminated, at most cap - 1 bytes), decoded
+ * once, "+" left as it is.  false: undecodable, holds a NUL, or longer.
+ */
+bool	http_decode(struct http_text, char *out, size_t cap);
+
 /*
  * The percent-decoded value of a query parameter, "+" left as it is, into
  * out (NUL-terminated, at most cap - 1 bytes).  false: absent, undecodable, holds

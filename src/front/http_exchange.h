@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "codec/http_parse.h"
 
@@ -53,13 +54,20 @@ const struct client	*http_exchange_client(const struct http_exchange *);
 const char		*http_exchange_body(const struct http_exchange *, size_t *len);
 
 /*
- * Who answers later: told once if the client is gone, or the server ends, before that;
- * the exchange must not be used any more then.
+ * Who answers later: told once if the client is gone, the rest of its request was refused,
+ * or the server ends, before that; the exchange must not be used any more then.
  */
 void	http_exchange_wait(struct http_exchange *, void (*on_gone)(void *arg), void *arg);
 
 /* The answer; the exchange must not be used any more.  Copies what it is given. */
 void	http_exchange_answer(struct http_exchange *, const struct http_answer *);
+
+/*
+ * The same with len bytes of a file, from at on, as the body, which is read while it is being
+ * sent; takes fd.  a->body and a->len do not count.
+ */
+void	http_exchange_answer_file(struct http_exchange *, const struct http_answer *a, int fd,
+	    uint64_t at, uint64_t len);
 
 /* An answer of plain text that says what is wrong; extra may be NULL. */
 void	http_exchange_refuse(struct http_exchange *, int status, const char *extra,

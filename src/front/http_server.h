@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The HTTP side of a listener: reads heads, serves the files of "static", and gives
- * what is for the Socket.IO endpoint to eio_accept().
+ * The HTTP side of a listener: accepts connections, and gives their requests to the
+ * services that were added (http_exchange.h).
  */
 #ifndef FRONT_HTTP_SERVER_H
 #define FRONT_HTTP_SERVER_H
@@ -11,12 +11,22 @@
 struct admission;
 struct eio_env;
 struct http_server;
+struct http_service;
 struct loop;
 
 /* Borrows all of it. */
-struct http_server	*http_server_new(struct loop *, const struct conf *, struct admission *,
-			    struct eio_env *);
-void			 http_server_free(struct http_server *);	/* aborts what is open */
+struct http_server	*http_server_new(struct loop *, const struct conf *, struct admission *);
+/* What was answered is still written; who waits to answer is told that its client is gone. */
+void			 http_server_free(struct http_server *);
+
+/* One more service, asked behind those added before; borrowed. */
+void			 http_server_add(struct http_server *, const struct http_service *);
+
+/* No more requests than those under way: connections end with the next answer. */
+void			 http_server_drain(struct http_server *);
+
+/* Sockets of browsers and nodes, by eio_accept(). */
+void			 http_server_add_eio(struct http_server *, struct eio_env *);
 
 /* A connection came in on this listener; a listener_accept_fn but for its last argument. */
 void			 http_server_accept(struct http_server *, const struct conf_listener *,

@@ -7,11 +7,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "base/xmalloc.h"
+#include "front/client.h"
+#include "front/http_exchange.h"
+
 #define FILE_MAX (64 << 20)
+
+struct http_static {
+	const struct conf *conf;
+	struct http_service files;
+};
 
 static const struct {
 	const char *ending, *type;
@@ -87,4 +98,69 @@ http_static_type(const struct conf_static *s)
 			return types[i].type;
 	}
 	return "application/octet-stream";
+}
+
+static bool
+is_for_files(const struct http_head *head, const struct client *client UNUSED, void *arg)
+{
+	const struct http_static *s = arg;
+
+	return http_static_find(s->conf, head->path) != NULL;
+}
+
+static size_t
+on_head(struct http_exchange *x, void *arg UNUSED)
+{
+	static const struct http_answer options = { .status = 204,
+		.extra = "Allow: GET, HEAD, OPTIONS\r\n" };
+	struct http_text method = http_exchange_head(x)->method;
+
+	if (http_text_is(method, "OPTIONS"))
+		http_exchange_answer(x, &options);
+	else if (!http_text_is(method, "GET") && !http_text_is(method, "HEAD"))
+		http_exchange_refuse(x, 405, "Allow: GET, HEAD, OPTIONS\r\n",
+		    "only GET and HEAD are served\n");
+	return 0;
+}
+
+static void
+on_file_request(struct http_exchange *x, void *arg)
+{
+	const struct http_static *s = arg;
+	const struct conf_static *file = http_static_find(s->conf, http_exchange_head(x)->path);
+	struct http_answer a = { .status = 200, .extra = "Cache-Control: no-cache\r\n" };
+	struct buf content = { 0 };
+
+	if (!http_static_read(file, &content)) {
+		log_warn_for(http_exchange_client(x)->label, "static %s: %s", file->path, file->file);
+		http_exchange_refuse(x, 500, NULL, "the file cannot be read\n");
+	} else {
+		a.type = http_static_type(file);
+		a.body = content.data;
+		a.len = content.len;
+		http_exchange_answer(x, &a);
+	}
+	buf_free(&content);
+}
+
+struct http_static *
+http_static_new(const struct conf *conf)
+{
+	struct http_static *s = xcalloc(1, sizeof(*s));
+
+	s->conf = conf;
+	s->files = (struct http_service){ is_for_files, on_head, on_file_request, s };
+	return s;
+}
+
+void
+http_static_free(struct http_static *s)
+{
+	free(s);
+}
+
+const struct http_service *
+http_static_files(const struct http_static *s)
+{
+	return &s->files;
 }

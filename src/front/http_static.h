@@ -12,6 +12,16 @@
 #include "codec/http_parse.h"
 #include "conf/conf.h"
 
+struct http_service;
+struct http_static;
+
+/* The files of the configuration, which is borrowed. */
+struct http_static		*http_static_new(const struct conf *);
+void				 http_static_free(struct http_static *);
+
+/* Entries with a file. */
+const struct http_service	*http_static_files(const struct http_static *);
+
 /* The entry whose path is this one, byte for byte; NULL: none. */
 const struct conf_static	*http_static_find(const struct conf *, struct http_text path);
 

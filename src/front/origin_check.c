@@ -7,6 +7,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/buf.h"
+#include "conf/conf.h"
+
 struct parts {
 	struct http_text scheme, host, port;
 };
@@ -94,4 +97,31 @@ origin_check(struct http_text origin, const struct http_text *host, char *const 
 			return true;
 	}
 	return false;
+}
+
+/* What is sent back in a header line. */
+static bool
+is_visible(struct http_text t)
+{
+	for (size_t i = 0; i < t.len; i++)
+		if ((unsigned char)t.p[i] <= 0x20 || (unsigned char)t.p[i] >= 0x7f)
+			return false;
+	return true;
+}
+
+bool
+origin_allow_headers(struct buf *b, const struct http_head *head, const struct conf_listener *l)
+{
+	size_t n;
+	const struct http_text *origin = http_find(head, "Origin", &n);
+
+	if (origin == NULL)
+		return true;
+	if (n > 1 || l->audience == CONF_FOR_NODES || !is_visible(*origin) ||
+	    !origin_check(*origin, http_find(head, "Host", NULL), l->origins, l->n_origins))
+		return false;
+	buf_printf(b, "Access-Control-Allow-Origin: %.*s\r\n"
+	    "Access-Control-Allow-Credentials: true\r\nVary: Origin\r\n", (int)origin->len,
+	    origin->p);
+	return true;
 }

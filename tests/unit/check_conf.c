@@ -759,7 +759,6 @@ static const struct {
 	    "u.yaml:3: u_services[].timeout: goes with path" },
 	{ HEAD "u_services: [{ application: a, types: { t: { url: \"ws://h\", on_leave: stay } } }]\n",
 	    "u.yaml:3: u_services[].types.t.on_leave: must be keep or cancel" },
-	{ HEAD "timeouts: { http_body: 1s }\n", "u.yaml:3: timeouts.http_body: not supported yet" },
 	{ HEAD "admin: {}\n", "u.yaml:3: admin: not supported yet" },
 	{ HEAD "log: { format: json }\n",
 	    "u.yaml:3: log.format: not supported yet: \"json\"; must be text" },

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/compiler.h"
+#include "conf/conf.h"
 #include "unit.h"
 
 static char *const listed[] = {
@@ -93,6 +95,47 @@ START_TEST(a_star_allows_every_page_but_not_null)
 }
 END_TEST
 
+#define ORIGIN(o) "GET / HTTP/1.1\r\nHost: example.com\r\n" o "\r\n"
+#define ALLOWED(o) "Access-Control-Allow-Origin: " o "\r\n" \
+	"Access-Control-Allow-Credentials: true\r\nVary: Origin\r\n"
+
+static const struct {
+	const char *request;
+	enum conf_audience audience;
+	bool is_allowed;
+	const char *headers;
+} headers[] = {
+	{ ORIGIN(""), CONF_FOR_BROWSERS, true, "" },
+	{ ORIGIN(""), CONF_FOR_NODES, true, "" },
+	{ ORIGIN("Origin: http://example.com\r\n"), CONF_FOR_BROWSERS, true,
+	    ALLOWED("http://example.com") },
+	{ ORIGIN("Origin: https://a.example.net\r\n"), CONF_FOR_BOTH, true,
+	    ALLOWED("https://a.example.net") },
+	{ ORIGIN("Origin: https://a.example.net\r\n"), CONF_FOR_NODES, false, "" },
+	{ ORIGIN("Origin: https://evil.com\r\n"), CONF_FOR_BROWSERS, false, "" },
+	{ ORIGIN("Origin: null\r\n"), CONF_FOR_BROWSERS, false, "" },
+	{ ORIGIN("Origin:\r\n"), CONF_FOR_BROWSERS, false, "" },
+	{ ORIGIN("Origin: https://a b.example.net\r\n"), CONF_FOR_BROWSERS, false, "" },
+	{ ORIGIN("Origin: https://\xe4.example.net\r\n"), CONF_FOR_BROWSERS, false, "" },
+	{ ORIGIN("Origin: http://example.com\r\nOrigin: http://example.com\r\n"),
+	    CONF_FOR_BROWSERS, false, "" },
+};
+
+START_TEST(a_page_that_may_come_in_may_read_its_answer)
+{
+	struct conf_listener listener = { .audience = headers[_i].audience,
+		.origins = (char **)(uintptr_t)listed, .n_origins = ARRAY_LEN(listed) };
+	struct http_head head;
+	struct buf b = { 0 };
+
+	ck_assert_int_eq(http_parse_request(&head, headers[_i].request,
+	    strlen(headers[_i].request)), 0);
+	ck_assert_int_eq(origin_allow_headers(&b, &head, &listener), headers[_i].is_allowed);
+	ck_assert_str_eq(buf_str(&b), headers[_i].headers);
+	buf_free(&b);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -101,6 +144,8 @@ make_suite(void)
 
 	tcase_add_loop_test(tc, its_own_and_the_listed_ones_are_allowed, 0, ARRAY_LEN(rows));
 	tcase_add_test(tc, a_star_allows_every_page_but_not_null);
+	tcase_add_loop_test(tc, a_page_that_may_come_in_may_read_its_answer, 0,
+	    ARRAY_LEN(headers));
 	suite_add_tcase(s, tc);
 	return s;
 }
