@@ -22,6 +22,7 @@
 #include "front/gate.h"
 #include "front/http_server.h"
 #include "front/http_static.h"
+#include "front/plain_front.h"
 #include "front/qewd_front.h"
 #include "link/link_set.h"
 #include "link/remote.h"
@@ -70,6 +71,7 @@ struct node {
 	struct eio_env eio_env;
 	struct gate gate;
 	struct qewd_front *front;
+	struct plain_front *plain;	/* NULL: no events are configured */
 	struct http_static *statics;
 	struct http_server *http;
 	struct door *doors;		/* as conf->listeners */
@@ -195,6 +197,17 @@ make_services(struct node *n)
 		    pool_destination(n->pools[i]));
 }
 
+/* Every session may speak through both doors. */
+static void
+on_session(struct eio_session *eio, void *arg)
+{
+	struct node *n = arg;
+	struct sio_session *sio = qewd_front_on_session(n->front, eio);
+
+	if (n->plain != NULL)
+		plain_front_on_session(n->plain, sio);
+}
+
 static void
 make_front(struct node *n)
 {
@@ -207,12 +220,14 @@ make_front(struct node *n)
 		.services = n->services,
 	};
 	n->front = qewd_front_new(&n->gate);
+	if (n->conf->n_events > 0)
+		n->plain = plain_front_new(&n->gate);
 	n->eio_env = (struct eio_env){
 		.loop = n->loop,
 		.conf = n->conf,
 		.admission = n->admission,
-		.on_session = qewd_front_on_session,
-		.arg = n->front,
+		.on_session = on_session,
+		.arg = n,
 	};
 	n->statics = http_static_new(n->conf);
 	n->http = http_server_new(n->loop, n->conf, n->admission);
@@ -455,6 +470,7 @@ node_free(struct node *n)
 	resolver_free(n->resolver);
 	loop_free(n->loop);
 	qewd_front_free(n->front);
+	plain_front_free(n->plain);
 	http_static_free(n->statics);
 	admission_free(n->admission);
 	service_table_free(n->services);

@@ -41,9 +41,12 @@ scan_elements(struct envelope *e, struct json_scan *s)
 	}
 	if (json_scan_take(s, ',') && !scan_arg(e, s))
 		return false;
-	while (json_scan_take(s, ','))
+	while (json_scan_take(s, ',')) {
 		if (!json_scan_value(s, &more))
 			return false;
+		if (e->second.kind == JSON_NONE)
+			e->second = more;
+	}
 	if (!json_scan_take(s, ']')) {
 		e->fault = "expected ',' or ']'";
 		return false;

@@ -54,12 +54,13 @@ struct envelope {
 	struct json_value arg;		/* first argument; JSON_NONE if there is none */
 	struct json_object top;		/* its members, if it is an object */
 	struct json_object message;	/* members of its "message", if that is an object */
+	struct json_value second;	/* an event's second argument; JSON_NONE if there is none */
 	const char *fault;		/* after ERR_BAD_JSON or ERR_BAD_MESSAGE: why; static text */
 };
 
 /*
  * Scans the array of a Socket.IO event: ["name", argument, ...].  Arguments
- * behind the first are validated and ignored.  Borrows text.
+ * behind the second are validated and ignored.  Borrows text.
  * ERR_BAD_JSON: not JSON, deeper than depth_max, or not an array that begins with
  * a string or a number.  The array itself does not count as depth, so that an
  * argument passes or fails alike in an event and in an HTTP body.

@@ -104,10 +104,9 @@ qewd_front_close_all(struct qewd_front *f, enum err why)
 	}
 }
 
-void
-qewd_front_on_session(struct eio_session *eio, void *arg)
+struct sio_session *
+qewd_front_on_session(struct qewd_front *f, struct eio_session *eio)
 {
-	struct qewd_front *f = arg;
 	struct qewd_client *c = xcalloc(1, sizeof(*c));
 
 	c->front = f;
@@ -115,6 +114,7 @@ qewd_front_on_session(struct eio_session *eio, void *arg)
 	LIST_INSERT_HEAD(&f->clients, c, link);
 	c->sio = sio_session_new(f->gate->requests->loop, f->gate->conf, eio, &sio_events, c);
 	*strmap_at(f->by_sid, eio_session_sid(eio), strlen(eio_session_sid(eio))) = c;
+	return c->sio;
 }
 
 static void

@@ -16,13 +16,14 @@ struct eio_session;
 struct gate;
 struct push;
 struct qewd_front;
+struct sio_session;
 
 /* Borrows the gate. */
 struct qewd_front	*qewd_front_new(struct gate *);
 void			 qewd_front_free(struct qewd_front *);	/* when no session is left */
 
-/* A session has begun (eio_env.on_session). */
-void			 qewd_front_on_session(struct eio_session *, void *front);
+/* A session has begun.  Gives its Socket.IO side, which ends by itself. */
+struct sio_session	*qewd_front_on_session(struct qewd_front *, struct eio_session *);
 
 /* A push of a handler here or of a node behind us (push_sink.push). */
 void			 qewd_front_push(const struct push *, void *front);

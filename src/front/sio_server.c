@@ -22,7 +22,6 @@
 #include "net/loop.h"
 
 #define TRUSTED_DEPTH_MAX 1000	/* what a node passes on must not end its link */
-#define EVENT_HEAD "42[\"" ENVELOPE_EVENT "\","
 
 struct sio_session {
 	struct loop *loop;
@@ -31,8 +30,11 @@ struct sio_session {
 	bool is_connected;		/* the namespace "/" */
 	const struct sio_events *ev;
 	void *arg;
+	const struct sio_named_events *named;	/* NULL: nobody asked for events of other names */
+	void *named_arg;
 	struct timer connect_timer;	/* revision 5: to ask for a namespace */
-	struct buf out;			/* an event being built; empty otherwise */
+	struct buf out;			/* a packet being built; empty otherwise */
+	size_t out_head;		/* bytes of it before the argument */
 	struct loop_work release;
 };
 
@@ -65,6 +67,13 @@ sio_session_new(struct loop *loop, const struct conf *conf, struct eio_session *
 		    on_connect_timeout, s);
 	}
 	return s;
+}
+
+void
+sio_session_attach_named(struct sio_session *s, const struct sio_named_events *named, void *arg)
+{
+	s->named = named;
+	s->named_arg = arg;
 }
 
 static void
@@ -100,6 +109,24 @@ refuse_namespace(struct sio_session *s, const struct sio_packet *p)
 	buf_free(&b);
 }
 
+/* Is what the client says of itself good?  Else it is told; it may ask again in time. */
+static bool
+is_welcome(struct sio_session *s, const struct sio_packet *p)
+{
+	struct buf b = { 0 };
+	bool is_good;
+
+	if (s->named == NULL)
+		return true;
+	buf_add_char(&b, '4');
+	sio_packet_encode_head(&b, SIO_ERROR, NULL, 0, NULL);
+	is_good = s->named->on_connect(p->json, p->json_len, &b, s->named_arg);
+	if (!is_good)
+		eio_session_send(s->eio, b.data, b.len);
+	buf_free(&b);
+	return is_good;
+}
+
 static void
 on_connect(struct sio_session *s, const struct sio_packet *p)
 {
@@ -116,12 +143,16 @@ on_connect(struct sio_session *s, const struct sio_packet *p)
 		bad(s, "a second connect");
 		return;
 	}
+	if (!is_welcome(s, p))
+		return;
 	s->is_connected = true;
 	loop_timer_stop(s->loop, &s->connect_timer);
 	id_sid(sid);
 	buf_printf(&b, "40{\"sid\":\"%s\"}", sid);
 	eio_session_send(s->eio, b.data, b.len);
 	buf_free(&b);
+	if (s->named != NULL)
+		s->named->on_connected(s->named_arg);
 }
 
 static void
@@ -137,6 +168,9 @@ on_event(struct sio_session *s, const struct sio_packet *p)
 	if (json_string_is(env.text, env.event, ENVELOPE_EVENT)) {
 		s->ev->on_event(&env, eio_session_is_over_rate(s->eio),
 		    p->has_ack ? &p->ack : NULL, s->arg);
+	} else if (s->named != NULL && env.event.kind == JSON_STRING) {
+		s->named->on_event(&env, eio_session_is_over_rate(s->eio),
+		    p->has_ack ? &p->ack : NULL, s->named_arg);
 	} else {
 		metrics_inc(loop_metrics(s->loop), METRIC_EVENTS_IGNORED);
 		log_debug_for("sio", sio_session_client(s)->label, "event of another name ignored");
@@ -209,6 +243,8 @@ on_eio_close(enum err why, void *arg)
 	struct sio_session *s = arg;
 
 	loop_timer_stop(s->loop, &s->connect_timer);
+	if (s->named != NULL)
+		s->named->on_close(s->named_arg);
 	s->ev->on_close(why, s->arg);
 	loop_defer(s->loop, LOOP_FREE, &s->release, release, s);
 }
@@ -234,28 +270,50 @@ sio_session_trust(struct sio_session *s)
 }
 
 struct buf *
-sio_session_begin(struct sio_session *s)
+sio_session_begin_event(struct sio_session *s, const char *name, size_t len)
 {
 	s->out.len = 0;
-	buf_add_str(&s->out, EVENT_HEAD);
+	buf_add_str(&s->out, "42[");
+	buf_add_json_string(&s->out, name, len);
+	buf_add_char(&s->out, ',');
+	s->out_head = s->out.len;
+	return &s->out;
+}
+
+struct buf *
+sio_session_begin(struct sio_session *s)
+{
+	return sio_session_begin_event(s, ENVELOPE_EVENT, strlen(ENVELOPE_EVENT));
+}
+
+static void
+begin_ack(struct buf *b, uint64_t ack)
+{
+	b->len = 0;
+	buf_add_char(b, '4');
+	sio_packet_encode_head(b, SIO_ACK, NULL, 0, &ack);
+	buf_add_char(b, '[');
+}
+
+struct buf *
+sio_session_begin_ack(struct sio_session *s, uint64_t ack)
+{
+	begin_ack(&s->out, ack);
+	s->out_head = s->out.len;
 	return &s->out;
 }
 
 void
 sio_session_end(struct sio_session *s, const uint64_t *ack)
 {
-	size_t head = strlen(EVENT_HEAD), object = s->out.len - head;
 	struct buf b = { 0 };
 
 	buf_add_char(&s->out, ']');
 	if (s->is_connected)
 		eio_session_send(s->eio, s->out.data, s->out.len);
 	if (ack != NULL && s->is_connected) {
-		buf_add_char(&b, '4');
-		sio_packet_encode_head(&b, SIO_ACK, NULL, 0, ack);
-		buf_add_char(&b, '[');
-		buf_add(&b, s->out.data + head, object);
-		buf_add_char(&b, ']');
+		begin_ack(&b, *ack);
+		buf_add(&b, s->out.data + s->out_head, s->out.len - s->out_head);
 		eio_session_send(s->eio, b.data, b.len);
 		buf_free(&b);
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The Socket.IO side of a session: namespaces, events and acknowledgements, in both
- * protocol revisions.  Only the namespace "/" and the event "ewdjs" are served.
+ * protocol revisions.  Only the namespace "/" is served; the event "ewdjs" is QEWD's,
+ * others are for who has asked for them.
  */
 #ifndef FRONT_SIO_SERVER_H
 #define FRONT_SIO_SERVER_H
@@ -29,9 +30,24 @@ struct sio_events {
 	void (*on_close)(enum err why, void *arg);	/* exactly once */
 };
 
+/* Events of other names than "ewdjs". */
+struct sio_named_events {
+	/*
+	 * Revision 5: the client asks for the namespace, with this JSON text ("" if none).
+	 * false: it is refused, with the JSON object appended to refusal.
+	 */
+	bool (*on_connect)(const char *auth, size_t len, struct buf *refusal, void *arg);
+	void (*on_connected)(void *arg);	/* it has been told that it is connected */
+	/* As sio_events.on_event; the name is env->event. */
+	void (*on_event)(struct envelope *, bool is_over_rate, const uint64_t *ack, void *arg);
+	void (*on_close)(void *arg);		/* exactly once */
+};
+
 /* Takes part in a session that has just begun.  Borrows conf and ev. */
 struct sio_session	*sio_session_new(struct loop *, const struct conf *, struct eio_session *,
 			    const struct sio_events *ev, void *arg);
+void			 sio_session_attach_named(struct sio_session *,
+			    const struct sio_named_events *, void *arg);
 
 const char		*sio_session_sid(const struct sio_session *);	/* Engine.IO's */
 const struct client	*sio_session_client(const struct sio_session *);
@@ -45,6 +61,10 @@ void			 sio_session_trust(struct sio_session *);
  */
 struct buf		*sio_session_begin(struct sio_session *);
 void			 sio_session_end(struct sio_session *, const uint64_t *ack);
+
+/* The same for an event of another name, and for an acknowledgement alone; ended with NULL. */
+struct buf		*sio_session_begin_event(struct sio_session *, const char *name, size_t len);
+struct buf		*sio_session_begin_ack(struct sio_session *, uint64_t ack);
 
 void			 sio_session_close(struct sio_session *, enum err why, const char *detail);
 

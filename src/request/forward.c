@@ -9,23 +9,24 @@
 #include "base/log.h"
 #include "request/request.h"
 #include "request/service.h"
-#include "token/token.h"
 
 void
 forward(const struct service_table *services, struct request *r, uint64_t timeout_ms,
     uint64_t left_ms)
 {
-	const struct token *t = r->token;
 	const struct route *route;
+	const char *application;
+	size_t len;
 	char *text;
 
 	if (r->hops > USHER_HOPS_MAX) {
 		request_fail(r, ERR_LOOP, NULL);
 		return;
 	}
-	route = service_find(services, t->application, t->application_len, r->type, r->type_len);
+	application = request_application(r, &len);
+	route = service_find(services, application, len, r->type, r->type_len);
 	if (route == NULL) {
-		text = request_no_handler_text(r, t->application);
+		text = request_no_handler_text(r, application);
 		request_fail(r, ERR_NO_HANDLER, text);
 		free(text);
 		return;
@@ -34,7 +35,7 @@ forward(const struct service_table *services, struct request *r, uint64_t timeou
 		timeout_ms = route->timeout_ms;
 	else if (route->destination->timeout_ms != 0)
 		timeout_ms = route->destination->timeout_ms;
-	log_debug("request", "%s: type %s of %s goes to %s", r->name, r->type, t->application,
+	log_debug("request", "%s: type %s of %s goes to %s", r->name, r->type, application,
 	    route->destination->name);
 	request_submit(r, route->destination, left_ms < timeout_ms ? left_ms : timeout_ms);
 }

@@ -110,6 +110,7 @@ end(struct request *r, const struct reply *final, const char *how)
 	if (r->origin != NULL)
 		r->origin->on_final(r, final, r->origin_arg);
 	token_unref(r->token);
+	free(r->application);
 	free(r->text);
 	free(r->type);
 	all->n_open--;
@@ -125,6 +126,13 @@ request_submit(struct request *r, struct destination *d, uint64_t timeout_ms)
 	r->destination = d;
 	request_limit(r, timeout_ms);
 	d->ops->submit(d, r);
+}
+
+const char *
+request_application(const struct request *r, size_t *len)
+{
+	*len = r->application != NULL ? strlen(r->application) : r->token->application_len;
+	return r->application != NULL ? r->application : r->token->application;
 }
 
 uint64_t

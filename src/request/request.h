@@ -52,6 +52,7 @@ struct request {
 	char *type;			/* unescaped, NUL-terminated; owned */
 	size_t type_len;		/* may hold NULs */
 	struct token *token;		/* verified; a reference; NULL until it was checked */
+	char *application;		/* whose routes count; owned; NULL: the token's */
 
 	struct destination *destination;	/* NULL: not submitted */
 	void *served_by;		/* the destination's own: link, worker; NULL: waits */
@@ -77,6 +78,9 @@ struct request	*request_new(struct requests *, const struct origin_ops *, void *
 
 /* Hand it to a destination; it must end within timeout_ms.  May end it before returning. */
 void		 request_submit(struct request *, struct destination *, uint64_t timeout_ms);
+
+/* The application whose routes count, of a request whose token was checked; may hold NULs. */
+const char	*request_application(const struct request *, size_t *len);
 
 /* Milliseconds left until the deadline. */
 uint64_t	 request_left_ms(const struct request *);
