@@ -216,6 +216,61 @@ test('what cannot be converted', async (t) => {
 	}
 });
 
+// Puts a value of each kind in the place of each value of the inputs, one after another.
+const MUTATE = `
+import copy, importlib.util, json, os, sys, tempfile
+from importlib.machinery import SourceFileLoader
+sys.dont_write_bytecode = True
+spec = importlib.util.spec_from_loader("q", SourceFileLoader("q", sys.argv[1]))
+q = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(q)
+KINDS = [None, True, -1, 2.5, "x", [1], ["x"], {"x": 1}]
+
+def places(value, way=()):
+    yield way
+    for key, inner in (value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()):
+        yield from places(inner, way + (key,))
+
+def put(value, way, new):
+    if not way:
+        return new
+    value = copy.deepcopy(value)
+    inner = value
+    for key in way[:-1]:
+        inner = inner[key]
+    inner[way[-1]] = new
+    return value
+
+converted = refused = 0
+with tempfile.TemporaryDirectory() as folder:
+    names = [os.path.join(folder, "a.json"), os.path.join(folder, "b.json")]
+    for arguments in json.loads(sys.argv[2]):
+        inputs = [json.load(open(a)) for a in arguments if a.endswith(".json")]
+        flags = [a for a in arguments if not a.endswith(".json")]
+        for which, original in enumerate(inputs):
+            for way in places(original):
+                for kind in KINDS:
+                    for i, value in enumerate(inputs):
+                        with open(names[i], "w") as file:
+                            json.dump(put(value, way, kind) if i == which else value, file)
+                    try:
+                        text, secret = q.convert(q.parse_arguments(flags + names[:len(inputs)]), q.Notes())
+                        assert secret is None or secret == "x" or secret not in text, (way, kind)
+                        converted += 1
+                    except q.Unusable:
+                        refused += 1
+print(json.dumps([converted, refused]))
+`;
+
+test('whatever stands where, it is converted or refused in words', () => {
+	const { status, stdout, stderr } = spawnSync('python3', ['-c', MUTATE, CONVERTER,
+		JSON.stringify([CASES['master-object'], UP, CASES['up-login_service']])], { cwd: DATA, encoding: 'utf8' });
+	assert.strictEqual(status, 0, stderr);
+	const [converted, refused] = JSON.parse(stdout);
+
+	assert.ok(converted > 500 && refused > 500, stdout);
+});
+
 test('what is given twice is told', () => {
 	const { stderr, stdout, code } = convertText('{"port": 1, "port": 2, "jwt": {"secret": "x"}}');
 
