@@ -188,9 +188,13 @@ make_services(struct node *n)
 	for (size_t i = 0; i < n->conf->n_services; i++) {
 		const struct conf_service *s = &n->conf->services[i];
 
-		for (size_t j = 0; j < s->n_routes; j++)
-			service_add(n->services, s->application, s->routes[j].pattern,
-			    destination_of(n, &s->routes[j].target), s->routes[j].timeout_ms);
+		for (size_t j = 0; j < s->n_routes; j++) {
+			const struct conf_route *r = &s->routes[j];
+
+			service_add(n->services, s->application, r->pattern,
+			    destination_of(n, &r->target), r->timeout_ms)->cancel_on_leave =
+			    r->cancel_on_leave;
+		}
 	}
 	for (size_t i = 0; i < n->conf->n_applications; i++)
 		service_add_local(n->services, n->conf->applications[i].name,

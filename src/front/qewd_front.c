@@ -3,6 +3,7 @@
  * One client after its Socket.IO session is up: registration, requests, replies.
  *
  * Read on_event() and serve() first: every message takes that way, and gate.c has its checks.
+ * A client whose connection drops while its requests are open is kept for a while (resume.c).
  */
 #include "front/qewd_front.h"
 
@@ -23,16 +24,21 @@
 #include "front/gate.h"
 #include "front/qewd_register.h"
 #include "front/qewd_reply.h"
+#include "front/qewd_sids.h"
+#include "front/resume.h"
 #include "front/sio_server.h"
 #include "net/loop.h"
 #include "request/push.h"
 #include "request/request.h"
-#include "token/token.h"
+#include "token/claims.h"
+#include "token/token_cache.h"
 
 struct qewd_client {
 	LIST_ENTRY(qewd_client) link;
 	struct qewd_front *front;
 	struct sio_session *sio;	/* NULL: closed */
+	struct qewd_sids sids;		/* that name it, its own first */
+	struct resume *resume;		/* what came while it was away; NULL: it never was */
 	bool is_proven;			/* a node of ours: it shares a secret with us */
 	char *application;		/* it registered for; NULL: not registered */
 	size_t application_len;
@@ -54,14 +60,18 @@ struct call {
 
 struct qewd_front {
 	struct gate *gate;
-	LIST_HEAD(, qewd_client) clients;
-	struct strmap *by_sid;		/* the same, by their Engine.IO sid */
+	LIST_HEAD(, qewd_client) clients;	/* connected */
+	LIST_HEAD(, qewd_client) away;	/* their connection dropped: they may come back */
+	struct resumes *resumes;
+	struct strmap *by_sid;		/* all, by their Engine.IO sids */
 };
 
 static void on_event(struct envelope *, bool, const uint64_t *, void *);
 static void on_close(enum err, void *);
 static void on_reply(struct request *, const struct reply *, void *);
 static void on_final(struct request *, const struct reply *, void *);
+static void on_dropped(void *);
+static void on_end(void *);
 
 static const struct sio_events sio_events = {
 	.on_event = on_event,
@@ -73,6 +83,11 @@ static const struct origin_ops origin_ops = {
 	.on_final = on_final,
 };
 
+static const struct resume_events resume_events = {
+	.on_dropped = on_dropped,
+	.on_end = on_end,
+};
+
 struct qewd_front *
 qewd_front_new(struct gate *gate)
 {
@@ -80,6 +95,9 @@ qewd_front_new(struct gate *gate)
 
 	f->gate = gate;
 	LIST_INIT(&f->clients);
+	LIST_INIT(&f->away);
+	f->resumes = resumes_new(gate->requests->loop, gate->conf->timeouts.resume_ms,
+	    gate->conf->limits.send_queue);
 	f->by_sid = strmap_new();
 	return f;
 }
@@ -89,19 +107,9 @@ qewd_front_free(struct qewd_front *f)
 {
 	if (f == NULL)
 		return;
+	resumes_free(f->resumes);
 	strmap_free(f->by_sid, NULL);
 	free(f);
-}
-
-void
-qewd_front_close_all(struct qewd_front *f, enum err why)
-{
-	struct qewd_client *c, *next;
-
-	for (c = LIST_FIRST(&f->clients); c != NULL; c = next) {
-		next = LIST_NEXT(c, link);
-		sio_session_close(c->sio, why, NULL);
-	}
 }
 
 struct sio_session *
@@ -113,7 +121,7 @@ qewd_front_on_session(struct qewd_front *f, struct eio_session *eio)
 	LIST_INIT(&c->calls);
 	LIST_INSERT_HEAD(&f->clients, c, link);
 	c->sio = sio_session_new(f->gate->requests->loop, f->gate->conf, eio, &sio_events, c);
-	*strmap_at(f->by_sid, eio_session_sid(eio), strlen(eio_session_sid(eio))) = c;
+	qewd_sids_add(f->by_sid, &c->sids, eio_session_sid(eio), c);
 	return c->sio;
 }
 
@@ -127,6 +135,14 @@ call_free(struct call *call)
 	free(call);
 }
 
+/* Its request goes on, and nobody hears of it. */
+static void
+leave(struct call *call)
+{
+	request_leave(call->request);
+	call_free(call);
+}
+
 static void
 release(void *arg)
 {
@@ -137,28 +153,204 @@ release(void *arg)
 	free(c);
 }
 
-/* The client is gone: its requests go on, and nobody hears of them. */
 static void
-on_close(enum err why UNUSED, void *arg)
+forget(struct qewd_client *c)
 {
-	struct qewd_client *c = arg;
 	struct call *call;
 
-	strmap_remove(c->front->by_sid, sio_session_sid(c->sio), strlen(sio_session_sid(c->sio)));
-	c->sio = NULL;
-	while ((call = LIST_FIRST(&c->calls)) != NULL) {
-		request_leave(call->request);
-		call_free(call);
-	}
+	while ((call = LIST_FIRST(&c->calls)) != NULL)
+		leave(call);
+	qewd_sids_clear(c->front->by_sid, &c->sids);
+	resume_free(c->resume);
+	c->resume = NULL;
 	LIST_REMOVE(c, link);
 	/* A message of this client may be up the stack. */
 	loop_defer(c->front->gate->requests->loop, LOOP_FREE, &c->release, release, c);
+}
+
+void
+qewd_front_close_all(struct qewd_front *f, enum err why)
+{
+	struct qewd_client *c, *next;
+
+	while ((c = LIST_FIRST(&f->away)) != NULL)
+		forget(c);
+	for (c = LIST_FIRST(&f->clients); c != NULL; c = next) {
+		next = LIST_NEXT(c, link);
+		sio_session_close(c->sio, why, NULL);
+	}
 }
 
 static const char *
 label_of(const struct qewd_client *c)
 {
 	return sio_session_client(c->sio)->label;
+}
+
+/* ---- away, and back ---- */
+
+/* Nodes do not come back for a request: they have told their own clients that it is lost. */
+static bool
+is_kept(const struct call *call)
+{
+	return !call->client->front->gate->is_draining &&
+	    (!call->to_node || call->request->cancel_on_leave);
+}
+
+/* A client without open requests is gone; another is away, and may come back for them. */
+static void
+on_close(enum err why UNUSED, void *arg)
+{
+	struct qewd_client *c = arg;
+	struct qewd_front *f = c->front;
+	struct call *call, *next;
+
+	c->sio = NULL;
+	for (call = LIST_FIRST(&c->calls); call != NULL; call = next) {
+		next = LIST_NEXT(call, link);
+		if (is_kept(call))
+			request_away(call->request);
+		else
+			leave(call);
+	}
+	if (LIST_EMPTY(&c->calls) && (c->resume == NULL || resume_is_empty(c->resume))) {
+		forget(c);
+		return;
+	}
+	LIST_REMOVE(c, link);
+	LIST_INSERT_HEAD(&f->away, c, link);
+	if (c->resume == NULL)
+		c->resume = resume_new(f->resumes, &resume_events);
+	resume_start(c->resume, c);
+}
+
+static void
+cancel(struct call *call)
+{
+	struct request *r = call->request;
+
+	leave(call);
+	request_cancel(r);
+}
+
+static struct call *
+first_to_cancel(struct qewd_client *c)
+{
+	struct call *call;
+
+	LIST_FOREACH(call, &c->calls, link)
+		if (call->request->cancel_on_leave)
+			break;
+	return call;
+}
+
+/* Not from on_close() itself: whoever serves the request may be up its stack. */
+static void
+on_dropped(void *arg)
+{
+	struct qewd_client *c = arg;
+	struct call *call;
+
+	/* Anew each time: one cancellation may end other requests. */
+	while ((call = first_to_cancel(c)) != NULL)
+		cancel(call);
+	if (LIST_EMPTY(&c->calls) && resume_is_empty(c->resume))
+		forget(c);
+}
+
+static void
+on_end(void *arg)
+{
+	struct qewd_client *c = arg;
+	struct call *call;
+
+	metrics_inc(gate_metrics(c->front->gate), METRIC_RESUMES_MISSED);
+	while ((call = LIST_FIRST(&c->calls)) != NULL)
+		cancel(call);
+	forget(c);
+}
+
+/* Requests, texts and names of a client that is away are this one's now. */
+static uint64_t
+take_over(struct qewd_client *c, struct qewd_client *away)
+{
+	struct call *call;
+	uint64_t n = 0;
+
+	while ((call = LIST_FIRST(&away->calls)) != NULL) {
+		LIST_REMOVE(call, link);
+		away->n_calls--;
+		call->client = c;
+		call->has_ack = false;	/* its number means another event on this socket */
+		LIST_INSERT_HEAD(&c->calls, call, link);
+		c->n_calls++;
+		request_back(call->request);
+		n++;
+	}
+	resume_stop(away->resume);
+	c->resume = away->resume;
+	away->resume = NULL;
+	qewd_sids_move(c->front->by_sid, &away->sids, &c->sids, c);
+	forget(away);
+	metrics_inc(gate_metrics(c->front->gate), METRIC_RESUMES);
+	return n;
+}
+
+/*
+ * A session is on this socket now.  The one it had, if that is not connected, names this
+ * client from now on; *n: requests that were still open there.  false: it left nothing.
+ */
+static bool
+come_back(struct qewd_client *c, const struct token *t, uint64_t *n)
+{
+	struct qewd_front *f = c->front;
+	struct buf sid = { 0 }, address = { 0 };
+	struct qewd_client *before;
+	bool is_resumed = false;
+
+	claims_client(token_cache_ring(f->gate->tokens), t, &sid, &address);
+	before = strmap_find(f->by_sid, buf_str(&sid), strlen(buf_str(&sid)));
+	if (before == NULL) {
+		qewd_sids_add(f->by_sid, &c->sids, buf_str(&sid), c);
+	} else if (before->sio == NULL && !before->is_proven && !resume_is_over(before->resume)) {
+		*n = take_over(c, before);
+		is_resumed = true;
+	}
+	buf_free(&sid);
+	buf_free(&address);
+	return is_resumed;
+}
+
+/* What came for it while it was away, each text once; sending may close the session again. */
+static void
+deliver(struct qewd_client *c)
+{
+	while (c->sio != NULL && c->resume != NULL && !resume_is_empty(c->resume)) {
+		resume_take(c->resume, sio_session_begin(c->sio));
+		sio_session_end(c->sio, NULL);
+	}
+	if (c->sio != NULL) {
+		resume_free(c->resume);
+		c->resume = NULL;
+	}
+}
+
+/* An event is built between these two; one for a client that is away is kept for it. */
+static struct buf *
+begin_event(struct qewd_client *c, struct buf *text)
+{
+	return c->sio != NULL ? sio_session_begin(c->sio) : text;
+}
+
+/* May close the session. */
+static void
+end_event(struct qewd_client *c, struct buf *text, const uint64_t *ack)
+{
+	if (c->sio != NULL)
+		sio_session_end(c->sio, ack);
+	else
+		resume_add(c->resume, text->data, text->len);
+	buf_free(text);
 }
 
 /* ---- beginning a request ---- */
@@ -263,11 +455,15 @@ on_reregister(struct call *call)
 	struct registrant who = registrant(c);
 	const struct token *t = call->request->token;
 	struct buf message = { 0 };
+	uint64_t n;
 
 	set_application(c, t->application, t->application_len);
 	qewd_reregister(g, call->request, &who, &message);
+	if (!c->is_proven && come_back(c, t, &n))
+		buf_printf(&message, ",\"resumed\":%llu", (unsigned long long)n);
 	qewd_register_answer(g, call->request, &message);
 	buf_free(&message);
+	deliver(c);
 }
 
 /* ---- cancellation ---- */
@@ -371,7 +567,8 @@ on_event(struct envelope *env, bool is_over_rate, const uint64_t *ack, void *arg
 static void
 write_reply(struct call *call, const struct reply *reply)
 {
-	struct sio_session *sio = call->client->sio;
+	struct qewd_client *c = call->client;
+	const struct gate *g = c->front->gate;
 	struct qewd_reply_extra x = {
 		.to_node = call->to_node,
 		.has_usher_id = call->has_usher_id,
@@ -381,15 +578,16 @@ write_reply(struct call *call, const struct reply *reply)
 		.token_len = reply->token_len,
 		.took_ms = clock_mono_ms() - call->request->begun_ms,
 	};
-	struct token *t = qewd_reply_translate(call->client->front->gate->tokens,
-	    gate_metrics(call->client->front->gate), call->request, reply, &x);
-	uint64_t ack = call->ack;
+	struct token *t = qewd_reply_translate(g->tokens, gate_metrics(g), call->request, reply,
+	    &x);
 	bool sends_ack = call->has_ack && reply->is_final;
+	uint64_t ack = call->ack;
+	struct buf kept = { 0 };
 
-	qewd_reply_write(sio_session_begin(sio), call->request, reply, &x);
+	qewd_reply_write(begin_event(c, &kept), call->request, reply, &x);
 	token_unref(t);
-	/* May close the session, and then frees the call. */
-	sio_session_end(sio, sends_ack ? &ack : NULL);
+	/* May free the call. */
+	end_event(c, &kept, sends_ack ? &ack : NULL);
 }
 
 static void
@@ -413,7 +611,7 @@ on_final(struct request *r, const struct reply *reply, void *arg)
 static void
 send_push(struct qewd_client *c, const struct push *p)
 {
-	struct buf *b = sio_session_begin(c->sio);
+	struct buf kept = { 0 }, *b = begin_event(c, &kept);
 
 	buf_add_str(b, "{\"type\":");
 	buf_add(b, p->type, p->type_len);
@@ -424,7 +622,7 @@ send_push(struct qewd_client *c, const struct push *p)
 		usher_member_encode_push(b, &p->to, p->hops + 1);
 	}
 	buf_add_char(b, '}');
-	sio_session_end(c->sio, NULL);
+	end_event(c, &kept, NULL);
 	metrics_inc(gate_metrics(c->front->gate), METRIC_PUSHES);
 }
 

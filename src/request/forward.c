@@ -35,6 +35,7 @@ forward(const struct service_table *services, struct request *r, uint64_t timeou
 		timeout_ms = route->timeout_ms;
 	else if (route->destination->timeout_ms != 0)
 		timeout_ms = route->destination->timeout_ms;
+	r->cancel_on_leave = route->cancel_on_leave;
 	log_debug("request", "%s: type %s of %s goes to %s", r->name, r->type, application,
 	    route->destination->name);
 	request_submit(r, route->destination, left_ms < timeout_ms ? left_ms : timeout_ms);

@@ -114,7 +114,7 @@ end(struct request *r, const struct reply *final, const char *how)
 	free(r->text);
 	free(r->type);
 	all->n_open--;
-	if (r->origin != NULL)
+	if (r->origin != NULL && !r->is_away)
 		no_longer_awaited(all);
 	free(r);
 }
@@ -236,7 +236,26 @@ void
 request_leave(struct request *r)
 {
 	r->origin = NULL;
+	if (!r->is_away)
+		no_longer_awaited(r->all);
+}
+
+void
+request_away(struct request *r)
+{
+	if (r->is_away)
+		return;
+	r->is_away = true;
 	no_longer_awaited(r->all);
+}
+
+void
+request_back(struct request *r)
+{
+	if (!r->is_away)
+		return;
+	r->is_away = false;
+	r->all->n_awaited++;
 }
 
 bool

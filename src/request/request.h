@@ -64,6 +64,8 @@ struct request {
 	struct timer deadline_timer;
 	uint64_t hops;			/* nodes it has passed before this one */
 	bool is_nested;			/* a handler of this node asks */
+	bool is_away;			/* whoever asked lost its connection, and may come back */
+	bool cancel_on_leave;		/* the route's: then it is not wanted any more */
 	char client_address[CLIENT_MAX];	/* where it began */
 	char client_socket[CLIENT_MAX];
 };
@@ -104,6 +106,13 @@ void		 request_cancel(struct request *);
  * deadline, and nobody hears of it.
  */
 void		 request_leave(struct request *);
+
+/*
+ * For origins: whoever asked lost its connection, and may come back.  Replies go to the origin as
+ * before, but a node that stops does not wait for them; and it is back.
+ */
+void		 request_away(struct request *);
+void		 request_back(struct request *);
 
 /*
  * Is it of a type that nodes and QEWD keep for themselves (ewd-*, qoper8-*, usher-*)?

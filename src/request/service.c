@@ -91,7 +91,7 @@ route_new(const char *pattern, struct destination *d, uint64_t timeout_ms)
 	return r;
 }
 
-void
+struct route *
 service_add(struct service_table *t, const char *application, const char *pattern,
     struct destination *d, uint64_t timeout_ms)
 {
@@ -103,12 +103,13 @@ service_add(struct service_table *t, const char *application, const char *patter
 		exact = strmap_at(s->exact, pattern, r->fixed);
 		route_free(*exact);
 		*exact = r;
-		return;
+		return r;
 	}
 	for (at = &s->patterns; *at != NULL && (*at)->fixed > r->fixed; at = &(*at)->next)
 		;
 	r->next = *at;
 	*at = r;
+	return r;
 }
 
 void

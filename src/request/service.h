@@ -5,6 +5,7 @@
 #ifndef REQUEST_SERVICE_H
 #define REQUEST_SERVICE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,14 +17,18 @@ struct route {
 	size_t fixed;			/* bytes before its '*' */
 	struct destination *destination;
 	uint64_t timeout_ms;		/* 0: the destination's, else timeouts.request */
+	bool cancel_on_leave;		/* its requests end when whoever asked loses its connection */
 	struct route *next;		/* patterns of a service, longest first */
 };
 
 struct service_table	*service_table_new(void);
 void			 service_table_free(struct service_table *);	/* not the destinations */
 
-/* pattern: a type, or a beginning of types followed by '*'.  A second equal one replaces. */
-void			 service_add(struct service_table *, const char *application,
+/*
+ * pattern: a type, or a beginning of types followed by '*'.  A second equal one replaces.
+ * Gives the table's route, for what else there is to say of it.
+ */
+struct route		*service_add(struct service_table *, const char *application,
 			    const char *pattern, struct destination *, uint64_t timeout_ms);
 
 /* An application whose handlers are here: serves every type that no route names. */
