@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * http_parse against http-parser: ours is stricter, but what it takes it reads as the other
- * does, since a head that two programs read differently is how requests are smuggled.
+ * does, since a head that two programs read differently is how requests are smuggled.  The
+ * same of http_body, for bodies in chunks.
  */
 #include <http_parser.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "codec/http_body.h"
 #include "codec/http_parse.h"
 #include "unit.h"
 
 #define N_HEADS	   20000	/* for each seed */
+#define N_BODIES   20000
+#define BODY_MAX   200
 #define FIELDS_MAX 64
 
 static uint64_t random_state;
@@ -186,6 +190,114 @@ START_TEST(reads_what_it_takes_as_the_oracle_does)
 }
 END_TEST
 
+/* ---- bodies in chunks ---- */
+
+#define CHUNKED_HEAD "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+static const struct {
+	const char *before, *behind;
+} around_size[] = {
+	{ "", "" }, { "", "" }, { "", "" }, { "", "" }, { "", "" }, { "0", "" }, { "", ";a=b" },
+	{ "", ";a=\"b;c\"" }, { "", ";" }, { "", " " }, { " ", "" }, { "0x", "" }, { "+", "" },
+};
+static const char *const trailers[] = { "", "", "", "A: b\r\n", "X-B:c\r\nD:\r\n", " folded\r\n",
+	"A : b\r\n" };
+
+static const char *
+line_end(void)
+{
+	return next_random(60) == 0 ? "\n" : "\r\n";
+}
+
+static void
+make_body(struct buf *b)
+{
+	for (unsigned n = next_random(4); n > 0; n--) {
+		unsigned size = 1 + next_random(20);
+		unsigned around = next_random(ARRAY_LEN(around_size));
+
+		buf_printf(b, "%s%x%s%s", around_size[around].before, size +
+		    (next_random(50) == 0), around_size[around].behind, line_end());
+		for (unsigned i = 0; i < size; i++)
+			buf_add_char(b, (char)next_random(256));
+		buf_add_str(b, line_end());
+	}
+	buf_printf(b, "0%s%s%s", line_end(), PICK(trailers), line_end());
+	if (next_random(4) == 0)
+		b->data[next_random((unsigned)b->len)] = (char)next_random(256);
+}
+
+struct body_oracle {
+	struct buf data;
+	bool is_complete;
+};
+
+static int
+on_body(http_parser *p, const char *at, size_t len)
+{
+	buf_add(&((struct body_oracle *)p->data)->data, at, len);
+	return 0;
+}
+
+static int
+on_message_complete(http_parser *p)
+{
+	((struct body_oracle *)p->data)->is_complete = true;
+	http_parser_pause(p, 1);	/* what follows is another message */
+	return 0;
+}
+
+/* Ours took all of it, and read this. */
+static void
+compare_body(const struct buf *ours, const struct buf *wire)
+{
+	static const http_parser_settings settings = {
+		.on_body = on_body, .on_message_complete = on_message_complete,
+	};
+	struct body_oracle o = { 0 };
+	http_parser p;
+	size_t n;
+
+	http_parser_init(&p, HTTP_REQUEST);
+	p.data = &o;
+	http_parser_execute(&p, &settings, CHUNKED_HEAD, sizeof(CHUNKED_HEAD) - 1);
+	n = http_parser_execute(&p, &settings, wire->data, wire->len);
+	ck_assert_msg(o.is_complete, "the oracle does not see the end (%s) of\n%.*s",
+	    http_errno_description(HTTP_PARSER_ERRNO(&p)), (int)wire->len, wire->data);
+	ck_assert_uint_ge(n + 1, wire->len);	/* paused at the last byte, it has not counted it */
+	ck_assert_uint_eq(o.data.len, ours->len);
+	if (ours->len > 0)
+		ck_assert_mem_eq(o.data.data, ours->data, ours->len);
+	buf_free(&o.data);
+}
+
+START_TEST(reads_chunks_as_the_oracle_does)
+{
+	static const struct http_head head = { .is_chunked = true, .content_length = -1 };
+	unsigned n_taken = 0;
+
+	random_state = (uint64_t)_i;
+	for (int i = 0; i < N_BODIES; i++) {
+		struct buf wire = { 0 }, data = { 0 };
+		struct http_body b;
+		size_t used;
+
+		make_body(&wire);
+		ck_assert_int_eq(http_body_init(&b, &head, BODY_MAX), 0);
+		if (http_body_feed(&b, wire.data, wire.len, &used, &data) == ERR_NONE &&
+		    http_body_is_complete(&b)) {
+			wire.len = used;
+			compare_body(&data, &wire);
+			n_taken++;
+		}
+		buf_free(&data);
+		buf_free(&wire);
+	}
+	ck_assert_uint_gt(n_taken, N_BODIES / 10);
+	ck_assert_uint_lt(n_taken, N_BODIES - N_BODIES / 10);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -194,6 +306,7 @@ make_suite(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, reads_what_it_takes_as_the_oracle_does, 1, 6);
+	tcase_add_loop_test(tc, reads_chunks_as_the_oracle_does, 1, 6);
 	suite_add_tcase(s, tc);
 	return s;
 }
