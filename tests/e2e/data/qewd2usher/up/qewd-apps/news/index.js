@@ -1,0 +1,1 @@
+module.exports = require('qewd/up/qewdAppHandler')(__dirname);
