@@ -18,6 +18,7 @@
 #include "conf/conf.h"
 #include "dev/dev.h"
 #include "front/admission.h"
+#include "front/eio_endpoint.h"
 #include "front/eio_session.h"
 #include "front/gate.h"
 #include "front/http_server.h"
@@ -69,6 +70,7 @@ struct node {
 
 	struct admission *admission;
 	struct eio_env eio_env;
+	struct eio_endpoint *eio;
 	struct gate gate;
 	struct qewd_front *front;
 	struct plain_front *plain;	/* NULL: no events are configured */
@@ -234,9 +236,10 @@ make_front(struct node *n)
 		.arg = n,
 	};
 	n->statics = http_static_new(n->conf);
+	n->eio = eio_endpoint_new(&n->eio_env);
 	n->http = http_server_new(n->loop, n->conf, n->admission);
 	http_server_add(n->http, http_static_files(n->statics));
-	http_server_add_eio(n->http, &n->eio_env);
+	http_server_add(n->http, eio_endpoint_service(n->eio));
 }
 
 static void
@@ -465,6 +468,7 @@ node_free(struct node *n)
 	free(n->doors);
 	http_server_free(n->http);
 	qewd_front_close_all(n->front, ERR_STOPPING);
+	eio_endpoint_free(n->eio);
 	free_links(n);
 	for (size_t i = 0; i < n->conf->n_applications; i++)
 		pool_free(n->pools[i]);

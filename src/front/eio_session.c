@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Accepting a session, its packets and its heart-beat.
+ * A session's packets, its heart-beat, its queue and its end.
  *
  * Revision 3: the client pings, silence for ping_interval + ping_timeout ends it.
  * Revision 4: the server pings, a missing pong ends it.
  */
 #include "front/eio_session.h"
 
-#include <stdio.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/ratelimit.h"
+#include "base/strmap.h"
 #include "base/xmalloc.h"
 #include "codec/eio_packet.h"
-#include "codec/ws_handshake.h"
+#include "codec/eio_payload.h"
 #include "front/admission.h"
 #include "front/client.h"
-#include "front/origin_check.h"
-#include "net/conn.h"
+#include "front/eio_session_int.h"
 #include "net/loop.h"
-#include "net/ws_conn.h"
 
 #define TRUSTED_REPLIES 4	/* largest replies that may wait for a node to read them */
 #define REFUSED_MAX	100	/* packets over its rate in a row that any client may send */
@@ -33,9 +33,13 @@ struct eio_session {
 	struct client client;
 	int revision;
 	char sid[ID_SID_LEN + 1];
-	struct ws_conn *ws;		/* NULL: closed */
+	const struct eio_transport *transport;	/* NULL: it has ended by itself */
+	void *carrier;				/* its object; owns itself */
+	bool has_ended;
 	const struct eio_events *ev;
 	void *arg;
+	struct buf queue;		/* packets that wait: each its size_t of length, its bytes */
+	size_t queue_max;
 	struct timer ping_timer;	/* revision 4: the next ping is due */
 	struct timer silence_timer;	/* the client is gone if it says nothing until then */
 	bool is_trusted;		/* a node that proved to be one */
@@ -47,104 +51,41 @@ struct eio_session {
 	struct loop_work release;
 };
 
-static void on_text(struct ws_conn *, const char *, size_t, void *);
-static void on_ws_close(struct ws_conn *, enum err, const char *, void *);
 static void on_ping_due(void *);
 static void on_silence(void *);
+static void send_queue(struct eio_session *);
 
-static const struct ws_events ws_events = {
-	.on_text = on_text,
-	.on_close = on_ws_close,
-};
+/* ---- beginning ---- */
 
-/* ---- accepting ---- */
-
-static const struct eio_refusal
-	transport_unknown = { 400, "", "{\"code\":0,\"message\":\"Transport unknown\"}" },
-	session_unknown = { 400, "", "{\"code\":1,\"message\":\"Session ID unknown\"}" },
-	bad_method = { 400, "", "{\"code\":2,\"message\":\"Bad handshake method\"}" },
-	bad_request = { 400, "", "{\"code\":3,\"message\":\"Bad request\"}" },
-	bad_version = { 426, "Sec-WebSocket-Version: 13\r\n",
-	    "{\"code\":3,\"message\":\"Bad request\"}" },
-	forbidden = { 403, "", "{\"code\":4,\"message\":\"Forbidden\"}" },
-	unsupported = { 400, "", "{\"code\":5,\"message\":\"Unsupported protocol version\"}" },
-	draining = { 503, "", "{\"code\":4,\"message\":\"node is draining\"}" };
-
-static bool
-origin_is_clean(const struct http_head *head)
+static uint64_t
+silence_max_ms(const struct eio_session *s)
 {
-	const struct http_text *origin = http_find(head, "Origin", NULL);
-
-	for (size_t i = 0; origin != NULL && i < origin->len; i++)
-		if ((unsigned char)origin->p[i] <= 0x20 || (unsigned char)origin->p[i] >= 0x7f)
-			return false;
-	return true;
+	return s->env->conf->socketio.ping_interval_ms + s->env->conf->socketio.ping_timeout_ms;
 }
 
-/* Only the page's own origin and listed ones; browsers do not come in where nodes do. */
-static bool
-origin_is_allowed(struct eio_env *env, const struct client *client, const struct http_head *head)
+struct eio_session *
+eio_session_new(struct eio_env *env, const struct client *client, int revision)
 {
-	const struct http_text *origin = http_find(head, "Origin", NULL);
-	const struct http_text *host = http_find(head, "Host", NULL);
-	const struct conf_listener *l = client->listener;
-	static struct log_limit limit;
+	struct eio_session *s = xcalloc(1, sizeof(*s));
 
-	if (origin == NULL)
-		return true;
-	if (l->audience != CONF_FOR_NODES &&
-	    origin_check(*origin, host, l->origins, l->n_origins))
-		return true;
-	metrics_inc(loop_metrics(env->loop), METRIC_ORIGINS_REFUSED);
-	if (!log_allows(&limit))
-		return false;
-	log_warnx_for(client->label, "refused: Origin %.*s with Host %.*s; %s of %s",
-	    (int)origin->len, origin->p, host != NULL ? (int)host->len : 0,
-	    host != NULL ? host->p : "", l->audience == CONF_FOR_NODES ?
-	    "browsers are not served: \"for: nodes\"" : "it is not in \"origins\"", l->address);
-	return false;
-}
-
-/* In the order of the reference, section 2.2. */
-static const struct eio_refusal *
-check(struct eio_env *env, const struct client *client, const struct http_head *head,
-    int *revision)
-{
-	char transport[16], sid[EIO_SID_MAX + 1], eio[8];
-	const char *why;
-	int status;
-
-	if (!http_query_get(head->query, "transport", transport, sizeof(transport)) ||
-	    strcmp(transport, "websocket") != 0)
-		return &transport_unknown;
-	if (!origin_is_clean(head))
-		return &bad_request;
-	if (http_query_get(head->query, "sid", sid, sizeof(sid)) && sid[0] != '\0')
-		return &session_unknown;
-	if (!http_text_is(head->method, "GET"))
-		return &bad_method;
-	if (ws_handshake_check(head, &status, &why) != 0) {
-		log_debug_for("http", client->label, "upgrade refused: %s", why);
-		return status == 426 ? &bad_version : &bad_request;
-	}
-	if (env->is_draining)
-		return &draining;
-	if (!origin_is_allowed(env, client, head))
-		return &forbidden;
-	if (!http_query_get(head->query, "EIO", eio, sizeof(eio)) ||
-	    (strcmp(eio, "3") != 0 && strcmp(eio, "4") != 0))
-		return &unsupported;
-	*revision = eio[0] - '0';
-	return NULL;
+	s->env = env;
+	s->client = *client;
+	s->revision = revision;
+	s->queue_max = env->conf->limits.send_queue;
+	s->begun_ms = s->heard_ms = clock_mono_ms();
+	id_sid(s->sid);
+	*strmap_at(env->sessions, s->sid, ID_SID_LEN) = s;
+	return s;
 }
 
 static void
-send_open(struct eio_session *s)
+send_open(struct eio_session *s, bool can_upgrade)
 {
 	const struct conf *conf = s->env->conf;
 	struct eio_open open = {
 		.ping_interval_ms = conf->socketio.ping_interval_ms,
 		.ping_timeout_ms = conf->socketio.ping_timeout_ms,
+		.can_upgrade = can_upgrade,
 	};
 	struct buf b = { 0 };
 
@@ -154,44 +95,20 @@ send_open(struct eio_session *s)
 	buf_free(&b);
 }
 
-static uint64_t
-silence_max_ms(const struct eio_session *s)
+void
+eio_session_begin(struct eio_session *s, const struct eio_transport *transport, void *carrier)
 {
-	return s->env->conf->socketio.ping_interval_ms + s->env->conf->socketio.ping_timeout_ms;
-}
+	struct eio_env *env = s->env;
 
-bool
-eio_accept(struct eio_env *env, const struct client *client, const struct http_head *head,
-    struct conn *conn, char *rest, size_t len, struct eio_refusal *refusal)
-{
-	struct ws_limits limits = { env->conf->limits.message, env->conf->limits.send_queue };
-	const struct eio_refusal *no;
-	struct eio_session *s;
-	int revision;
-
-	if ((no = check(env, client, head, &revision)) != NULL) {
-		*refusal = *no;
-		return false;
-	}
-	s = xcalloc(1, sizeof(*s));
-	s->env = env;
-	s->client = *client;
-	s->revision = revision;
-	id_sid(s->sid);
-	ws_handshake_accept(conn_out(conn), head);
-	conn_touch(conn);
-	s->ws = ws_conn_new(conn, WS_SERVER, &limits, &ws_events, s);
-	s->begun_ms = s->heard_ms = clock_mono_ms();
+	s->transport = transport;
+	s->carrier = carrier;
 	loop_timer_set(env->loop, &s->silence_timer, silence_max_ms(s), on_silence, s);
-	if (revision == 4)
+	if (s->revision == 4)
 		loop_timer_set(env->loop, &s->ping_timer, env->conf->socketio.ping_interval_ms,
 		    on_ping_due, s);
 	metrics_inc(loop_metrics(env->loop), METRIC_SESSIONS);
-	send_open(s);
+	send_open(s, strcmp(transport->name, "polling") == 0);
 	env->on_session(s, env->arg);
-	if (s->ws != NULL)
-		ws_conn_feed(s->ws, rest, len);
-	return true;
 }
 
 void
@@ -199,6 +116,16 @@ eio_session_attach(struct eio_session *s, const struct eio_events *ev, void *arg
 {
 	s->ev = ev;
 	s->arg = arg;
+}
+
+void
+eio_session_move(struct eio_session *s, const struct eio_transport *transport, void *carrier)
+{
+	log_debug_for("sio", s->client.label, "%s -> %s", s->transport->name, transport->name);
+	s->transport = transport;
+	s->carrier = carrier;
+	transport->set_send_max(carrier, s->queue_max);
+	send_queue(s);
 }
 
 /* ---- heart-beat ---- */
@@ -209,7 +136,7 @@ on_ping_due(void *arg)
 	struct eio_session *s = arg;
 
 	eio_session_send(s, "2", 1);
-	if (s->ws == NULL)
+	if (s->has_ended)
 		return;
 	/* Its pong sets the clock anew; without one it is gone. */
 	loop_timer_set(s->env->loop, &s->silence_timer, s->env->conf->socketio.ping_timeout_ms,
@@ -226,7 +153,7 @@ on_silence(void *arg)
 	if (s->revision == 3 && silent_ms < max_ms)
 		loop_timer_set(s->env->loop, &s->silence_timer, max_ms - silent_ms, on_silence, s);
 	else
-		eio_session_close(s, ERR_PING_TIMEOUT, NULL);
+		eio_session_end(s, ERR_PING_TIMEOUT, NULL);
 }
 
 static void
@@ -235,7 +162,7 @@ on_ping(struct eio_session *s)
 	if (s->revision == 3)
 		eio_session_send(s, "3", 1);
 	else
-		eio_session_close(s, ERR_BAD_PACKET, "a ping from a client of revision 4");
+		eio_session_end(s, ERR_BAD_PACKET, "a ping from a client of revision 4");
 }
 
 static void
@@ -248,7 +175,7 @@ on_pong(struct eio_session *s)
 	    on_ping_due, s);
 }
 
-/* ---- packets ---- */
+/* ---- packets in ---- */
 
 /* Every packet costs, whatever is in it. */
 static void
@@ -273,14 +200,15 @@ is_flooding(const struct eio_session *s)
 	    s->n_refused > s->env->conf->limits.messages_per_second;
 }
 
-static void
-on_text(struct ws_conn *ws UNUSED, const char *data, size_t len, void *arg)
+void
+eio_session_on_packet(struct eio_session *s, const char *data, size_t len)
 {
-	struct eio_session *s = arg;
 	struct eio_packet p;
 
+	if (s->has_ended)
+		return;
 	if (eio_packet_decode(&p, data, len) != 0) {
-		eio_session_close(s, ERR_BAD_PACKET, "malformed Engine.IO packet");
+		eio_session_end(s, ERR_BAD_PACKET, "malformed Engine.IO packet");
 		return;
 	}
 	s->heard_ms = clock_mono_ms();
@@ -303,10 +231,10 @@ on_text(struct ws_conn *ws UNUSED, const char *data, size_t len, void *arg)
 		on_pong(s);
 		break;
 	case EIO_CLOSE:
-		eio_session_close(s, ERR_PEER_LEFT, NULL);
+		eio_session_end(s, ERR_PEER_LEFT, NULL);
 		break;
 	case EIO_OPEN:
-		eio_session_close(s, ERR_BAD_PACKET, "an open packet from a client");
+		eio_session_end(s, ERR_BAD_PACKET, "an open packet from a client");
 		break;
 	case EIO_UPGRADE:
 	case EIO_NOOP:
@@ -314,28 +242,83 @@ on_text(struct ws_conn *ws UNUSED, const char *data, size_t len, void *arg)
 	}
 }
 
-void
-eio_session_send(struct eio_session *s, const char *data, size_t len)
-{
-	if (s->ws == NULL)
-		return;
-	s->n_out++;
-	s->bytes_out += len;
-	ws_conn_send_text(s->ws, data, len);
-}
+/* ---- packets out ---- */
 
-void
-eio_session_close(struct eio_session *s, enum err why, const char *detail)
+/* Is there room?  One packet may be above the limit if nothing waits before it. */
+static bool
+has_room(const struct eio_session *s, size_t len)
 {
-	if (s->ws != NULL)
-		ws_conn_close(s->ws, why, detail);
+	return s->queue.len == 0 || s->queue.len + len <= s->queue_max;
 }
 
 static void
-release(void *arg)
+enqueue(struct eio_session *s, const char *data, size_t len)
 {
-	free(arg);
+	if (!has_room(s, len))
+		s->transport->flush(s->carrier);
+	if (!has_room(s, len)) {
+		eio_session_end(s, ERR_TOO_SLOW, NULL);
+		return;
+	}
+	buf_add(&s->queue, &len, sizeof(len));
+	buf_add(&s->queue, data, len);
 }
+
+void
+eio_session_send(struct eio_session *s, const char *data, size_t len)
+{
+	if (s->has_ended)
+		return;
+	s->n_out++;
+	s->bytes_out += len;
+	if (!s->transport->send(s->carrier, data, len))
+		enqueue(s, data, len);
+}
+
+/* The packet at an offset of the queue, and the offset of the next. */
+static const char *
+packet_at(const struct buf *queue, size_t *at, size_t *len)
+{
+	const char *packet;
+
+	memcpy(len, queue->data + *at, sizeof(*len));
+	packet = queue->data + *at + sizeof(*len);
+	*at += sizeof(*len) + *len;
+	assert(*at <= queue->len);
+	return packet;
+}
+
+void
+eio_session_take_queue(struct eio_session *s, struct buf *payload)
+{
+	const char *packet;
+	size_t len;
+
+	for (size_t at = 0; at < s->queue.len;) {
+		packet = packet_at(&s->queue, &at, &len);
+		eio_payload_add(payload, s->revision, packet, len);
+	}
+	buf_free(&s->queue);
+}
+
+/* The session may end meanwhile; what is left is dropped then. */
+static void
+send_queue(struct eio_session *s)
+{
+	struct buf queue = s->queue;
+	const char *packet;
+	size_t len;
+
+	s->queue = (struct buf){ 0 };
+	for (size_t at = 0; at < queue.len && !s->has_ended;) {
+		packet = packet_at(&queue, &at, &len);
+		if (!s->transport->send(s->carrier, packet, len))
+			enqueue(s, packet, len);
+	}
+	buf_free(&queue);
+}
+
+/* ---- ending ---- */
 
 /* One line for a session: at info where the client was at fault. */
 static void
@@ -354,23 +337,66 @@ log_end(const struct eio_session *s, enum err why, const char *detail)
 	    (unsigned long long)s->bytes_out);
 }
 
+/* The only way to its end.  Everybody hears of it once: above, then below. */
 static void
-on_ws_close(struct ws_conn *ws UNUSED, enum err why, const char *detail, void *arg)
+end(struct eio_session *s, enum err why, const char *detail, bool is_orderly)
 {
-	struct eio_session *s = arg;
 	struct loop *loop = s->env->loop;
 
-	s->ws = NULL;
+	if (s->has_ended)
+		return;
+	s->has_ended = true;
 	loop_timer_stop(loop, &s->ping_timer);
 	loop_timer_stop(loop, &s->silence_timer);
-	admission_release(s->env->admission, s->client.address);
 	if (err_is_fault(why))
 		metrics_inc(loop_metrics(loop), METRIC_SESSIONS_FAULTY);
 	log_end(s, why, detail);
 	if (s->ev != NULL)
 		s->ev->on_close(why, s->arg);
-	loop_defer(loop, LOOP_FREE, &s->release, release, s);
+	if (s->transport != NULL)
+		s->transport->close(s->carrier, why, detail, is_orderly);
 }
+
+void
+eio_session_close(struct eio_session *s, enum err why, const char *detail)
+{
+	end(s, why, detail, true);
+}
+
+void
+eio_session_end(struct eio_session *s, enum err why, const char *detail)
+{
+	end(s, why, detail, false);
+}
+
+void
+eio_session_lost(struct eio_session *s, enum err why, const char *detail)
+{
+	s->transport = NULL;
+	end(s, why, detail, false);
+	eio_session_gone(s);
+}
+
+static void
+release(void *arg)
+{
+	struct eio_session *s = arg;
+
+	buf_free(&s->queue);
+	free(s);
+}
+
+void
+eio_session_gone(struct eio_session *s)
+{
+	assert(s->has_ended);
+	s->transport = NULL;
+	strmap_remove(s->env->sessions, s->sid, ID_SID_LEN);
+	admission_release_session(s->env->admission, s->client.address);
+	loop_defer(s->env->loop, LOOP_FREE, &s->release, release, s);
+}
+
+/* ---- questions ---- */
 
 int
 eio_session_revision(const struct eio_session *s)
@@ -402,12 +428,43 @@ eio_session_trust(struct eio_session *s)
 	const struct conf_limits *limits = &s->env->conf->limits;
 
 	s->is_trusted = true;
-	if (s->ws != NULL)
-		ws_conn_set_send_max(s->ws, limits->send_queue + TRUSTED_REPLIES * limits->reply);
+	s->queue_max = limits->send_queue + TRUSTED_REPLIES * limits->reply;
+	if (s->transport != NULL)
+		s->transport->set_send_max(s->carrier, s->queue_max);
 }
 
 bool
 eio_session_is_trusted(const struct eio_session *s)
 {
 	return s->is_trusted;
+}
+
+struct eio_env *
+eio_session_env(const struct eio_session *s)
+{
+	return s->env;
+}
+
+const struct eio_transport *
+eio_session_transport(const struct eio_session *s)
+{
+	return s->transport;
+}
+
+void *
+eio_session_carrier(const struct eio_session *s)
+{
+	return s->carrier;
+}
+
+bool
+eio_session_has_ended(const struct eio_session *s)
+{
+	return s->has_ended;
+}
+
+bool
+eio_session_has_queue(const struct eio_session *s)
+{
+	return s->queue.len > 0;
 }

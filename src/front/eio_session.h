@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * An Engine.IO session with one client, over WebSocket, in both revisions (EIO=3
- * and EIO=4), and its heart-beat.
+ * An Engine.IO session with one client, in both revisions (EIO=3 and EIO=4): its packets
+ * and its heart-beat, whatever carries them.
+ *
+ * For what is above it; eio_session_int.h is for what carries it.
  */
 #ifndef FRONT_EIO_SESSION_H
 #define FRONT_EIO_SESSION_H
@@ -10,14 +12,13 @@
 #include <stddef.h>
 
 #include "base/err.h"
-#include "codec/http_parse.h"
 #include "conf/conf.h"
 
 struct admission;
 struct client;
-struct conn;
 struct eio_session;
 struct loop;
+struct strmap;
 
 /* What all sessions share; borrowed, and outlives them. */
 struct eio_env {
@@ -28,22 +29,8 @@ struct eio_env {
 	/* A session has begun: eio_session_attach() it. */
 	void (*on_session)(struct eio_session *, void *arg);
 	void *arg;
+	struct strmap *sessions;	/* by sid; the endpoint's */
 };
-
-/* How a request was refused. */
-struct eio_refusal {
-	int status;			/* HTTP */
-	const char *extra;		/* a header line with CR LF, or "" */
-	const char *body;		/* {"code":3,"message":"Bad request"} */
-};
-
-/*
- * A request to the endpoint (Socket.IO reference section 2.2).  true: it was upgraded;
- * the session has taken the connection, its admission and what came behind the
- * head.  false: refused; the caller answers and keeps them.
- */
-bool		 eio_accept(struct eio_env *, const struct client *, const struct http_head *,
-		    struct conn *, char *rest, size_t len, struct eio_refusal *);
 
 struct eio_events {
 	/* The data of a message packet; valid during the call, which may close. */
@@ -63,6 +50,7 @@ bool		 eio_session_is_trusted(const struct eio_session *);
 
 /* A whole text message, its Engine.IO type digit included. */
 void		 eio_session_send(struct eio_session *, const char *data, size_t len);
+/* Ends it in order: the client is told, by its next poll if it polls.  Again: no effect. */
 void		 eio_session_close(struct eio_session *, enum err why, const char *detail);
 
 #endif

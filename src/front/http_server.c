@@ -12,7 +12,6 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "front/admission.h"
-#include "front/eio_session.h"
 #include "front/http_int.h"
 #include "net/conn.h"
 
@@ -121,46 +120,4 @@ on_nobodys_head(struct http_exchange *x, void *arg UNUSED)
 	else
 		http_exchange_refuse(x, 404, NULL, "nothing is served at this path\n");
 	return 0;
-}
-
-/* ---- sockets ---- */
-
-static bool
-is_for_eio(const struct http_head *head, const struct client *client UNUSED, void *arg)
-{
-	const struct eio_env *env = arg;
-	const char *path = env->conf->socketio.path;
-	size_t len = strlen(path);
-
-	return head->path.len >= len && memcmp(head->path.p, path, len) == 0;
-}
-
-/* A session takes the connection, its place in the count and what came behind the head. */
-static size_t
-on_eio_head(struct http_exchange *x, void *arg)
-{
-	struct eio_refusal refusal = { .extra = "" };
-	struct http_conn *h = x->conn;
-	struct http_answer a;
-	size_t len;
-	char *rest;
-
-	if (eio_accept(arg, &h->client, &x->head, h->conn, h->in.data, h->in.len, &refusal)) {
-		http_exchange_take(x, &rest, &len);
-		return 0;
-	}
-	a = (struct http_answer){ .status = refusal.status, .type = "application/json",
-		.extra = refusal.extra, .body = refusal.body, .len = strlen(refusal.body),
-		.close = true };
-	http_exchange_answer(x, &a);
-	return 0;
-}
-
-void
-http_server_add_eio(struct http_server *s, struct eio_env *env)
-{
-	static struct http_service service;
-
-	service = (struct http_service){ is_for_eio, on_eio_head, NULL, env };
-	http_server_add(s, &service);
 }

@@ -9,7 +9,6 @@
 #include "conf/conf.h"
 
 struct admission;
-struct eio_env;
 struct http_server;
 struct http_service;
 struct loop;
@@ -24,9 +23,6 @@ void			 http_server_add(struct http_server *, const struct http_service *);
 
 /* No more requests than those under way: connections end with the next answer. */
 void			 http_server_drain(struct http_server *);
-
-/* Sockets of browsers and nodes, by eio_accept(). */
-void			 http_server_add_eio(struct http_server *, struct eio_env *);
 
 /* A connection came in on this listener; a listener_accept_fn but for its last argument. */
 void			 http_server_accept(struct http_server *, const struct conf_listener *,

@@ -17,7 +17,6 @@
 #include "base/compiler.h"
 #include "conf/conf.h"
 #include "front/admission.h"
-#include "front/eio_session.h"
 #include "front/http_static.h"
 #include "loop_unit.h"
 
@@ -30,7 +29,6 @@
 static struct loop *loop;
 static struct http_server *server;
 static struct admission *admission;
-static struct eio_env eio;
 static struct http_static *files;
 static struct conf_listener listener = { .address = "test" };
 static struct conf_static statics[1];
@@ -52,17 +50,14 @@ setup(void)
 	statics[0] = (struct conf_static){ .path = "/big", .file = file };
 	conf = (struct conf){
 		.statics = statics, .n_statics = 1,
-		.socketio.path = "/socket.io/",
 		.limits = { .http_head = 1000, .send_queue = SEND_QUEUE },
 		.timeouts = { .http_head_ms = 5000, .http_body_ms = 5000, .idle_ms = IDLE_MS },
 	};
 	loop = loop_new();
 	admission = admission_new(10, 10);
-	eio = (struct eio_env){ .loop = loop, .conf = &conf, .admission = admission };
 	server = http_server_new(loop, &conf, admission);
 	files = http_static_new(&conf);
 	http_server_add(server, http_static_files(files));
-	http_server_add_eio(server, &eio);
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	peer = pair[1];
 	ck_assert_int_eq(fcntl(peer, F_SETFL, O_NONBLOCK), 0);
@@ -131,7 +126,6 @@ static const struct {
 	{ "GET /big HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", "HTTP/1.1 413 " },
 	{ "GET /big HTTP/1.1\r\n\r\n", "HTTP/1.1 400 " },
 	{ "GET /big HTTP/2.0\r\nHost: a\r\n\r\n", "HTTP/1.1 505 " },
-	{ "GET /socket.io/ HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 400 " },
 };
 
 START_TEST(answers_and_closes)

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * HTTP answers of the Socket.IO endpoint.
+ *
+ * Pages of the origins that are let in may read every answer, refusals too: a page that
+ * sees an opaque network error cannot tell its user what is wrong.
+ */
+#include "front/eio_answer.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "conf/conf.h"
+#include "front/client.h"
+#include "front/eio_session.h"
+#include "front/eio_session_int.h"
+#include "front/http_exchange.h"
+#include "front/origin_check.h"
+
+#define NO_STORE "Cache-Control: no-store\r\n"
+
+const struct eio_refusal eio_session_unknown = {
+	400, NULL, "{\"code\":1,\"message\":\"Session ID unknown\"}"
+};
+const struct eio_refusal eio_bad_request = {
+	400, NULL, "{\"code\":3,\"message\":\"Bad request\"}"
+};
+
+bool
+eio_answer_is_for_origin(const struct client *client, const struct http_head *head)
+{
+	const struct http_text *origin = http_find(head, "Origin", NULL);
+	const struct conf_listener *l = client->listener;
+
+	/* Browsers do not come in where nodes do. */
+	return origin == NULL || (l->audience != CONF_FOR_NODES &&
+	    origin_check(*origin, http_find(head, "Host", NULL), l->origins, l->n_origins));
+}
+
+/* Old clients send credentials, so that the origin must be named. */
+static void
+add_cors(struct buf *b, const struct http_exchange *e)
+{
+	const struct http_head *head = http_exchange_head(e);
+	const struct http_text *origin = http_find(head, "Origin", NULL);
+
+	if (origin == NULL)
+		return;
+	buf_add_str(b, "Vary: Origin\r\n");
+	if (!eio_answer_is_for_origin(http_exchange_client(e), head))
+		return;
+	buf_printf(b, "Access-Control-Allow-Origin: %.*s\r\n"
+	    "Access-Control-Allow-Credentials: true\r\n", (int)origin->len, origin->p);
+}
+
+/* As stock: revision 3 sets it in each answer, 4 in the first. */
+static void
+add_cookie(struct buf *b, const struct eio_session *s, bool is_first)
+{
+	const char *name = eio_session_env(s)->conf->socketio.cookie;
+	bool is_old = eio_session_revision(s) == 3;
+
+	if (name != NULL && (is_old || is_first))
+		buf_printf(b, "Set-Cookie: %s=%s; Path=/; HttpOnly; SameSite=%s\r\n", name,
+		    eio_session_sid(s), is_old ? "Strict" : "Lax");
+}
+
+static void
+answer(struct http_exchange *e, const struct http_answer *a, struct buf *extra)
+{
+	struct http_answer full = *a;
+
+	full.extra = buf_str(extra);
+	http_exchange_answer(e, &full);
+	buf_free(extra);
+}
+
+void
+eio_answer_refusal(struct http_exchange *e, const struct eio_refusal *why, bool close)
+{
+	struct http_answer a = { .status = why->status, .type = "application/json",
+		.body = why->body, .len = strlen(why->body), .close = close };
+	struct buf extra = { 0 };
+
+	if (why->extra != NULL)
+		buf_add_str(&extra, why->extra);
+	add_cors(&extra, e);
+	answer(e, &a, &extra);
+}
+
+void
+eio_answer_too_big(struct http_exchange *e)
+{
+	struct http_answer a = { .status = 413, .close = true };
+	struct buf extra = { 0 };
+
+	add_cors(&extra, e);
+	answer(e, &a, &extra);
+}
+
+void
+eio_answer_payload(struct http_exchange *e, const struct eio_session *s, bool is_first,
+    const char *payload, size_t len)
+{
+	struct http_answer a = { .status = 200, .type = "text/plain; charset=UTF-8",
+		.body = payload, .len = len };
+	struct buf extra = { 0 };
+
+	buf_add_str(&extra, NO_STORE);
+	add_cookie(&extra, s, is_first);
+	add_cors(&extra, e);
+	answer(e, &a, &extra);
+}
+
+void
+eio_answer_ok(struct http_exchange *e, const struct eio_session *s)
+{
+	struct http_answer a = { .status = 200, .type = "text/html", .body = "ok", .len = 2 };
+	struct buf extra = { 0 };
+
+	buf_add_str(&extra, NO_STORE);
+	add_cookie(&extra, s, false);
+	add_cors(&extra, e);
+	answer(e, &a, &extra);
+}
+
+void
+eio_answer_preflight(struct http_exchange *e)
+{
+	const struct http_text *headers = http_find(http_exchange_head(e),
+	    "Access-Control-Request-Headers", NULL);
+	struct http_answer a = { .status = 204 };
+	struct buf extra = { 0 };
+
+	add_cors(&extra, e);
+	buf_add_str(&extra, "Access-Control-Allow-Methods: GET,HEAD,PUT,PATCH,POST,DELETE\r\n");
+	if (headers != NULL)
+		buf_printf(&extra, "Access-Control-Allow-Headers: %.*s\r\n",
+		    (int)headers->len, headers->p);
+	answer(e, &a, &extra);
+}

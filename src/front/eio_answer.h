@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the HTTP answers of the Socket.IO endpoint look like: refusals, CORS, cookies.
+ */
+#ifndef FRONT_EIO_ANSWER_H
+#define FRONT_EIO_ANSWER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "codec/http_parse.h"
+
+struct client;
+struct eio_session;
+struct http_exchange;
+
+/* How a request is refused; its body is JSON that pages can read. */
+struct eio_refusal {
+	int status;
+	const char *extra;	/* a header line with CR LF, or NULL */
+	const char *body;	/* {"code":3,"message":"Bad request"} */
+};
+
+extern const struct eio_refusal eio_session_unknown;	/* code 1 */
+extern const struct eio_refusal eio_bad_request;	/* code 3 */
+
+/* May pages of this origin come in here?  Without "Origin" it is no page. */
+bool	eio_answer_is_for_origin(const struct client *, const struct http_head *);
+
+/* Each of these answers; the exchange must not be used any more. */
+
+/* close: end the connection behind it. */
+void	eio_answer_refusal(struct http_exchange *, const struct eio_refusal *, bool close);
+
+/* A body above the limit. */
+void	eio_answer_too_big(struct http_exchange *);
+
+/* To a request of a polling session: a payload, or "ok".  is_first: this is its first answer. */
+void	eio_answer_payload(struct http_exchange *, const struct eio_session *, bool is_first,
+	    const char *payload, size_t len);
+void	eio_answer_ok(struct http_exchange *, const struct eio_session *);
+
+/* What a browser asks before a request that is not simple (Fetch standard, CORS preflight). */
+void	eio_answer_preflight(struct http_exchange *);
+
+#endif
