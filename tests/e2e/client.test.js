@@ -121,10 +121,13 @@ for (const generation of [2, 4]) {
 	test('who gives up is heard by the handler, over socket.io-client ' + generation, async (t) => {
 		const { node, record } = await scriptedNode(t);
 		const usher = page(t, node.url, { generation });
-		let told = 0;
-		const assertTold = async () => {
-			const requests = record.lines('request'), cancels = await record.told('cancel', ++told);
-			assert.strictEqual(cancels[told - 1].id, requests[requests.length - 1].id);
+		const ids = (lines) => lines.map(({ id }) => id).sort();
+		// All requests but this many were cancelled, each once.
+		const assertTold = async (others = 1) => {
+			const requests = record.lines('request')
+			    .filter(({ message }) => message.params.script.some(({ until }) => until));
+			assert.deepStrictEqual(ids(await record.told('cancel', requests.length)), ids(requests));
+			assert.strictEqual(record.lines('request').length, requests.length + others);
 		};
 		const endless = script({ send: { n: 1 } }, { until: 'cancel' }, { finish: { late: true } });
 
@@ -145,7 +148,6 @@ for (const generation of [2, 4]) {
 
 			assert.strictEqual((await failure(call)).name, 'AbortError');
 			assert.strictEqual((await failure(last)).name, 'AbortError');
-			told++;
 			await assertTold();
 			assert.strictEqual(await failure(usher.call('job', endless,
 			    { signal: AbortSignal.abort('because') })), 'because');
@@ -353,6 +355,131 @@ for (const generation of [2, 4]) {
 	});
 }
 
+const RESUMABLE = (gate) => script({ send: { n: 1 } }, { gate: gate.file }, { send: { n: 2 } }, { finish: { n: 3 } });
+
+test('an open call outlives its connection', async (t) => {
+	for (const generation of [2, 4]) {
+		await t.test('over socket.io-client ' + generation, async (t) => {
+			const { node } = await scriptedNode(t);
+			const cable = await cutter(t, node.port);
+			const usher = page(t, cable.url, { generation });
+			const gate = new Gate(t);
+			const call = usher.call('job', RESUMABLE(gate));
+			const steps = call.progress[Symbol.asyncIterator]();
+			assert.deepStrictEqual((await steps.next()).value, { n: 1 });
+			const gone = heard(usher, 'disconnect');
+			cable.cut();
+			await gone;
+			gate.open();
+
+			assert.deepStrictEqual((await steps.next()).value, { n: 2 });
+			assert.deepStrictEqual(await call, { n: 3 });
+		});
+	}
+
+	await t.test('unless the server keeps nothing', async (t) => {
+		const { node } = await scriptedNode(t, { more: 'timeouts: { resume: off }\n' });
+		const cable = await cutter(t, node.port);
+		const usher = page(t, cable.url);
+		const call = usher.call('job', RESUMABLE(new Gate(t)));
+		await call.progress[Symbol.asyncIterator]().next();
+		cable.cut();
+
+		await assertFails(call, { code: 'link_lost', ran: 'maybe', status: 502 });
+		assert.strictEqual((await usher.call('job', { tag: 1 })).tag, 1);
+		node.endsBy = 'SIGINT';
+	});
+});
+
+const EVENTS = 'clients: { events: { "browser-app": "*" } }\n';
+
+for (const generation of [2, 4]) {
+	test('plain events over socket.io-client ' + generation, async (t) => {
+		const node = await appNode(t, EVENTS);
+		const cable = await cutter(t, node.port);
+		const usher = page(t, cable.url, { generation, door: 'events' });
+
+		await t.test('begin with a session', async () => {
+			const connected = heard(usher, 'connect');
+			await usher.ready();
+
+			assert.deepStrictEqual(await connected, [{ resumed: false }]);
+			assert.strictEqual(usher.claims.application, 'browser-app');
+		});
+
+		await t.test('of one type at one time each get their own replies', async () => {
+			const calls = ['a', 'b', 'c'].map((tag) => usher.call('steps', { tag, gap: 5 }));
+			const steps = await Promise.all(calls.map((call) => stepsOf(call.progress)));
+
+			for (const [i, tag] of ['a', 'b', 'c'].entries()) {
+				assert.deepStrictEqual(steps[i], [1, 2, 3].map((step) => ({ step, of: 3, tag })));
+				assert.deepStrictEqual(await calls[i], { done: true, tag });
+			}
+		});
+
+		await t.test('log in, and stay so when the connection is another', async () => {
+			assert.deepStrictEqual(await usher.call('login', ROB), { ok: true });
+			assert.strictEqual((await usher.call('whoami')).username, 'rob');
+			const again = heard(usher, 'connect');
+			cable.cut();
+			assert.deepStrictEqual(await again, [{ resumed: true }]);
+			assert.strictEqual((await usher.call('whoami')).username, 'rob');
+			assert.strictEqual(usher.claims.userText, 'Welcome Rob');
+		});
+
+		await t.test('log out', async () => {
+			await usher.reset();
+			assert.strictEqual((await usher.call('whoami')).authenticated, false);
+		});
+
+		await t.test('bring errors with their codes', async () => {
+			await assertFails(usher.call('login', {}), { message: 'Invalid login attempt', code: 'application_error', ran: 'yes' });
+			await assertFails(usher.call('unknown'), { code: 'no_handler', ran: 'no', status: 404, by: 'near' });
+		});
+
+		await t.test('with a token that has expired begin a new session', async (t) => {
+			const expired = session('browser-app', SECRET, { iat: 1700000000, exp: 1700000300 });
+			const late = page(t, node.url, { generation, door: 'events', token: expired });
+			const lost = heard(late, 'lost');
+			// Where the handshake cannot bring it, a call does.
+			const first = late.call('whoami').catch((e) => e);
+
+			assert.strictEqual((await lost)[0].code, 'token_expired');
+			if (generation === 2)
+				assert.strictEqual((await first).code, 'token_expired');
+			else
+				assert.strictEqual((await first).authenticated, false);
+			assert.strictEqual((await late.call('whoami')).authenticated, false);
+		});
+	});
+
+	test('who gives up a plain event is heard, over socket.io-client ' + generation, async (t) => {
+		const { node, record } = await scriptedNode(t, { more: EVENTS });
+		const cable = await cutter(t, node.port);
+		const usher = page(t, cable.url, { generation, door: 'events' });
+		const endless = script({ send: { n: 1 } }, { until: 'cancel' }, { finish: { late: true } });
+
+		const aborted = usher.call('job', endless);
+		await aborted.progress[Symbol.asyncIterator]().next();
+		aborted.cancel();
+		assert.strictEqual((await failure(aborted)).name, 'AbortError');
+		await record.told('cancel', 1);
+		await assertFails(usher.call('job', endless, { deadline: 1500 }), { code: 'timeout', ran: 'maybe' });
+		await record.told('cancel', 2);
+
+		const pushed = heard(usher, 'push');
+		await usher.call('job', script({ push: { type: 'news', message: { n: 1 } } }, { finish: {} }));
+		assert.deepStrictEqual(await pushed, ['news', { n: 1 }]);
+
+		// An acknowledgement cannot come on another connection.
+		const open = usher.call('job', endless);
+		await open.progress[Symbol.asyncIterator]().next();
+		cable.cut();
+		await assertFails(open, { code: 'link_lost', ran: 'maybe' });
+		assert.strictEqual((await usher.call('job', { tag: 1 })).tag, 1);
+	});
+}
+
 test('without a connection calls wait until their deadline', async (t) => {
 	const { node, record } = await scriptedNode(t);
 	const usher = page(t, 'ws://127.0.0.1:9', { maxWaiting: 3 });
@@ -465,7 +592,7 @@ test('the order of things, with the test as the server', async (t) => {
 		const b = usher.call('b');
 		const again = await comeBack(server);
 		server.answer(a, { step: 2 }, false);
-		server.answer(again, { ok: true, token: 'two' });
+		server.answer(again, { ok: true, token: 'two', resumed: 1 });
 		assert.strictEqual((await server.next()).message.type, 'b');	// and not "a" again
 		server.answer(a, { done: true });
 
@@ -481,7 +608,7 @@ test('the order of things, with the test as the server', async (t) => {
 		server.down();
 		call.cancel();
 		await failure(call);
-		server.answer(await comeBack(server), { ok: true, token: 'two' });
+		server.answer(await comeBack(server), { ok: true, token: 'two', resumed: 1 });
 
 		assert.deepStrictEqual((await server.next()).message,
 		    { type: 'usher-cancel', token: 'two', ms_requestId: a.message.ms_requestId });
@@ -489,7 +616,7 @@ test('the order of things, with the test as the server', async (t) => {
 
 	for (const [what, message] of [
 		['the token is refused', { error: 'Invalid JWT: Error: Token expired', code: 'token_expired', status: { code: 401 } }],
-		['the server does not know the session', { ok: true, token: 'two', resumed: false }]
+		['the server has kept nothing', { ok: true, token: 'two' }]
 	]) {
 		await t.test('they fail with link_lost if ' + what, async (t) => {
 			const { server, usher } = await registered(t);

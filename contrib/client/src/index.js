@@ -13,6 +13,7 @@
 const CALL_MS = 65000;			// a little more than the server's own 60 s, whose answer says more
 const REGISTER_MS = 10000;		// between two attempts to register
 const RETRY_MS = 1000;			// before another attempt, where the server does not say
+const CANCEL_MS = 5000;			// for our cancellation, which is kinder than the server's deadline
 const FIRST_TOKEN_MS = 1000;		// for an "auth" event, if there is going to be one
 const TIMER_MAX_MS = 0x7fffffff;	// a longer timer would fire at once
 const WAITING_MAX = 1000;		// calls that wait for a connection
@@ -265,12 +266,18 @@ class Session {
 	// ---- the connection ----
 
 	onConnect() {
-		const connection = ++this.connection;
-
+		this.connection++;
 		this.refused = null;
+		this.whenLoaded(() => this.door.begin());
+	}
+
+	// Does it when the storage has told its token, in the order of asking, on this connection.
+	whenLoaded(what) {
+		const { connection } = this;
+
 		this.stored.then(() => {
 			if (connection === this.connection && this.socket.connected && !this.closed)
-				this.door.begin();
+				what();
 		});
 	}
 
@@ -559,7 +566,8 @@ class QewdDoor {
 	begin() {
 		const { token, options } = this.session;
 
-		this.registration = this.session.newId();
+		// The answer to an earlier attempt is as good.
+		this.registration = this.registration || this.session.newId();
 		this.offered = token;
 		this.emit(token === undefined ?
 		    { type: 'ewd-register', application: options.application, jwt: true, ms_requestId: this.registration } :
@@ -568,21 +576,26 @@ class QewdDoor {
 	}
 
 	renew() {
+		this.settle();
 		this.begin();
 	}
 
-	again(ms) {
+	again(ms, what = () => this.begin()) {
 		clearTimeout(this.timer);
-		this.timer = setTimeout(() => this.begin(), ms);
+		this.timer = setTimeout(what, ms);
 	}
 
-	pause() {
+	settle() {
 		clearTimeout(this.timer);
 		this.registration = null;
 	}
 
+	pause() {
+		this.settle();
+	}
+
 	stop() {
-		this.pause();
+		this.settle();
 	}
 
 	send({ id, type, params, fields, token }) {
@@ -610,7 +623,7 @@ class QewdDoor {
 	onRegistered(message) {
 		const { session, offered } = this;
 
-		this.pause();
+		this.settle();
 		if (isObject(message) && message.error) {
 			this.onRefused(errorOf({ ran: 'no', ...message }));
 			return;
@@ -618,9 +631,10 @@ class QewdDoor {
 		const { token, resumed } = isObject(message) ? message : {};
 		if (typeof token === 'string' && session.token === offered)
 			session.setToken(token);
-		if (offered === undefined || resumed === false)
-			session.failSent('the session could not be resumed');
-		session.onOpen(offered !== undefined && resumed !== false);
+		// It names how many of our requests are still open there; without it, nothing is kept.
+		if (resumed === undefined)
+			session.failSent('the connection was lost, and the server kept no reply');
+		session.onOpen(offered !== undefined);
 	}
 
 	onRefused(error) {
@@ -630,7 +644,7 @@ class QewdDoor {
 			session.failSent('the session could not be resumed: ' + error.message);
 		if (this.offered !== undefined && SESSION_ENDS.includes(error.code)) {
 			session.loseToken(error);
-			this.begin();
+			this.renew();
 		} else if (error.status >= 500 || error.status === 429) {
 			this.again(error.retryAfterMs || RETRY_MS);
 		} else {
@@ -639,41 +653,38 @@ class QewdDoor {
 	}
 }
 
-// Plain Socket.IO: one event for each type, the final reply as acknowledgement.
-class EventDoor {
+// Plain Socket.IO: one event for each type, the final reply as acknowledgement.  The token is in
+// the handshake, or comes after it in an event "auth"; a client whose handshake has no place for
+// it (2.x) registers as QEWD's do.
+class EventDoor extends QewdDoor {
 	constructor(session) {
-		const { socket } = session;
+		super(session);
+		const { socket, stored, options: { application } } = session;
 
-		this.session = session;
 		this.watchedTypes = new Set();
 		this.isOffered = false;		// the token was in this connection's handshake
-		session.watch('auth', (auth) => this.onAuth(auth));
+		this.isForeign = false;		// the next "auth" is of a session that is not ours
+		session.watch('auth', (auth) => session.whenLoaded(() => this.onAuth(auth)));
 		if (!socket.connected && !socket.auth) {
-			socket.auth = (done) => session.stored.then(() => {
+			socket.auth = (done) => stored.then(() => {
 				this.isOffered = session.token !== undefined;
-				done(this.isOffered ? { token: session.token } : {});
+				done({ application, token: session.token });
 			});
 		}
-		if (socket.onAny) {		// not in 2.x, whose users listen at the socket
-			this.onAny = (event, message) => this.onEvent(event, message);
+		if (socket.onAny) {
+			this.onAny = (event, message, info) => this.onEvent(event, message, info);
 			socket.onAny(this.onAny);
 		}
 	}
 
 	begin() {
-		this.isBegun = true;
-		// Ours goes with each call.  What this connection is given in its place is not for us.
-		if (this.session.token !== undefined) {
-			this.isForeign = !this.isOffered;
-			this.open(true);
-			return;
-		}
-		this.timer = setTimeout(() => this.open(false), FIRST_TOKEN_MS);
-	}
-
-	open(isResumed) {
-		clearTimeout(this.timer);
-		this.session.onOpen(isResumed);
+		this.isForeign = this.session.token !== undefined && !this.isOffered;
+		if (this.session.token !== undefined)
+			this.session.onOpen(true);
+		else if (this.onAny)
+			this.again(FIRST_TOKEN_MS, () => super.begin());
+		else
+			super.begin();
 	}
 
 	renew() {
@@ -685,49 +696,60 @@ class EventDoor {
 
 	// An acknowledgement belongs to its connection: it cannot come on another one.
 	pause() {
-		clearTimeout(this.timer);
-		this.isBegun = this.isForeign = this.isOffered = false;
+		this.settle();
+		this.isOffered = false;
 		this.session.failSent('the connection was lost');
 	}
 
 	stop() {
-		clearTimeout(this.timer);
+		this.settle();
 		if (this.onAny)
 			this.session.socket.offAny(this.onAny);
 	}
 
 	onAuth(auth) {
-		const { session } = this;
-		const isFirst = session.token === undefined;
+		const { session, isForeign } = this;
 
-		if (!isObject(auth) || typeof auth.token !== 'string')
+		this.isForeign = false;
+		if (isForeign || !isObject(auth) || typeof auth.token !== 'string')
 			return;
-		if (this.isForeign) {
-			this.isForeign = false;
-			return;
-		}
 		session.setToken(auth.token);
-		if (isFirst && this.isBegun && !session.isOpen)
-			this.open(false);
+		if (!session.isOpen) {
+			this.settle();
+			session.onOpen(false);
+		}
 	}
 
-	onEvent(event, message) {
-		if (event !== 'auth' && !event.endsWith(':progress'))
+	// All that come but ours are pushes.
+	onEvent(event, message, info) {
+		if (event.endsWith(':progress'))
+			this.onProgress(message, info);
+		else if (event !== 'auth' && event !== 'ewdjs')
 			this.session.tell('push', event, message);
+	}
+
+	onProgress(message, info) {
+		if (isObject(info))
+			this.session.onStep(info.id, message);
+	}
+
+	// Where not every event is heard, those of the types that are called are.
+	watchType(event) {
+		if (this.onAny || this.watchedTypes.has(event))
+			return;
+		this.watchedTypes.add(event);
+		this.session.watch(event + ':progress', (message, info) => this.onProgress(message, info));
 	}
 
 	send({ id, type, params, token, endsAt }) {
 		const { session } = this;
 		const event = session.options.application + '/' + type;
-		const left = endsAt - Date.now();
+		const left = Math.ceil(endsAt - Date.now() + CANCEL_MS);
 
-		if (!this.watchedTypes.has(event)) {
-			this.watchedTypes.add(event);
-			session.watch(event + ':progress', (message, info) => session.onStep(info && info.id, message));
-		}
-		session.socket.emit(event, params === undefined ? {} : params, {
-			id, token, ...left <= TIMER_MAX_MS && { deadline_ms: Math.max(1, left) }
-		}, (reply) => session.onFinal(id, reply));
+		this.watchType(event);
+		session.socket.emit(event, params === undefined ? {} : params,
+		    { id, token, ...left <= TIMER_MAX_MS && { deadline_ms: left } },
+		    (reply) => session.onFinal(id, reply));
 	}
 
 	cancel({ id }) {
