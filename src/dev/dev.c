@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
@@ -26,13 +27,31 @@
 #define WATCH_MAX     500	/* folders in all */
 #define SETTLE_MS     150	/* an editor writes more than one file */
 #define WATCH_EVENTS  (IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM)
+#define WATCH_FLAGS   (IN_ONLYDIR | IN_DONT_FOLLOW)
+#define GRACE_MS      1000	/* what a worker has begun as it started, it may end by then */
+#define CHAIN_MAX     3		/* starts in a row that are due to changes during the last one */
+
+struct folder {
+	int wd;			/* of inotify */
+	unsigned depth;		/* how many more inside one another are watched */
+	char *path;
+};
 
 struct dev {
 	char folder[64];
 	char *conf_path, *page_path;
 	struct conn *watch;		/* NULL: nothing is watched */
 	int fd;				/* inotify */
+	struct folder watched[WATCH_MAX];
 	unsigned n_watched;
+	bool has_overflown;		/* told that there are more folders than that */
+	unsigned n_alive;		/* workers */
+	char newest[96];		/* name of the worker started last */
+	bool newest_is_ready;
+	uint64_t n_starts;
+	uint64_t quiet_since_ms;	/* since when no worker starts or ends; 0: one does */
+	uint64_t chain_start;		/* the last start during which files changed */
+	unsigned chain;			/* how many starts in a row that were */
 	struct loop *loop;
 	struct timer settle_timer;
 	void (*on_change)(void *);
@@ -119,6 +138,8 @@ dev_free(struct dev *d)
 	unlink(d->conf_path);
 	unlink(d->page_path);
 	rmdir(d->folder);
+	while (d->n_watched > 0)
+		free(d->watched[--d->n_watched].path);
 	free(d->conf_path);
 	free(d->page_path);
 	free(d);
@@ -136,36 +157,111 @@ dev_conf_path(const struct dev *d)
 	return d->conf_path;
 }
 
-/* ---- watching ---- */
+/* ---- which folders ---- */
+
+/* Folders that tools fill. */
+static bool
+is_for_tools(const char *name)
+{
+	return name[0] == '.' || strcmp(name, "node_modules") == 0 ||
+	    strcmp(name, "__pycache__") == 0 || strcmp(name, "venv") == 0;
+}
+
+static struct folder *
+find_folder(struct dev *d, int wd)
+{
+	for (unsigned i = 0; i < d->n_watched; i++)
+		if (d->watched[i].wd == wd)
+			return &d->watched[i];
+	return NULL;
+}
 
 static bool
-is_worth_watching(const struct dirent *e)
+add_folder(struct dev *d, const char *path, unsigned depth)
 {
-	return e->d_type == DT_DIR && e->d_name[0] != '.' &&
-	    strcmp(e->d_name, "node_modules") != 0 && strcmp(e->d_name, "__pycache__") != 0;
+	int wd;
+
+	if (d->n_watched >= WATCH_MAX) {
+		if (!d->has_overflown)
+			log_warnx("more than %d folders: those from %s on are not watched",
+			    WATCH_MAX, path);
+		d->has_overflown = true;
+		return false;
+	}
+	if ((wd = inotify_add_watch(d->fd, path, WATCH_EVENTS | WATCH_FLAGS)) < 0)
+		return false;
+	if (find_folder(d, wd) == NULL)
+		d->watched[d->n_watched++] = (struct folder){ wd, depth, xstrdup(path) };
+	return true;
 }
 
 static void
-watch_folder(struct dev *d, const char *folder, unsigned depth)
+watch_folder(struct dev *d, const char *path, unsigned depth)
 {
 	struct dirent *e;
 	char *inside;
 	DIR *dir;
 
-	if (d->n_watched >= WATCH_MAX ||
-	    inotify_add_watch(d->fd, folder, WATCH_EVENTS | IN_ONLYDIR) < 0)
-		return;
-	d->n_watched++;
-	if (depth == 0 || (dir = opendir(folder)) == NULL)
+	if (!add_folder(d, path, depth) || depth == 0 || (dir = opendir(path)) == NULL)
 		return;
 	while ((e = readdir(dir)) != NULL) {
-		if (!is_worth_watching(e))
+		/* Not every file system says what it is; what is no folder is not added. */
+		if ((e->d_type != DT_DIR && e->d_type != DT_UNKNOWN) || is_for_tools(e->d_name))
 			continue;
-		inside = xasprintf("%s/%s", folder, e->d_name);
+		inside = xasprintf("%s/%s", path, e->d_name);
 		watch_folder(d, inside, depth - 1);
 		free(inside);
 	}
 	closedir(dir);
+}
+
+static void
+forget_folder(struct dev *d, struct folder *f)
+{
+	free(f->path);
+	*f = d->watched[--d->n_watched];
+}
+
+/* It went elsewhere, and all below it; if that is here too, it is found there. */
+static void
+unwatch_below(struct dev *d, const char *path)
+{
+	size_t len = strlen(path);
+
+	for (unsigned i = 0; i < d->n_watched; i++) {
+		const struct folder *f = &d->watched[i];
+
+		if (strncmp(f->path, path, len) == 0 && (f->path[len] == '\0' || f->path[len] == '/'))
+			inotify_rm_watch(d->fd, f->wd);	/* IN_IGNORED follows */
+	}
+}
+
+static void
+on_folder_event(struct dev *d, const struct inotify_event *e, const struct folder *in,
+    const char *name)
+{
+	char *path = xasprintf("%s/%s", in->path, name);
+
+	if ((e->mask & (IN_CREATE | IN_MOVED_TO)) != 0 && in->depth > 0)
+		watch_folder(d, path, in->depth - 1);
+	else if ((e->mask & IN_MOVED_FROM) != 0)
+		unwatch_below(d, path);
+	free(path);
+}
+
+/* ---- what is a change ---- */
+
+/* Files that a handler's language writes beside its sources are no change. */
+static bool
+is_noise(const char *name)
+{
+	static const char *const ends[] = { "~", ".log", ".pyc" };
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+		if (len >= strlen(ends[i]) && strcmp(name + len - strlen(ends[i]), ends[i]) == 0)
+			return true;
+	return len == 0 || is_for_tools(name);
 }
 
 static void
@@ -176,26 +272,63 @@ on_settled(void *arg)
 	d->on_change(d->arg);
 }
 
-/* Files that a handler's language writes beside its sources are no change. */
+/*
+ * A handler may write into its own folder as it starts or ends, and would be started again for
+ * that, for ever.  So changes at such times count only in a few starts in a row; those of the
+ * user come at other times, or later again.
+ */
 static bool
-is_noise(const char *name)
+is_of_the_start(struct dev *d, const char *name)
 {
-	size_t len = strlen(name);
+	if (d->quiet_since_ms != 0 && clock_mono_ms() - d->quiet_since_ms >= GRACE_MS)
+		return false;
+	if (d->chain_start != d->n_starts) {
+		d->chain = d->chain_start + 1 == d->n_starts ? d->chain + 1 : 1;
+		d->chain_start = d->n_starts;
+		if (d->chain > CHAIN_MAX)
+			log_info("%s: files change whenever the handler starts; what changes then "
+			    "does not start it again", name);
+	}
+	return d->chain > CHAIN_MAX;
+}
 
-	return len == 0 || name[0] == '.' || name[len - 1] == '~' ||
-	    strcmp(name, "__pycache__") == 0 || (len > 4 && strcmp(name + len - 4, ".log") == 0);
+static void
+on_file_event(struct dev *d, const char *name)
+{
+	if (is_noise(name) || is_of_the_start(d, name))
+		return;
+	if (!timer_is_set(&d->settle_timer))
+		log_info("%s has changed", name);	/* the first one tells enough */
+	loop_timer_set(d->loop, &d->settle_timer, SETTLE_MS, on_settled, d);
+}
+
+static void
+on_event(struct dev *d, const struct inotify_event *e, const char *name)
+{
+	struct folder *in = find_folder(d, e->wd);
+
+	if ((e->mask & IN_Q_OVERFLOW) != 0) {
+		watch_folder(d, ".", WATCH_DEPTH);
+		on_file_event(d, "more than is told");
+	} else if (in == NULL) {
+		return;
+	} else if ((e->mask & IN_IGNORED) != 0) {
+		forget_folder(d, in);
+	} else if (e->len > 0) {
+		if ((e->mask & IN_ISDIR) != 0 && !is_for_tools(name))
+			on_folder_event(d, e, in, name);
+		on_file_event(d, name);
+	}
 }
 
 static void
 on_inotify(struct conn *conn UNUSED, char *data, size_t len, void *arg)
 {
-	struct dev *d = arg;
 	struct inotify_event e;
 
 	while (len >= sizeof(e)) {
 		memcpy(&e, data, sizeof(e));
-		if (e.len > 0 && !is_noise(data + sizeof(e)))
-			loop_timer_set(d->loop, &d->settle_timer, SETTLE_MS, on_settled, d);
+		on_event(arg, &e, data + sizeof(e));
 		data += sizeof(e) + e.len;
 		len -= sizeof(e) + e.len;
 	}
@@ -237,10 +370,39 @@ dev_unwatch(struct dev *d)
 	conn_abort(d->watch, ERR_STOPPING);
 }
 
-void
-dev_show(const char *arrow, const char *worker, const char *type, size_t type_len,
-    const char *text, size_t len, void *dev UNUSED)
+/* ---- what workers do ---- */
+
+/* Of the one worker there is, whether it is starting, or followed by another one. */
+static void
+note_life(struct dev *d, enum pool_sight what, const char *worker)
 {
-	printf("%s %s %.*s %.*s\n", arrow, worker, (int)type_len, type, (int)len, text);
+	bool is_newest = strcmp(worker, d->newest) == 0, is_quiet;
+
+	if (what == POOL_STARTED) {
+		snprintf(d->newest, sizeof(d->newest), "%s", worker);
+		d->newest_is_ready = false;
+		d->n_starts++;
+		d->n_alive++;
+	} else if (what == POOL_READY) {
+		d->newest_is_ready = true;
+	} else {
+		d->n_alive--;
+		/* Who stays, if it was the newest, has long been ready. */
+		d->newest_is_ready = d->newest_is_ready || is_newest;
+	}
+	is_quiet = d->n_alive == 0 || (d->n_alive == 1 && d->newest_is_ready);
+	d->quiet_since_ms = is_quiet ? clock_mono_ms() : 0;
+}
+
+void
+dev_show(enum pool_sight what, const char *worker, const char *type, size_t type_len,
+    const char *text, size_t len, void *dev)
+{
+	if (what != POOL_ASKED && what != POOL_ANSWERED) {
+		note_life(dev, what, worker);
+		return;
+	}
+	printf("%s %s %.*s %.*s\n", what == POOL_ASKED ? "->" : "<-", worker, (int)type_len, type,
+	    (int)len, text);
 	fflush(stdout);
 }

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "worker/pool.h"
+
 struct conf;
 struct dev;
 struct loop;
@@ -24,13 +26,16 @@ void		 dev_free(struct dev *);	/* NULL is fine */
 const char	*dev_conf_path(const struct dev *);
 void		 dev_forget_conf(struct dev *);	/* it was read: its secret need not lie about */
 
-/* Watches the folder we were started in; calls on_change(arg) when files in it changed. */
+/*
+ * Watches the folder we were started in and those in it, also new ones; calls on_change(arg)
+ * when files in them changed.
+ */
 void		 dev_watch(struct dev *, struct loop *, void (*on_change)(void *), void *arg);
 
 void		 dev_unwatch(struct dev *);	/* before the loop ends; NULL is fine */
 
-/* Prints a message of a worker (pool_env.show). */
-void		 dev_show(const char *arrow, const char *worker, const char *type, size_t type_len,
+/* Prints messages of workers, and notes when they start and end (pool_env.show). */
+void		 dev_show(enum pool_sight, const char *worker, const char *type, size_t type_len,
 		    const char *text, size_t len, void *dev);
 
 #endif

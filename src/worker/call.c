@@ -156,6 +156,8 @@ calls_begin(struct calls *c, struct request *outer, const struct handler_msg *ms
 		request_fail(r, ERR_NOT_ALLOWED, "messages of this type cannot be asked for");
 	else if (memchr(r->type, '\0', r->type_len) != NULL || r->type_len == 0)
 		request_fail(r, ERR_BAD_MESSAGE, "type is empty or holds a NUL character");
+	else if (outer->token == NULL)
+		request_fail(r, ERR_NO_TOKEN, NULL);
 	else if (take_session(r, c->env, outer, msg))
 		forward(c->env->services, r, c->env->request_timeout_ms, request_left_ms(outer));
 	else

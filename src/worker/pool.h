@@ -22,6 +22,9 @@ struct requests;
 struct service_table;
 struct token_cache;
 
+/* What there is to see of a worker: its life, and its messages. */
+enum pool_sight { POOL_STARTED, POOL_READY, POOL_GONE, POOL_ASKED, POOL_ANSWERED };
+
 /* What all pools of a node share; borrowed, and outlives them. */
 struct pool_env {
 	struct loop *loop;
@@ -31,8 +34,11 @@ struct pool_env {
 	struct requests *requests;
 	const struct service_table *services;	/* for the calls of handlers; NULL: no more */
 	struct push_sink push;
-	/* Is shown each message to and from a handler, payload and all; NULL: nobody looks. */
-	void (*show)(const char *arrow, const char *worker, const char *type, size_t type_len,
+	/*
+	 * Is shown the life of each worker (no type, no text) and each message to and from a
+	 * handler, payload and all; NULL: nobody looks.
+	 */
+	void (*show)(enum pool_sight, const char *worker, const char *type, size_t type_len,
 	    const char *text, size_t len, void *arg);
 	void *show_arg;
 	const char *node;

@@ -101,6 +101,13 @@ set_state(struct worker *w, enum worker_state next)
 }
 
 static void
+show_life(const struct worker *w, enum pool_sight what)
+{
+	if (w->env->show != NULL)
+		w->env->show(what, w->name, "", 0, "", 0, w->env->show_arg);
+}
+
+static void
 send_line(struct worker *w, struct buf *line)
 {
 	w->unread_id = 0;
@@ -166,6 +173,7 @@ worker_start(const struct pool_env *env, const struct conf_application *conf, ch
 		return NULL;
 	}
 	log_debug_for("pool", w->name, "started as process %d", proc_pid(w->proc));
+	show_life(w, POOL_STARTED);
 	w->link = handler_link_new(env->loop, fd, env->line_max, env->depth_max, &link_events, w);
 	say_hello(w);
 	loop_timer_set(env->loop, &w->timer, conf->pool_start_timeout_ms, on_start_timeout, w);
@@ -388,6 +396,7 @@ on_exit_of(struct proc *proc UNUSED, const char *how, void *arg)
 	if (w->link != NULL)
 		handler_link_close(w->link, ERR_WORKER_LOST);
 	w->proc = NULL;
+	show_life(w, POOL_GONE);
 	w->ev->on_gone(w, w->arg);
 	worker_free(w);
 }
@@ -433,9 +442,14 @@ encode_request(const struct worker *w, const struct request *r, uint64_t id, str
 	json_splice_add(&message, r->env.text, &r->env.top, &envelope_names, without,
 	    ARRAY_LEN(without));
 	if (w->env->show != NULL)
-		w->env->show("->", w->name, type, type_len, message.data, message.len,
+		w->env->show(POOL_ASKED, w->name, type, type_len, message.data, message.len,
 		    w->env->show_arg);
-	claims_session(w->env->ring, r->token, w->conf->name, &session, &secret);
+	if (r->token != NULL) {
+		claims_session(w->env->ring, r->token, w->conf->name, &session, &secret);
+	} else {	/* a token that nobody verified tells nothing */
+		buf_add_str(&session, "{}");
+		buf_add_str(&secret, "[]");
+	}
 	handler_msg_encode_request(line, &(struct handler_request){
 		.id = id,
 		.application = w->conf->name,
@@ -571,6 +585,7 @@ on_ready(struct worker *w, const struct handler_msg *msg)
 	if (is_first) {
 		w->ready_ms = w->idle_since_ms = clock_mono_ms();
 		log_info_for(w->name, "ready (process %d)", proc_pid(w->proc));
+		show_life(w, POOL_READY);
 	}
 	if (w->n_jobs_max > 1 && !timer_is_set(&w->ping_timer))
 		loop_timer_set(w->env->loop, &w->ping_timer, w->conf->pool_hang_ms, on_ping_due, w);
@@ -686,7 +701,7 @@ finish_request(const struct worker *w, struct request *r, const struct handler_m
 		rebuild_message(&reply, &body, &text);
 	if (reply.body != NULL)
 		reply.is_error = json_is_truthy(reply.text, reply.body->member[ENV_ERROR].value);
-	if (reply.body != NULL && !reply.is_error) {
+	if (reply.body != NULL && !reply.is_error && r->token != NULL) {
 		issue_token(w, r, msg, &token);
 		reply.token = token.data;
 		reply.token_len = token.len;
@@ -872,7 +887,7 @@ show(const struct worker *w, const struct handler_msg *msg)
 	struct json_value v = msg->op == HANDLER_FAIL ? msg->error : msg->message;
 
 	if (v.kind != JSON_NONE)
-		w->env->show("<-", w->name, msg->text + msg->op_name.start,
+		w->env->show(POOL_ANSWERED, w->name, msg->text + msg->op_name.start,
 		    msg->op_name.end - msg->op_name.start, msg->text + v.start, v.end - v.start,
 		    w->env->show_arg);
 }

@@ -235,4 +235,27 @@ test('types that a worker announced', async (t) => {
 		assert.deepStrictEqual(replies.map((r) => r.message.code || r.message.tag), ['no_handler', 2]);
 		assert.strictEqual(record.lines('request').length, 1);
 	});
+
+	await t.test('are logged, once for each set of them', async (t) => {
+		const { node, browser } = await start(t, 'size: 2, prefork: true', { ready: { types: ['job', 'j\u00f6b\n'] } });
+		const said = () => [...node.log.matchAll(/ info +application browser-app: types: (.*)/g)].map((line) => line[1]);
+		const announce = async (fields) => {
+			const ready = JSON.stringify({ op: 'ready', ...fields });
+			await browser.request(job({ line: '{"op":"unready"}' }, { line: ready }, { finish: {} }));
+		};
+		const many = ['job', ...Array.from({ length: 1000 }, (_, i) => 'type ' + i)];
+
+		await waitFor('both workers', () => processes(node).length === 2);
+		await announce({ types: ['j\u00f6b\n', 'job', 'job'] });
+		await announce({ types: ['job'] });
+		await announce({ types: many });
+		await announce({});
+		await announce({ types: ['job', 'other'] });
+		await waitFor('the last line', () => said().includes('job, other'));
+		assert.deepStrictEqual(said().filter((line) => !line.includes('type 1')),
+		    ['job, j\u00f6b?', 'job', 'any', 'job, other']);
+		const long = said().find((line) => line.includes('type 1'));
+		assert.match(long, /^job, type 0, type 1, .*, \.\.\.$/);
+		assert.ok(long.length < 500, long);
+	});
 });
