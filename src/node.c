@@ -25,6 +25,7 @@
 #include "front/http_static.h"
 #include "front/plain_front.h"
 #include "front/qewd_front.h"
+#include "front/rest_front.h"
 #include "link/link_set.h"
 #include "link/remote.h"
 #include "net/listener.h"
@@ -74,6 +75,7 @@ struct node {
 	struct gate gate;
 	struct qewd_front *front;
 	struct plain_front *plain;	/* NULL: no events are configured */
+	struct rest_front *rest;
 	struct http_static *statics;
 	struct http_server *http;
 	struct door *doors;		/* as conf->listeners */
@@ -184,6 +186,12 @@ destination_of(struct node *n, const struct conf_target *t)
 	return link_set_destination(n->link_sets[t->destination - n->conf->destinations]);
 }
 
+static struct destination *
+rest_destination(const struct conf_target *t, void *arg)
+{
+	return destination_of(arg, t);
+}
+
 static void
 make_services(struct node *n)
 {
@@ -238,8 +246,11 @@ make_front(struct node *n)
 	n->statics = http_static_new(n->conf);
 	n->eio = eio_endpoint_new(&n->eio_env);
 	n->http = http_server_new(n->loop, n->conf, n->admission);
+	n->rest = rest_front_new(&n->gate, rest_destination, n);
+	http_server_add(n->http, rest_front_service(n->rest));
 	http_server_add(n->http, http_static_files(n->statics));
 	http_server_add(n->http, eio_endpoint_service(n->eio));
+	http_server_add(n->http, rest_front_fallback(n->rest));
 }
 
 static void
@@ -479,6 +490,7 @@ node_free(struct node *n)
 	loop_free(n->loop);
 	qewd_front_free(n->front);
 	plain_front_free(n->plain);
+	rest_front_free(n->rest);
 	http_static_free(n->statics);
 	admission_free(n->admission);
 	service_table_free(n->services);

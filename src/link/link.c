@@ -372,22 +372,28 @@ splice_request(struct link *l, struct request *r, struct buf *out)
 		.hops = r->hops + 1 };
 	struct json_edit edits[3];
 	const char *text;
-	size_t len;
+	size_t len, n = 0;
 
-	text = token_for_application(l->env->tokens, r->token, r->destination->application, &len);
-	buf_add_char(&token, '"');	/* letters of base64url and dots: nothing to escape */
-	buf_add(&token, text, len);
-	buf_add_char(&token, '"');
+	/* What was not verified goes as it came: signed anew it would be as good as any. */
+	if (r->token != NULL) {
+		text = token_for_application(l->env->tokens, r->token, r->destination->application,
+		    &len);
+		buf_add_char(&token, '"');	/* letters of base64url and dots: nothing to escape */
+		buf_add(&token, text, len);
+		buf_add_char(&token, '"');
+		edits[n++] = (struct json_edit){ .name = ENV_TOKEN, .value = token.data,
+			.len = token.len };
+	}
 	if (l->is_multiplexed) {
 		memcpy(u.trace, r->trace, sizeof(u.trace));
 		memcpy(u.client_address, r->client_address, sizeof(u.client_address));
 		memcpy(u.client_socket, r->client_socket, sizeof(u.client_socket));
 		usher_member_encode_request(&member, &u);
 	}
-	edits[0] = (struct json_edit){ .name = ENV_TOKEN, .value = token.data, .len = token.len };
-	edits[1] = (struct json_edit){ .name = ENV_JWT, .value = "true", .len = 4 };
-	edits[2] = (struct json_edit){ .name = ENV_USHER, .value = member.data, .len = member.len };
-	json_splice_add(out, r->env.text, &r->env.top, &envelope_names, edits, ARRAY_LEN(edits));
+	edits[n++] = (struct json_edit){ .name = ENV_JWT, .value = "true", .len = 4 };
+	edits[n++] = (struct json_edit){ .name = ENV_USHER, .value = member.data,
+		.len = member.len };
+	json_splice_add(out, r->env.text, &r->env.top, &envelope_names, edits, n);
 	buf_free(&token);
 	buf_free(&member);
 }

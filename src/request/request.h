@@ -51,7 +51,8 @@ struct request {
 	struct envelope env;		/* scanned in text */
 	char *type;			/* unescaped, NUL-terminated; owned */
 	size_t type_len;		/* may hold NULs */
-	struct token *token;		/* verified; a reference; NULL until it was checked */
+	struct token *token;		/* verified; a reference; NULL until it was checked, and if
+					 * the route says that it is not looked at */
 	char *application;		/* whose routes count; owned; NULL: the token's */
 
 	struct destination *destination;	/* NULL: not submitted */

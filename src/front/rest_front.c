@@ -1,0 +1,757 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * From an HTTP request to requests for all it goes to, and back.
+ *
+ * on_head() refuses what cannot be served before a body is taken; on_request() lists the steps
+ * of what can.
+ */
+#include "front/rest_front.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/xmalloc.h"
+#include "codec/envelope.h"
+#include "conf/conf.h"
+#include "front/client.h"
+#include "front/gate.h"
+#include "front/http_exchange.h"
+#include "front/origin_check.h"
+#include "front/rest_answer.h"
+#include "front/rest_group.h"
+#include "front/rest_message.h"
+#include "net/loop.h"
+#include "request/request.h"
+#include "token/claims.h"
+#include "token/token_cache.h"
+
+#define JSON_TYPE "application/json; charset=utf-8"
+
+struct rest_front {
+	const struct gate *gate;
+	struct rest_table *table;
+	struct http_service service, fallback;
+	uint64_t last_id;		/* ms_requestId */
+};
+
+/* One of the requests that an HTTP request becomes. */
+struct part {
+	struct rest_call *call;
+	struct buf text;		/* the message, until it is sent */
+	struct envelope env;		/* scanned in text */
+	struct token *token;		/* NULL: what the caller sent was not looked at */
+	struct request *request;	/* NULL: not begun, or over */
+};
+
+/* An HTTP request, until its answer. */
+struct rest_call {
+	struct rest_front *front;
+	struct http_exchange *exchange;
+	const struct rest_target *target;
+	struct rest_style style;
+	struct rest_group *group;	/* NULL: there is one part */
+	uint64_t timeout_ms;		/* of all parts; 0: each its destination's */
+	bool is_anonymous;		/* the caller sent no token */
+	bool cancels_on_leave;
+	uint64_t begun_ms;
+	size_t n_open;
+	size_t n;
+	struct part part[];		/* as target->member */
+};
+
+/* A step that failed: what is answered. */
+struct refusal {
+	enum err err;
+	int status;			/* 0: that of err */
+	char *text;			/* owned; NULL: that of err */
+};
+
+static bool	 is_for(const struct http_head *, const struct client *, void *);
+static bool	 is_like(const struct http_head *, const struct client *, void *);
+static size_t	 on_head(struct http_exchange *, void *);
+static void	 on_request(struct http_exchange *, void *);
+static void	 on_gone(void *);
+static void	 on_reply(struct request *, const struct reply *, void *);
+static void	 on_final(struct request *, const struct reply *, void *);
+static void	 finish_group(struct rest_call *);
+
+static const struct origin_ops origin_ops = {
+	.on_reply = on_reply,
+	.on_final = on_final,
+};
+
+struct rest_front *
+rest_front_new(const struct gate *gate, rest_find_fn *find, void *arg)
+{
+	struct rest_front *f = xcalloc(1, sizeof(*f));
+
+	f->gate = gate;
+	f->table = rest_table_new(gate->conf, find, arg);
+	f->service = (struct http_service){ is_for, on_head, on_request, f };
+	f->fallback = (struct http_service){ is_like, on_head, on_request, f };
+	return f;
+}
+
+void
+rest_front_free(struct rest_front *f)
+{
+	if (f == NULL)
+		return;
+	rest_table_free(f->table);
+	free(f);
+}
+
+const struct http_service *
+rest_front_service(const struct rest_front *f)
+{
+	return &f->service;
+}
+
+const struct http_service *
+rest_front_fallback(const struct rest_front *f)
+{
+	return &f->fallback;
+}
+
+static bool
+is_for(const struct http_head *head, const struct client *client UNUSED, void *arg)
+{
+	const struct rest_front *f = arg;
+	struct rest_match m;
+
+	rest_table_find(f->table, head->method, head->path, &m);
+	return m.kind != REST_NOTHING;
+}
+
+static bool
+is_like(const struct http_head *head, const struct client *client UNUSED, void *arg)
+{
+	const struct rest_front *f = arg;
+
+	return rest_table_begins(f->table, head->path);
+}
+
+/* ---- answers ---- */
+
+static struct rest_style
+style_of(const struct rest_front *f)
+{
+	return (struct rest_style){
+		.errors_qewd = f->gate->conf->http_errors_qewd != 0,
+		.node = f->gate->conf->node,
+	};
+}
+
+/* Is it permitted by a name of its own, so that a page may send what its user has? */
+static bool
+is_trusted_origin(const struct conf_listener *l, struct http_text origin,
+    const struct http_text *host)
+{
+	if (origin_check(origin, host, NULL, 0))
+		return true;
+	for (size_t i = 0; i < l->n_origins; i++)
+		if (strcmp(l->origins[i], "*") != 0 && origin_check(origin, NULL, &l->origins[i], 1))
+			return true;
+	return false;
+}
+
+static bool
+is_permitted_origin(const struct http_exchange *x)
+{
+	const struct http_head *head = http_exchange_head(x);
+	const struct conf_listener *l = http_exchange_client(x)->listener;
+	const struct http_text *origin = http_find(head, "origin", NULL);
+
+	return origin == NULL || origin_check(*origin, http_find(head, "host", NULL), l->origins,
+	    l->n_origins);
+}
+
+/* Which page may read the answer (Fetch, section 3.3). */
+static void
+add_cors(struct buf *extra, const struct http_exchange *x)
+{
+	const struct http_head *head = http_exchange_head(x);
+	const struct http_text *origin = http_find(head, "origin", NULL);
+
+	if (origin == NULL || !is_permitted_origin(x))
+		return;
+	buf_add_str(extra, "Access-Control-Allow-Origin: ");
+	buf_add(extra, origin->p, origin->len);
+	buf_add_str(extra, "\r\nVary: Origin\r\n");
+	if (is_trusted_origin(http_exchange_client(x)->listener, *origin,
+	    http_find(head, "host", NULL)))
+		buf_add_str(extra, "Access-Control-Allow-Credentials: true\r\n");
+}
+
+static void
+send_answer(struct http_exchange *x, struct rest_answer *a, uint64_t begun_ms)
+{
+	/* A handler that says who may read it knows better. */
+	if (a->extra.len == 0 ||
+	    strcasestr(buf_str(&a->extra), "access-control-allow-origin:") == NULL)
+		add_cors(&a->extra, x);
+	buf_printf(&a->extra, "X-ResponseTime: %llums\r\n",
+	    (unsigned long long)(clock_mono_ms() - begun_ms));
+	http_exchange_answer(x, &(struct http_answer){
+		.status = a->status,
+		.type = a->type.len > 0 ? buf_str(&a->type) : JSON_TYPE,
+		.extra = buf_str(&a->extra),
+		.body = a->body.data,
+		.len = a->body.len,
+	});
+	rest_answer_cleanup(a);
+}
+
+/* extra: header lines, or NULL. */
+static void
+refuse(struct rest_front *f, struct http_exchange *x, const struct refusal *why, const char *extra)
+{
+	struct rest_style style = style_of(f);
+	struct rest_answer a = { 0 };
+
+	metrics_inc(gate_metrics(f->gate), METRIC_REST_REFUSED);
+	log_debug_for("rest", http_exchange_client(x)->label, "refused: %s", err_code(why->err));
+	rest_answer_from_error(&a, &style, why->err,
+	    why->text != NULL ? why->text : err_text(why->err),
+	    why->status != 0 ? why->status : err_http_status(why->err));
+	if (extra != NULL)
+		buf_add_str(&a.extra, extra);
+	send_answer(x, &a, clock_mono_ms());
+	free(why->text);
+}
+
+/* ---- heads ---- */
+
+static bool
+is_options(const struct http_head *head)
+{
+	return head->method.len == 7 && memcmp(head->method.p, "OPTIONS", 7) == 0;
+}
+
+/* What the page asked for may hold nothing but names. */
+static void
+add_asked_headers(struct buf *extra, const struct http_head *head)
+{
+	const struct http_text *asked = http_find(head, "access-control-request-headers", NULL);
+
+	if (asked == NULL || asked->len == 0)
+		return;
+	buf_add_str(extra, "Access-Control-Allow-Headers: ");
+	buf_add(extra, asked->p, asked->len);
+	buf_add_str(extra, "\r\n");
+}
+
+static void
+answer_options(struct rest_front *f, struct http_exchange *x)
+{
+	const struct http_head *head = http_exchange_head(x);
+	bool is_preflight = http_find(head, "access-control-request-method", NULL) != NULL &&
+	    http_find(head, "origin", NULL) != NULL && is_permitted_origin(x);
+	struct buf extra = { 0 }, methods = { 0 };
+
+	rest_table_add_methods(f->table, head->path, &methods);
+	buf_printf(&extra, "Allow: %s\r\n", buf_str(&methods));
+	if (is_preflight) {
+		add_cors(&extra, x);
+		buf_printf(&extra, "Access-Control-Allow-Methods: %s\r\n", buf_str(&methods));
+		add_asked_headers(&extra, head);
+	}
+	http_exchange_answer(x, &(struct http_answer){ .status = 204, .extra = buf_str(&extra) });
+	buf_free(&extra);
+	buf_free(&methods);
+}
+
+static void
+refuse_method(struct rest_front *f, struct http_exchange *x)
+{
+	struct buf extra = { 0 };
+
+	buf_add_str(&extra, "Allow: ");
+	rest_table_add_methods(f->table, http_exchange_head(x)->path, &extra);
+	buf_add_str(&extra, "\r\n");
+	refuse(f, x, &(struct refusal){ .err = ERR_METHOD_NOT_ALLOWED }, buf_str(&extra));
+	buf_free(&extra);
+}
+
+/* As QEWD says it. */
+static char *
+no_destination_text(const struct rest_match *m)
+{
+	struct buf name = { 0 };
+	char *text;
+
+	if (!path_vars_get(&m->vars, "destination", &name))
+		buf_add_str(&name, "(it cannot be decoded)");
+	text = xasprintf("No such destination: %s", buf_str(&name));
+	buf_free(&name);
+	return text;
+}
+
+static bool
+check_head(struct rest_front *f, struct http_exchange *x, const struct rest_match *m)
+{
+	const struct http_head *head = http_exchange_head(x);
+
+	if (f->gate->is_draining) {
+		refuse(f, x, &(struct refusal){ .err = ERR_STOPPING }, NULL);
+	} else if (!is_permitted_origin(x)) {
+		metrics_inc(gate_metrics(f->gate), METRIC_ORIGINS_REFUSED);
+		refuse(f, x, &(struct refusal){ .err = ERR_NOT_ALLOWED,
+		    .text = xstrdup("pages of this origin are not permitted") }, NULL);
+	} else if (m->kind == REST_NOTHING) {
+		refuse(f, x, &(struct refusal){ .err = ERR_NO_ROUTE }, NULL);
+	} else if (m->kind == REST_NO_METHOD) {
+		refuse_method(f, x);
+	} else if (m->target == NULL) {
+		refuse(f, x, &(struct refusal){ .err = ERR_NO_ROUTE,
+		    .text = no_destination_text(m) }, NULL);
+	} else if (rest_body_kind(head) == REST_BODY_OTHER) {
+		refuse(f, x, &(struct refusal){ .err = ERR_BAD_MESSAGE, .status = 415,
+		    .text = xstrdup("a body is application/json or "
+		    "application/x-www-form-urlencoded, in UTF-8") },
+		    "Accept: application/json, application/x-www-form-urlencoded\r\n");
+	} else {
+		return true;
+	}
+	return false;
+}
+
+static size_t
+on_head(struct http_exchange *x, void *arg)
+{
+	struct rest_front *f = arg;
+	const struct http_head *head = http_exchange_head(x);
+	struct rest_match m;
+
+	rest_table_find(f->table, head->method, head->path, &m);
+	if (is_options(head) && m.kind != REST_ROUTE) {
+		answer_options(f, x);
+		return 0;
+	}
+	return check_head(f, x, &m) ? f->gate->conf->limits.http_body : 0;
+}
+
+/* ---- tokens ---- */
+
+enum bearer { BEARER_NONE, BEARER_GIVEN, BEARER_TWICE };
+
+/* "Authorization: Bearer TOKEN"; any other scheme is not for us. */
+static enum bearer
+find_bearer(const struct http_head *head, struct http_text *token)
+{
+	static const char scheme[] = "bearer ";
+	size_t n, len = sizeof(scheme) - 1;
+	const struct http_text *value = http_find(head, "authorization", &n);
+
+	if (n > 1)
+		return BEARER_TWICE;
+	if (value == NULL || value->len <= len || strncasecmp(value->p, scheme, len) != 0)
+		return BEARER_NONE;
+	*token = (struct http_text){ value->p + len, value->len - len };
+	while (token->len > 0 && *token->p == ' ') {
+		token->p++;
+		token->len--;
+	}
+	return token->len > 0 ? BEARER_GIVEN : BEARER_NONE;
+}
+
+/* A session of the caller's own, which ends with the request unless a handler keeps it. */
+static struct token *
+new_session(const struct rest_call *call, const struct destination *d)
+{
+	const struct gate *g = call->front->gate;
+	struct buf text = { 0 };
+	struct token *t = NULL;
+	int64_t now_ms = clock_wall_ms();
+
+	claims_register(token_cache_ring(g->tokens), &(struct claims_new){
+		.application = d->application,
+		.application_len = strlen(d->application),
+		.socket = "",
+		.address = http_exchange_client(call->exchange)->address,
+		.lifetime_s = g->conf->jwt.lifetime_s,
+		.now_s = now_ms / 1000,
+	}, &text);
+	if (token_check(g->tokens, text.data, text.len, now_ms, &t) != JWT_OK)
+		fatalx("own token does not verify");
+	buf_free(&text);
+	return t;
+}
+
+/* The caller's session as the application that is asked knows it; NULL: it has just expired. */
+static struct token *
+session_for(const struct gate *g, struct token *t, const struct destination *d)
+{
+	struct token *own = NULL;
+	const char *text;
+	size_t len;
+
+	text = token_for_application(g->tokens, t, d->application, &len);
+	if (token_check(g->tokens, text, len, clock_wall_ms(), &own) != JWT_OK)
+		return NULL;
+	return own;
+}
+
+/* *t: the caller's token, verified; NULL if there is none, or it is not to be looked at. */
+static bool
+check_token(struct rest_front *f, const struct rest_match *m, struct http_text bearer,
+    struct token **t, struct refusal *why)
+{
+	enum jwt_fault fault;
+
+	if (bearer.len == 0 || (m->route != NULL && m->route->bypass_jwt_check))
+		return true;
+	fault = token_check(f->gate->tokens, bearer.p, bearer.len, clock_wall_ms(), t);
+	if (fault == JWT_OK)
+		return true;
+	metrics_inc(gate_metrics(f->gate), METRIC_TOKENS_REFUSED);
+	why->err = fault == JWT_EXPIRED ? ERR_TOKEN_EXPIRED : ERR_INVALID_TOKEN;
+	why->text = xasprintf("Invalid JWT: %s", jwt_fault_text(fault));
+	return false;
+}
+
+/* ---- requests ---- */
+
+static struct rest_call *
+call_new(struct rest_front *f, struct http_exchange *x, const struct rest_match *m)
+{
+	struct rest_call *call = xcalloc(1, sizeof(*call) + m->target->n * sizeof(struct part));
+
+	call->front = f;
+	call->exchange = x;
+	call->target = m->target;
+	call->style = style_of(f);
+	call->style.keeps_lists = m->kind == REST_LOCAL;
+	call->begun_ms = clock_mono_ms();
+	call->n = m->target->n;
+	if (m->target->is_group)
+		call->group = rest_group_new(&call->style, call->n);
+	if (m->route != NULL) {
+		call->timeout_ms = m->route->timeout_ms;
+		call->cancels_on_leave = m->route->cancel_on_leave != 0;
+	}
+	if (call->timeout_ms == 0)
+		call->timeout_ms = m->target->timeout_ms;
+	for (size_t i = 0; i < call->n; i++)
+		call->part[i].call = call;
+	return call;
+}
+
+static void
+call_free(struct rest_call *call)
+{
+	for (size_t i = 0; i < call->n; i++) {
+		buf_free(&call->part[i].text);
+		token_unref(call->part[i].token);
+	}
+	rest_group_free(call->group);
+	free(call);
+}
+
+/* t: the caller's session; NULL: it has none, or it was not looked at. */
+static bool
+take_token(struct part *p, const struct destination *d, struct token *t, struct refusal *why)
+{
+	if (p->call->is_anonymous)
+		p->token = new_session(p->call, d);
+	else if (t != NULL)
+		p->token = session_for(p->call->front->gate, t, d);
+	if (t == NULL || p->token != NULL)
+		return true;
+	why->err = ERR_TOKEN_EXPIRED;
+	return false;
+}
+
+/* The message; bearer is what the caller sent. */
+static bool
+write_message(struct part *p, const struct rest_source *source, const struct destination *d,
+    struct http_text bearer, struct refusal *why)
+{
+	struct rest_front *f = p->call->front;
+	unsigned depth_max = f->gate->conf->limits.json_depth;
+	struct rest_recipient to = { .application = d->application };
+
+	to.token = p->token != NULL ? p->token->text : bearer.p;
+	to.token_len = p->token != NULL ? p->token->len : bearer.len;
+	if (source->match->kind == REST_ROUTE)
+		to.id = ++f->last_id;
+	why->err = ERR_BAD_MESSAGE;
+	if (!rest_message_write(&p->text, source, &to))
+		why->text = xstrdup("the path cannot be decoded");
+	else if (envelope_scan_object(&p->env, p->text.data, p->text.len, depth_max) != ERR_NONE)
+		why->text = xstrdup(p->env.fault);
+	else
+		return gate_is_message(&p->env);
+	return false;
+}
+
+/* All are prepared first: one that cannot be served must cost the others nothing. */
+static bool
+prepare(struct rest_call *call, const struct rest_source *source, struct token *t,
+    struct http_text bearer, struct refusal *why)
+{
+	for (size_t i = 0; i < call->n; i++) {
+		const struct destination *d = call->target->member[i];
+
+		if (!take_token(&call->part[i], d, t, why) ||
+		    !write_message(&call->part[i], source, d, bearer, why))
+			return false;
+	}
+	return true;
+}
+
+static uint64_t
+timeout_for(const struct rest_call *call, const struct destination *d)
+{
+	uint64_t timeout_ms = call->timeout_ms;
+
+	if (timeout_ms != 0 && (call->group == NULL || d->timeout_ms == 0))
+		return timeout_ms;
+	if (d->timeout_ms == 0)
+		return call->front->gate->conf->timeouts.request_ms;
+	/* A group waits for none of its members longer than it may. */
+	if (timeout_ms == 0 && call->group != NULL)
+		timeout_ms = call->front->gate->conf->timeouts.request_ms;
+	return timeout_ms != 0 && timeout_ms < d->timeout_ms ? timeout_ms : d->timeout_ms;
+}
+
+static void
+begin(struct part *p, struct destination *d, const char *trace)
+{
+	struct rest_call *call = p->call;
+	struct request *r;
+
+	p->request = r = request_new(call->front->gate->requests, &origin_ops, p, &p->env, trace);
+	r->token = p->token;
+	p->token = NULL;
+	gate_set_client_text(r->client_address, http_exchange_client(call->exchange)->address);
+	buf_free(&p->text);	/* r has a copy */
+	if (request_has_internal_type(r))
+		request_fail(r, ERR_NOT_ALLOWED, "messages of this type are not taken from clients");
+	else if (gate_check_form(r))
+		request_submit(r, d, timeout_for(call, d));
+}
+
+/* So that the caller's tools can follow it (W3C Trace Context); "" if it sent none. */
+static void
+copy_trace(char *trace, size_t size, const struct http_head *head)
+{
+	const struct http_text *value = http_find(head, "traceparent", NULL);
+
+	trace[0] = '\0';
+	if (value != NULL && value->len < size) {
+		memcpy(trace, value->p, value->len);
+		trace[value->len] = '\0';
+	}
+}
+
+static void
+begin_all(struct rest_call *call, const struct http_head *head)
+{
+	bool is_group = call->group != NULL;
+	char trace[TRACE_MAX];
+
+	copy_trace(trace, sizeof(trace), head);
+	http_exchange_wait(call->exchange, on_gone, call);
+	if (!is_group) {
+		begin(&call->part[0], call->target->member[0], trace);
+		return;		/* the call may be over */
+	}
+	/* One more than there are, so that it is not over before all have begun. */
+	call->n_open = call->n + 1;
+	for (size_t i = 0; i < call->n; i++)
+		begin(&call->part[i], call->target->member[i], trace);
+	if (--call->n_open == 0)
+		finish_group(call);
+}
+
+static bool
+check_body(const struct rest_front *f, const struct rest_source *s, struct refusal *why)
+{
+	struct json_value v;
+
+	/* One level less than a message may have, which it will be in. */
+	if (s->body_kind != REST_BODY_JSON || s->body_len == 0 ||
+	    json_scan_text(s->body, s->body_len, f->gate->conf->limits.json_depth - 1, &v))
+		return true;
+	why->err = ERR_BAD_MESSAGE;
+	why->text = xstrdup("the body is no JSON, or nested too deeply (limits.json_depth)");
+	return false;
+}
+
+/* false: it is to be refused. */
+static bool
+serve(struct rest_front *f, struct http_exchange *x, const struct rest_source *source,
+    struct refusal *why)
+{
+	struct http_text bearer = { NULL, 0 };
+	struct token *t = NULL;
+	struct rest_call *call;
+	bool is_good;
+
+	if (find_bearer(source->head, &bearer) == BEARER_TWICE) {
+		why->err = ERR_BAD_MESSAGE;
+		why->text = xstrdup("more than one Authorization");
+		return false;
+	}
+	if (!check_body(f, source, why) || !check_token(f, source->match, bearer, &t, why))
+		return false;
+	call = call_new(f, x, source->match);
+	call->is_anonymous = bearer.len == 0;
+	is_good = prepare(call, source, t, bearer, why);
+	token_unref(t);
+	if (is_good)
+		begin_all(call, source->head);
+	else
+		call_free(call);
+	return is_good;
+}
+
+static void
+on_request(struct http_exchange *x, void *arg)
+{
+	struct rest_front *f = arg;
+	struct rest_match match;
+	struct rest_source source = {
+		.head = http_exchange_head(x),
+		.match = &match,
+		.address = http_exchange_client(x)->address,
+	};
+	struct refusal why = { 0 };
+
+	rest_table_find(f->table, source.head->method, source.head->path, &match);
+	source.body = http_exchange_body(x, &source.body_len);
+	source.body_kind = rest_body_kind(source.head);
+	metrics_inc(gate_metrics(f->gate), METRIC_REST_REQUESTS);
+	if (!serve(f, x, &source, &why))
+		refuse(f, x, &why, NULL);
+}
+
+/* The caller is gone: what it asked for goes on, unless the route says otherwise. */
+static void
+on_gone(void *arg)
+{
+	struct rest_call *call = arg;
+
+	for (size_t i = 0; i < call->n; i++) {
+		struct request *r = call->part[i].request;
+
+		if (r == NULL)
+			continue;
+		request_leave(r);
+		if (call->cancels_on_leave)
+			request_cancel(r);
+	}
+	call_free(call);
+}
+
+/* ---- replies ---- */
+
+static void
+on_reply(struct request *r, const struct reply *reply UNUSED, void *arg UNUSED)
+{
+	log_debug("rest", "request %s: an intermediate has no place in an HTTP answer", r->name);
+}
+
+/* Has a handler made it the session of somebody it knows? */
+static bool
+is_authenticated(const struct gate *g, const struct token *t)
+{
+	static const char *const name[] = { "authenticated" };
+	static const struct json_names names = { 1, name };
+	struct buf session = { 0 }, secret = { 0 };
+	struct json_object o;
+	struct json_value v;
+	struct json_scan scan;
+	bool is_true;
+
+	claims_session(token_cache_ring(g->tokens), t, t->application, &session, &secret);
+	json_scan_init(&scan, session.data, session.len, UINT16_MAX);
+	is_true = json_scan_members(&scan, &v, &names, &o, -1, NULL) &&
+	    json_is_truthy(session.data, o.member[0].value);
+	jwt_wipe(&session);
+	buf_free(&secret);
+	return is_true;
+}
+
+/* The token of a reply: a fresh one of ours, or what stands in the message. */
+static bool
+get_token(const struct reply *reply, struct buf *text)
+{
+	if (reply->token != NULL)
+		buf_add(text, reply->token, reply->token_len);
+	else if (reply->body != NULL)
+		return json_string_get(reply->text, reply->body->member[ENV_TOKEN].value, text);
+	return reply->token != NULL;
+}
+
+/*
+ * What the caller may have of it, appended to text.  One that does not verify goes no further.
+ * Who came without a token gets none but for a session that a handler has made somebody's: it
+ * would be of no use, and could be taken for that of a user.
+ */
+static void
+choose_token(const struct part *p, const struct reply *reply, struct buf *text)
+{
+	const struct gate *g = p->call->front->gate;
+	static struct log_limit limit;
+	struct token *t = NULL;
+
+	if (reply->is_error || !get_token(reply, text))
+		return;
+	if (token_check(g->tokens, text->data, text->len, clock_wall_ms(), &t) != JWT_OK) {
+		buf_reset(text, 0);
+		metrics_inc(gate_metrics(g), METRIC_REPLY_TOKENS_REMOVED);
+		if (log_allows(&limit))
+			log_warnx("request %s: the token in the reply of %s does not verify; "
+			    "removed", p->request->name, p->request->destination->name);
+	} else if (p->call->is_anonymous && !is_authenticated(g, t)) {
+		buf_reset(text, 0);
+	}
+	token_unref(t);
+}
+
+static void
+finish_group(struct rest_call *call)
+{
+	struct rest_answer a = { 0 };
+
+	rest_group_answer(call->group, &a);
+	send_answer(call->exchange, &a, call->begun_ms);
+	call_free(call);
+}
+
+static void
+finish_one(struct rest_call *call, const struct reply *reply, const struct buf *token)
+{
+	struct rest_answer a = { 0 };
+
+	call->style.token = token->len > 0 ? token->data : NULL;
+	call->style.token_len = token->len;
+	rest_answer_from_reply(&a, &call->style, reply);
+	send_answer(call->exchange, &a, call->begun_ms);
+	call_free(call);
+}
+
+static void
+on_final(struct request *r UNUSED, const struct reply *reply, void *arg)
+{
+	struct part *p = arg;
+	struct rest_call *call = p->call;
+	size_t i = (size_t)(p - call->part);
+	struct buf token = { 0 };
+
+	choose_token(p, reply, &token);
+	p->request = NULL;
+	if (call->group == NULL) {
+		finish_one(call, reply, &token);
+	} else {
+		rest_group_add(call->group, i, call->target->member[i]->name, reply,
+		    token.len > 0 ? token.data : NULL, token.len);
+		if (--call->n_open == 0)
+			finish_group(call);
+	}
+	buf_free(&token);
+}
