@@ -2,8 +2,8 @@
 /*
  * The demo's page: three buttons over the stock client, which is loaded as it is.
  *
- * "EWD" comes from ewd-client, "io" from socket.io-client.  With a url the client
- * uses WebSocket alone.
+ * "EWD" comes from ewd-client, "io" from socket.io-client, which begins with HTTP polling
+ * and goes over to WebSocket.
  */
 'use strict';
 
@@ -102,4 +102,4 @@ EWD.on('socketDisconnected', () => {
 	EWD.off('login');
 	EWD.off('steps');
 });
-EWD.start({ application: 'jwt', jwt: true, jwt_decode: claimsOf, url: location.origin, io });
+EWD.start({ application: 'jwt', jwt: true, jwt_decode: claimsOf, io });
