@@ -175,7 +175,7 @@ START_TEST(too_much_for_all_ends_the_one_that_left_first)
 
 	for (size_t i = 0; i < n; i++) {
 		begin(all, &a[i]);
-		add(&a[i], BYTES_MAX - 1000);
+		add(&a[i], BYTES_MAX - 2000);
 	}
 	ck_assert(resume_is_over(a[0].resume));
 	ck_assert(resume_is_over(a[1].resume));
@@ -186,7 +186,7 @@ START_TEST(too_much_for_all_ends_the_one_that_left_first)
 	/* What they took is free again. */
 	resume_free(a[2].resume);
 	begin(all, &a[2]);
-	add(&a[2], BYTES_MAX - 1000);
+	add(&a[2], BYTES_MAX - 2000);
 	for (size_t i = 2; i < n; i++)
 		ck_assert(!resume_is_over(a[i].resume));
 	for (size_t i = 0; i < n; i++)
