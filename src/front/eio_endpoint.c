@@ -148,6 +148,23 @@ origin_is_allowed(struct eio_env *env, const struct client *client, const struct
 	return false;
 }
 
+/* Is it there, whatever its value? */
+static bool
+has_parameter(struct http_text query, const char *name)
+{
+	const char *p = query.p, *end = query.p + query.len, *stop;
+	size_t len = strlen(name);
+
+	for (; p < end; p = stop + 1) {
+		if ((stop = memchr(p, '&', (size_t)(end - p))) == NULL)
+			stop = end;
+		if ((size_t)(stop - p) >= len && memcmp(p, name, len) == 0 &&
+		    (p + len == stop || p[len] == '='))
+			return true;
+	}
+	return false;
+}
+
 static const struct eio_transport *
 transport_of(const struct http_head *head)
 {
@@ -245,7 +262,7 @@ check_new(struct eio_env *env, const struct asked *a)
 static const struct eio_refusal *
 check(struct eio_env *env, const struct http_exchange *e, struct asked *a)
 {
-	char sid[EIO_SID_MAX + 1], jsonp[2];
+	char sid[EIO_SID_MAX + 1];
 
 	*a = (struct asked){ .client = http_exchange_client(e), .head = http_exchange_head(e) };
 	a->transport = transport_of(a->head);
@@ -254,9 +271,14 @@ check(struct eio_env *env, const struct http_exchange *e, struct asked *a)
 		return &transport_unknown;
 	if (!origin_is_clean(a->head))
 		return &eio_bad_request;
-	if (http_query_get(a->head->query, "j", jsonp, sizeof(jsonp)))
+	if (has_parameter(a->head->query, "j"))
 		return &no_jsonp;
-	if (!http_query_get(a->head->query, "sid", sid, sizeof(sid)) || sid[0] == '\0')
+	if (!has_parameter(a->head->query, "sid"))
+		return check_new(env, a);
+	/* What is too long or cannot be read is no session's. */
+	if (!http_query_get(a->head->query, "sid", sid, sizeof(sid)))
+		return &eio_session_unknown;
+	if (sid[0] == '\0')
 		return check_new(env, a);
 	if ((a->session = session_find(env, a->client, sid)) == NULL)
 		return &eio_session_unknown;
