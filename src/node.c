@@ -251,6 +251,7 @@ make_front(struct node *n)
 	http_server_add(n->http, http_static_files(n->statics));
 	http_server_add(n->http, eio_endpoint_service(n->eio));
 	http_server_add(n->http, rest_front_fallback(n->rest));
+	http_server_add(n->http, http_static_roots(n->statics));
 }
 
 static void

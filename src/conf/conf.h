@@ -141,8 +141,9 @@ struct conf_service {
 };
 
 struct conf_static {
-	char *path;			/* "/index.html" */
-	char *file;			/* absolute */
+	char *path;			/* "/index.html"; of a folder: "/" */
+	char *file;			/* absolute; NULL: it is a folder */
+	char *root;			/* absolute folder; NULL: it is a file */
 };
 
 struct conf_socketio {

@@ -366,6 +366,7 @@ build_statics(struct conf *conf, const struct conf_node *root, struct conf_fault
 {
 	struct conf_node *list = conf_node_get(root, "static");
 	const char *why;
+	struct stat st;
 
 	if (count_of(list) > 1024) {
 		conf_node_fault(list, faults, "static: must have at most 1024 entries");
@@ -377,6 +378,13 @@ build_statics(struct conf *conf, const struct conf_node *root, struct conf_fault
 		struct conf_node *entry = entry_of(list, i);
 
 		conf_fill("static[]", entry, s);
+		if (entry != NULL && (conf_node_get(entry, "file") != NULL) ==
+		    (conf_node_get(entry, "root") != NULL))
+			conf_node_fault(entry, faults,
+			    "static[]: must have either a file or a root, which is a folder");
+		if (s->root != NULL && (stat(s->root, &st) != 0 || !S_ISDIR(st.st_mode)))
+			conf_node_fault(conf_node_get(entry, "root"), faults,
+			    "static[].root: there is no directory %s", s->root);
 		if (s->file != NULL && (why = fault_of_file(s->file)) != NULL)
 			conf_node_fault(conf_node_get(entry, "file"), faults,
 			    "static[].file: %s cannot be read: %s", s->file, why);
@@ -569,6 +577,7 @@ conf_free(struct conf *conf)
 	for (size_t i = 0; i < conf->n_statics; i++) {
 		free(conf->statics[i].path);
 		free(conf->statics[i].file);
+		free(conf->statics[i].root);
 	}
 	free(conf->statics);
 	free(conf->socketio.path);

@@ -262,9 +262,10 @@ const struct conf_option conf_options[] = {
 
 	{ "static[].path", CONF_T_TEXT, REQUIRED, NULL, 1, 1024, AT(struct conf_static, path),
 	    "path that browsers ask for", NULL, conf_check_path },
-	{ "static[].file", CONF_T_PATH, REQUIRED, NULL, 1, TEXT_MAX, AT(struct conf_static, file),
+	{ "static[].file", CONF_T_PATH, 0, NULL, 1, TEXT_MAX, AT(struct conf_static, file),
 	    "the file they get", NULL, NULL },
-	LATER("static[].root", "folders of static files"),
+	{ "static[].root", CONF_T_PATH, 0, NULL, 1, TEXT_MAX, AT(struct conf_static, root),
+	    "instead of file: the folder of what is below that path", NULL, NULL },
 
 	{ "limits.sessions", CONF_T_COUNT, OFF, "65536", 1, COUNT_MAX,
 	    AT(struct conf, limits.sessions), "sessions at once", NULL, NULL },

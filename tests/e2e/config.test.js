@@ -70,7 +70,6 @@ const NOT_YET = {
 	'on_leave': [GOOD + 'u_services:\n  - application: a\n    types:\n' +
 		'      t: { url: "ws://127.0.0.1:1", application: b, on_leave: cancel }', 6],
 	'the time to resume': [GOOD + 'timeouts: { resume: 30s }', 3],
-	'folders of static files': [GOOD + 'static: [ { path: /, root: . } ]', 3],
 	'the admin socket': [GOOD + 'admin: { socket: usher.sock }', 3]
 };
 

@@ -859,7 +859,9 @@ static const struct {
 	{ SAME_URL("usher", "qewd"), "u.yaml:5: destinations.e.protocol: differs from that of "
 	    "destinations.d, which has the same URL" },
 
-	{ HEAD "static: [{ path: /x }]\n", "u.yaml:3: static[]: \"file\" is missing" },
+	{ HEAD "static: [{ path: /x }]\n", "u.yaml:3: static[]: must have either a file or a root" },
+	{ HEAD "static: [{ path: /x, file: empty, root: / }]\n",
+	    "u.yaml:3: static[]: must have either a file or a root" },
 	{ HEAD "static: [{ path: x, file: empty }]\n", "u.yaml:3: static[].path: must begin with" },
 	{ HEAD "static: [{ path: /a/../b, file: empty }]\n",
 	    "u.yaml:3: static[].path: must not ho" },
@@ -870,7 +872,10 @@ static const struct {
 	    "u.yaml:3: static[].path: Socket.IO" },
 	{ HEAD "static: [{ path: /x, file: empty }, { path: /x, file: empty }]\n",
 	    "u.yaml:3: static[].path: /x is given twice" },
-	{ HEAD "static: [{ path: /, root: www }]\n", "u.yaml:3: static[].root: not supported yet" },
+	{ HEAD "static: [{ path: /, root: www }]\n",
+	    "u.yaml:3: static[].root: there is no directory /" },
+	{ HEAD "static: [{ path: /, root: empty }]\n",
+	    "u.yaml:3: static[].root: there is no directory /" },
 
 	{ HEAD "node: \"${\"\n", "u.yaml:3: \"${\" without \"}\"" },
 	{ HEAD "node: \"${1A}\"\n", "u.yaml:3: must be ${NAME} or ${NAME:-default}" },

@@ -196,7 +196,7 @@ START_TEST(requests_in_a_row_cost_no_more_than_one_answer)
 	for (int i = 0; i < N_GETS; i++)
 		peer_sends(GET_BIG);
 	loop_run_turns(loop, 10);
-	ck_assert_uint_eq(loop_metrics(loop)->value[METRIC_HTTP_REQUESTS], 1);
+	ck_assert_uint_le(loop_metrics(loop)->value[METRIC_HTTP_REQUESTS], 1);
 	loop_run_until(loop, all_are_answered, NULL);
 }
 END_TEST

@@ -1,48 +1,25 @@
 /* SPDX-License-Identifier: ISC */
+/*
+ * Which paths may be served, and by which entry.  What is served then is tested from end to
+ * end, in http.test.js.
+ */
 #include "front/http_static.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "base/compiler.h"
 #include "base/xmalloc.h"
 #include "unit.h"
 
-static char directory[64], file[96];
-
-static void
-setup(void)
-{
-	snprintf(directory, sizeof(directory), "%s/check_http_static.XXXXXX",
-	    getenv("TMPDIR") != NULL && strlen(getenv("TMPDIR")) < 30 ? getenv("TMPDIR") : "/tmp");
-	ck_assert_ptr_nonnull(mkdtemp(directory));
-	snprintf(file, sizeof(file), "%s/file", directory);
-}
-
-static void
-teardown(void)
-{
-	unlink(file);
-	rmdir(directory);
-}
-
-static void
-write_file(const void *bytes, size_t len)
-{
-	FILE *f = fopen(file, "w");
-
-	ck_assert_ptr_nonnull(f);
-	ck_assert_uint_eq(fwrite(bytes, 1, len, f), len);
-	fclose(f);
-}
-
-static struct conf_static
-entry(const char *path, const char *name)
-{
-	return (struct conf_static){ (char *)(uintptr_t)path, (char *)(uintptr_t)name };
-}
+static struct conf_static statics[] = {
+	{ .path = (char *)"/index.html", .file = (char *)"/f" },
+	{ .path = (char *)"/.hidden", .file = (char *)"/h" },
+	{ .path = (char *)"/", .root = (char *)"/www" },
+	{ .path = (char *)"/docs", .root = (char *)"/docs" },
+	{ .path = (char *)"/docs/api/", .root = (char *)"/api" },
+};
+static const struct conf conf = { .statics = statics, .n_statics = ARRAY_LEN(statics) };
 
 static struct http_text
 text(const char *s)
@@ -50,111 +27,131 @@ text(const char *s)
 	return (struct http_text){ s, strlen(s) };
 }
 
-START_TEST(a_path_is_found_byte_for_byte)
-{
-	struct conf_static statics[] = { entry("/", "index.html"), entry("/a/b.js", "b.js") };
-	struct conf conf = { .statics = statics, .n_statics = ARRAY_LEN(statics) };
+static const struct {
+	const char *path, *decoded;	/* NULL: nothing may be served */
+} paths[] = {
+	{ "/", "/" },
+	{ "/a", "/a" },
+	{ "/a/", "/a/" },
+	{ "/a/b.js", "/a/b.js" },
+	{ "/%61%2Ejs", "/a.js" },
+	{ "/a%20b", "/a b" },
+	{ "/%C3%A4", "/\xc3\xa4" },
+	{ "/a..b/c..", "/a..b/c.." },
+	{ "/.well-known/x", "/.well-known/x" },
+	{ "/%2e%77ell-known/", "/.well-known/" },
+	{ "/%252e%252e/", "/%2e%2e/" },		/* decoded once */
+	{ "/%c0%ae%c0%ae/", "/\xc0\xae\xc0\xae/" },	/* bytes, and no dots to anybody */
+	{ "", NULL },
+	{ "*", NULL },
+	{ "a", NULL },
+	{ "//", NULL },
+	{ "//a", NULL },
+	{ "/a//b", NULL },
+	{ "/a//", NULL },
+	{ "/.", NULL },
+	{ "/..", NULL },
+	{ "/../a", NULL },
+	{ "/a/./b", NULL },
+	{ "/a/../b", NULL },
+	{ "/a/..", NULL },
+	{ "/%2e%2e/a", NULL },
+	{ "/.%2E/a", NULL },
+	{ "/%2e", NULL },
+	{ "/...", NULL },
+	{ "/.git/config", NULL },
+	{ "/a/.htaccess", NULL },
+	{ "/.well-known.old", NULL },
+	{ "/.well-knownx/", NULL },
+	{ "/a%2fb", NULL },
+	{ "/a%2F..%2fb", NULL },
+	{ "/..%2f", NULL },
+	{ "/%2f", NULL },
+	{ "/%2fetc", NULL },
+	{ "/a\\b", NULL },
+	{ "/..%5c", NULL },
+	{ "/%5chost", NULL },
+	{ "/%00", NULL },
+	{ "/a%00.html", NULL },
+	{ "/a%0ab", NULL },
+	{ "/%7f", NULL },
+	{ "/%", NULL },
+	{ "/%4", NULL },
+	{ "/%zz", NULL },
+};
 
-	ck_assert_ptr_eq(http_static_find(&conf, text("/")), &statics[0]);
-	ck_assert_ptr_eq(http_static_find(&conf, text("/a/b.js")), &statics[1]);
-	ck_assert_ptr_null(http_static_find(&conf, text("")));
-	ck_assert_ptr_null(http_static_find(&conf, text("/a/b.j")));
-	ck_assert_ptr_null(http_static_find(&conf, text("/a/b.js/")));
-	ck_assert_ptr_null(http_static_find(&conf, text("/A/b.js")));
-	ck_assert_ptr_null(http_static_find(&conf, text("/a/../a/b.js")));
-	ck_assert_ptr_null(http_static_find(&conf, text("/a/%62.js")));
+START_TEST(a_path_is_decoded_once_or_refused)
+{
+	char out[HTTP_STATIC_PATH_MAX];
+	bool is_good = http_static_path(text(paths[_i].path), out);
+
+	ck_assert_msg(is_good == (paths[_i].decoded != NULL), "%s", paths[_i].path);
+	if (is_good)
+		ck_assert_str_eq(out, paths[_i].decoded);
 }
 END_TEST
 
-START_TEST(a_file_is_read_behind_what_is_there)
+START_TEST(a_path_that_is_too_long_is_refused)
 {
-	struct conf_static s = entry("/", file);
-	struct buf b = { 0 };
-	char *bytes = xmalloc(300000);
+	char path[HTTP_STATIC_PATH_MAX + 1], out[HTTP_STATIC_PATH_MAX];
 
-	memset(bytes, 'q', 300000);
-	write_file(bytes, 300000);
-	buf_add_str(&b, "head");
-	ck_assert(http_static_read(&s, &b));
-	ck_assert_uint_eq(b.len, 300004);
-	ck_assert_mem_eq(b.data, "headq", 5);
-	free(bytes);
-	buf_free(&b);
+	memset(path, 'a', sizeof(path));
+	path[0] = '/';
+	ck_assert(http_static_path((struct http_text){ path, HTTP_STATIC_PATH_MAX - 1 }, out));
+	ck_assert_uint_eq(strlen(out), HTTP_STATIC_PATH_MAX - 1);
+	ck_assert(!http_static_path((struct http_text){ path, HTTP_STATIC_PATH_MAX }, out));
 }
 END_TEST
 
-START_TEST(an_empty_file_is_a_file)
+START_TEST(a_file_is_found_by_its_path_alone)
 {
-	struct conf_static s = entry("/", file);
-	struct buf b = { 0 };
-
-	write_file("", 0);
-	ck_assert(http_static_read(&s, &b));
-	ck_assert_uint_eq(b.len, 0);
-	buf_free(&b);
-}
-END_TEST
-
-START_TEST(what_is_missing_says_so)
-{
-	struct conf_static s = entry("/", file);
-	struct buf b = { 0 };
-
-	errno = 0;
-	ck_assert(!http_static_read(&s, &b));
-	ck_assert_int_eq(errno, ENOENT);
-}
-END_TEST
-
-/* A pipe without a writer would hold the whole daemon. */
-START_TEST(only_files_are_read)
-{
-	struct conf_static s = entry("/", _i == 0 ? directory : file);
-	struct buf b = { 0 };
-
-	if (_i == 1)
-		ck_assert_int_eq(mkfifo(file, 0600), 0);
-	errno = 0;
-	ck_assert(!http_static_read(&s, &b));
-	ck_assert_int_ne(errno, 0);
-	buf_free(&b);
-}
-END_TEST
-
-/* A sparse file takes no room on the disk. */
-START_TEST(a_file_above_the_limit_is_not_read)
-{
-	struct conf_static s = entry("/", file);
-	struct buf b = { 0 };
-
-	write_file("x", 1);
-	ck_assert_int_eq(truncate(file, (64 << 20) + 1), 0);
-	ck_assert(!http_static_read(&s, &b));
-	ck_assert_int_eq(errno, EFBIG);
-	ck_assert_uint_eq(b.len, 0);
-	buf_free(&b);
+	ck_assert_ptr_eq(http_static_find_file(&conf, "/index.html"), &statics[0]);
+	ck_assert_ptr_eq(http_static_find_file(&conf, "/.hidden"), &statics[1]);
+	ck_assert_ptr_null(http_static_find_file(&conf, "/index.htm"));
+	ck_assert_ptr_null(http_static_find_file(&conf, "/index.html/"));
+	ck_assert_ptr_null(http_static_find_file(&conf, "/Index.html"));
+	ck_assert_ptr_null(http_static_find_file(&conf, "/"));
+	ck_assert_ptr_null(http_static_find_file(&conf, "/docs"));
 }
 END_TEST
 
 static const struct {
-	const char *name, *type;
-} types[] = {
-	{ "/www/index.html", "text/html; charset=utf-8" },
-	{ "/www/socket.io.js", "text/javascript; charset=utf-8" },
-	{ "/www/x.css", "text/css; charset=utf-8" },
-	{ "/www/x.json", "application/json" },
-	{ "/www/x.png", "image/png" },
-	{ "/www/x.svg", "image/svg+xml" },
-	{ "/www/x.HTML", "application/octet-stream" },
-	{ "/www/html", "application/octet-stream" },
-	{ "js", "application/octet-stream" },
+	const char *path, *root, *inside;
+} folders[] = {
+	{ "/", "/www", "" },
+	{ "/a/b", "/www", "a/b" },
+	{ "/index.html", "/www", "index.html" },
+	{ "/docs", "/docs", "" },
+	{ "/docs/", "/docs", "" },
+	{ "/docs/a", "/docs", "a" },
+	{ "/docsx", "/www", "docsx" },
+	{ "/doc", "/www", "doc" },
+	{ "/docs/apis", "/docs", "apis" },
+	{ "/docs/api", "/api", "" },
+	{ "/docs/api/", "/api", "" },
+	{ "/docs/api/v1/", "/api", "v1/" },
 };
 
-START_TEST(the_ending_tells_the_type)
+START_TEST(the_folder_with_the_longest_path_counts)
 {
-	struct conf_static s = entry("/", types[_i].name);
+	const char *inside;
+	const struct conf_static *s = http_static_find_root(&conf, folders[_i].path, &inside);
 
-	ck_assert_str_eq(http_static_type(&s), types[_i].type);
+	ck_assert_ptr_nonnull(s);
+	ck_assert_str_eq(s->root, folders[_i].root);
+	ck_assert_str_eq(inside, folders[_i].inside);
+}
+END_TEST
+
+START_TEST(without_a_folder_nothing_is_found)
+{
+	struct conf files = { .statics = statics, .n_statics = 2 };
+	struct conf docs = { .statics = statics + 3, .n_statics = 1 };
+	const char *inside;
+
+	ck_assert_ptr_null(http_static_find_root(&files, "/", &inside));
+	ck_assert_ptr_null(http_static_find_root(&docs, "/", &inside));
+	ck_assert_ptr_null(http_static_find_root(&docs, "/doc", &inside));
 }
 END_TEST
 
@@ -164,14 +161,11 @@ make_suite(void)
 	Suite *s = suite_create("http_static");
 	TCase *tc = tcase_create("http_static");
 
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc, a_path_is_found_byte_for_byte);
-	tcase_add_test(tc, a_file_is_read_behind_what_is_there);
-	tcase_add_test(tc, an_empty_file_is_a_file);
-	tcase_add_test(tc, what_is_missing_says_so);
-	tcase_add_loop_test(tc, only_files_are_read, 0, 2);
-	tcase_add_test(tc, a_file_above_the_limit_is_not_read);
-	tcase_add_loop_test(tc, the_ending_tells_the_type, 0, ARRAY_LEN(types));
+	tcase_add_loop_test(tc, a_path_is_decoded_once_or_refused, 0, ARRAY_LEN(paths));
+	tcase_add_test(tc, a_path_that_is_too_long_is_refused);
+	tcase_add_test(tc, a_file_is_found_by_its_path_alone);
+	tcase_add_loop_test(tc, the_folder_with_the_longest_path_counts, 0, ARRAY_LEN(folders));
+	tcase_add_test(tc, without_a_folder_nothing_is_found);
 	suite_add_tcase(s, tc);
 	return s;
 }
