@@ -351,6 +351,23 @@ test('a converted micro-service of QEWD-Up', async (t) => {
 		assert.strictEqual(decryptSecrets(token, SECRET).authenticated, true);
 	});
 
+	await t.test('behind a converted orchestrator, over HTTP', async (t) => {
+		const { stdout } = convert(['-d', project, ...up]);
+		const master = await startUsherd(t, runnable(stdout).replace('ws://127.0.0.1:8081', service.url.replace('http', 'ws')),
+		    { files: { 'jwt.secret': SECRET } });
+		await master.linked();
+		const login = async (password) => {
+			const answer = await fetch(master.url + '/api/login', { method: 'POST',
+				headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ username: 'rob', password }) });
+			return [answer.status, await answer.json()];
+		};
+
+		assert.deepStrictEqual(await login('wrong'), [403, { error: 'Invalid login attempt' }]);
+		const [status, { ok, token }] = await login('secret');
+		assert.deepStrictEqual([status, ok], [200, true]);
+		assert.strictEqual(decryptSecrets(token, SECRET).authenticated, true);
+	});
+
 	await t.test('and the interactive applications in its folder', async (t) => {
 		const page = await rawBrowser(t, service.port, 'chat');
 		const intermediates = [];
