@@ -17,22 +17,22 @@ function loadEwdClient() {
 	return require(main).EWD;
 }
 
-// A page with the unmodified stock client.
+// A page with the unmodified stock client.  isOrdinary: as a page does that the node itself serves,
+// with io.connect(), which polls and then upgrades; otherwise it names a url, and begins with a WebSocket.
 class StockBrowser {
-	constructor(url, application, io) {
+	constructor(url, application, io, { isOrdinary = false } = {}) {
 		this.replies = new Inbox();
 		this.errors = new Inbox();
 		this.pushes = new Inbox();
 		this.client = loadEwdClient();
 		this.client.on('error', (reply) => this.errors.push(reply));
 		this.registered = new Promise((resolve) => this.client.on('ewd-registered', resolve));
-		this.client.start({
-			application, url, jwt: true,
-			io: (to, options) => {
-				this.socket = io(to, Object.assign({ forceNew: true }, options));
-				return this.socket;
-			}
-		});
+		const connect = (to, options) => {
+			this.socket = io(to, Object.assign({ forceNew: true }, options));
+			return this.socket;
+		};
+		connect.connect = () => connect(url);
+		this.client.start({ application, url: isOrdinary ? undefined : url, jwt: true, io: connect });
 	}
 
 	on(type, callback) {
@@ -68,8 +68,8 @@ function quiet() {
 }
 quiet();
 
-async function stockBrowser(t, url, application = 'browser-app', generation = 2) {
-	const browser = new StockBrowser(url, application, SOCKET_IO[generation]);
+async function stockBrowser(t, url, application = 'browser-app', generation = 2, options = {}) {
+	const browser = new StockBrowser(url, application, SOCKET_IO[generation], options);
 
 	atEnd(t, () => browser.close());
 	await within('the registration of the stock client', browser.registered);
