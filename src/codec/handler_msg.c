@@ -334,6 +334,8 @@ handler_msg_encode_request(struct buf *b, const struct handler_request *r)
 	add_client(b, r);
 	add_text(b, "request", r->request);
 	add_text(b, "trace", r->trace);
+	if (r->is_rest)
+		buf_add_str(b, ",\"rest\":true");
 	buf_add_str(b, "}\n");
 }
 

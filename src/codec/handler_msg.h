@@ -88,6 +88,7 @@ struct handler_request {
 	const char *client_socket;	/* plain text; NULL: unknown */
 	const char *request;		/* plain text: the request's id in the logs; NULL: none */
 	const char *trace;		/* plain text: traceparent; NULL: none */
+	bool is_rest;			/* an HTTP request to the application itself */
 };
 
 /*

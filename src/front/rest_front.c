@@ -54,6 +54,7 @@ struct rest_call {
 	struct rest_group *group;	/* NULL: there is one part */
 	uint64_t timeout_ms;		/* of all parts; 0: each its destination's */
 	bool is_anonymous;		/* the caller sent no token */
+	bool is_local;			/* it is for a local application itself */
 	bool cancels_on_leave;
 	uint64_t begun_ms;
 	size_t n_open;
@@ -423,7 +424,7 @@ call_new(struct rest_front *f, struct http_exchange *x, const struct rest_match 
 	call->exchange = x;
 	call->target = m->target;
 	call->style = style_of(f);
-	call->style.keeps_lists = m->kind == REST_LOCAL;
+	call->is_local = call->style.keeps_lists = m->kind == REST_LOCAL;
 	call->begun_ms = clock_mono_ms();
 	call->n = m->target->n;
 	if (m->target->is_group)
@@ -525,6 +526,7 @@ begin(struct part *p, struct destination *d, const char *trace)
 
 	p->request = r = request_new(call->front->gate->requests, &origin_ops, p, &p->env, trace);
 	r->token = p->token;
+	r->is_rest = call->is_local;
 	p->token = NULL;
 	gate_set_client_text(r->client_address, http_exchange_client(call->exchange)->address);
 	buf_free(&p->text);	/* r has a copy */

@@ -65,6 +65,7 @@ struct request {
 	struct timer deadline_timer;
 	uint64_t hops;			/* nodes it has passed before this one */
 	bool is_nested;			/* a handler of this node asks */
+	bool is_rest;			/* an HTTP request to a local application */
 	bool is_away;			/* whoever asked lost its connection, and may come back */
 	bool cancel_on_leave;		/* the route's: then it is not wanted any more */
 	char client_address[CLIENT_MAX];	/* where it began */

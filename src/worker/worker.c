@@ -462,6 +462,7 @@ encode_request(const struct worker *w, const struct request *r, uint64_t id, str
 		.client_socket = r->client_socket,
 		.request = r->name,
 		.trace = r->trace,
+		.is_rest = r->is_rest,
 	});
 	buf_free(&message);
 	jwt_wipe(&session);	/* decrypted */

@@ -419,6 +419,7 @@ START_TEST(a_request_is_one_line_whatever_its_white_space)
 		.client_socket = "S-1",
 		.request = "R-7",
 		.trace = "00-ab-cd-01",
+		.is_rest = true,
 	};
 	struct buf b = { 0 };
 
@@ -429,7 +430,7 @@ START_TEST(a_request_is_one_line_whatever_its_white_space)
 	    "\"message\":{  \t\"a\":0.10,  \"b\":\"\\n\\u000a\" },\"session\":{\"x\": 1},"
 	    "\"secret\":[ \"s\"],\"deadline_ms\":55000,"
 	    "\"client\":{\"address\":\"203.0.113.9\",\"socket\":\"S-1\"},"
-	    "\"request\":\"R-7\",\"trace\":\"00-ab-cd-01\"}\n");
+	    "\"request\":\"R-7\",\"trace\":\"00-ab-cd-01\",\"rest\":true}\n");
 	buf_free(&b);
 }
 END_TEST

@@ -250,13 +250,15 @@ class Request {
   isNoHandler(results) {
     const { application, type } = this.line;
     return isObject(results) && Object.keys(results).length === 1 &&
-      results.error === `Handler not defined for ${application} messages of type ${type}`;
+      [`Handler not defined for ${application} messages of type ${type}`,
+        `No handler defined for ${application} messages of type ${type}`].includes(results.error);
   }
 
   /* Takes out what QEWD's worker adds for the front process, which takes it out again. */
   strip(results) {
     if (!isObject(results)) return;
     Reflect.deleteProperty(results, 'ewd_application');
+    if (this.line.rest === true) Reflect.deleteProperty(results, 'restMessage');
     if (this.line.message.ms_requestId) Reflect.deleteProperty(results, 'ms_requestId');
     if (this.line.type === 'restRequest') Reflect.deleteProperty(results, 'path');
   }
@@ -341,7 +343,8 @@ class Qewd {
     request.ticket = this.config.jwt ? new TokenTicket(this.mint, request.line)
       : new StoreTicket(this.process, request.line);
     this.process.count++;
-    this.process.emit('message', { ...request.ticket.message(), type },
+    const asked = { ...request.ticket.message(), type };
+    this.process.emit('message', request.line.rest === true ? restMessage(asked) : asked,
       (obj) => request.send(obj), (results) => request.finish(results));
   }
 
@@ -621,6 +624,17 @@ function newConfig(settings, secret, lifetime) {
     resilientMode: false,	// its journal is kept by QEWD's front process
     jwt: jwt === false ? false : { ...jwt, secret }
   };
+}
+
+/*
+ * An HTTP request to the application itself, as QEWD's web server would pass it on.  A handler
+ * that reads the caller's token finds the one of the session at hand.
+ */
+function restMessage(message) {
+  const headers = { ...message.headers };
+
+  if (/^bearer /i.test(headers.authorization)) headers.authorization = `Bearer ${message.token}`;
+  return { ...message, headers, type: 'ewd-qoper8-express', expressType: message.type };
 }
 
 /* QEWD takes "./x" as seen from a folder of its own; here it is seen from the application's. */

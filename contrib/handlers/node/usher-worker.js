@@ -87,6 +87,7 @@ class Worker {
     this.prepare(line.application);
     const types = Object.keys(this.module.handlers)
       .filter((type) => typeof this.module.handlers[type] === 'function');
+    if (isObject(this.module.rest) && !types.includes('restRequest')) types.push('restRequest');
     const concurrency = this.concurrency > 1 ? this.concurrency : undefined;
     this.channel.write(JSON.stringify({ op: 'ready', types, concurrency, cancel: true, kit: KIT }));
   }
@@ -265,7 +266,8 @@ class Request {
     const handle = () => this.attempt(() => this.handle(module, args));
 
     this.attempt(() => {
-      const verdict = callBefore(module, this.self, args);
+      const verdict = this.isRest ? module.beforeHandler?.apply(this.self, this.restArgs())
+        : callBefore(module, this.self, args);
       if (isThenable(verdict)) return verdict.then((value) => value !== false && handle());
       if (verdict !== false) handle();
     });
@@ -274,15 +276,42 @@ class Request {
   handle(module, args) {
     const { type, application } = this.line;
 
+    const isRouted = type === 'restRequest' && isObject(module.rest) &&
+      !Object.hasOwn(module.handlers, type);
     // Own members only: "constructor" and "__proto__" are types like any other.
-    if (!Object.hasOwn(module.handlers, type) || typeof module.handlers[type] !== 'function') {
-      this.fail('no_handler', `Handler not defined for ${application} messages of type ${type}`);
+    const handler = isRouted ? this.findRoute(module.rest) : own(module.handlers, type);
+    if (typeof handler !== 'function') {
+      this.fail('no_handler', `Handler not defined for ${application} messages of type ${type}` +
+        (isRouted ? ` at ${this.line.message.method} ${this.line.message.pathTemplate}` : ''));
       return;
     }
-    const isDone = this.attempt(() => this.call(module.handlers[type], args));
+    const given = isRouted ? this.routeArgs() : this.isRest ? this.restArgs() : args;
+    const isDone = this.attempt(() => this.call(handler, given));
     if (isDone && typeof module.afterHandler === 'function') {
-      this.attempt(() => module.afterHandler.apply(this.self, args));
+      this.attempt(() => module.afterHandler.apply(this.self, this.isRest ? given : args));
     }
+  }
+
+  /* An HTTP request to this application itself, and a module of QEWD's for such. */
+  get isRest() {
+    return this.line.rest === true && this.worker.module.restModule === true;
+  }
+
+  /* What QEWD gives to handlers of a module with `restModule: true`. */
+  restArgs() {
+    const message = { ...this.line.message, session: this.session };
+    return [message, (obj) => this.finish(obj)];
+  }
+
+  /* As qewd-router does: by the template of the path and the method, or "ANY". */
+  findRoute(table) {
+    const methods = own(table, this.line.message.pathTemplate);
+    return own(methods, this.line.message.method) ?? own(methods, 'ANY');
+  }
+
+  routeArgs() {
+    const { args, ...req } = this.line.message;
+    return [{ ...args, req, session: this.session }, (obj) => this.finish(obj)];
   }
 
   /*
@@ -292,7 +321,7 @@ class Request {
   call(handler, args) {
     const result = handler.call(this.self, ...args, this.self);
 
-    if (!isThenable(result) || handler.length > 3) return result;
+    if (!isThenable(result) || handler.length >= args.length) return result;
     return result.then((value) => this.finish(value));
   }
 
@@ -328,6 +357,8 @@ class Request {
   finish(obj) {
     if (!this.isOpen) return;
     const session = this.sessionFields();
+    // QEWD's routers write it for QEWD's front process, which takes it out again.
+    if (this.line.type === 'restRequest' && isObject(obj)) Reflect.deleteProperty(obj, 'path');
     // Left out when nothing changed: the daemon then keeps the encrypted part as it is.
     const tail = session === this.sessionBefore ? '' : `,${session}`;
     this.write('finish', obj || {}, tail);
@@ -637,6 +668,10 @@ function parseLine(text) {
 function loadModule(name) {
   const module = require(findModule(name));
 
+  if (isObject(module) && !module.handlers &&
+    (isObject(module.rest) || typeof module.init === 'function')) {
+    module.handlers = {};	// init() may add some, as qewd-router does
+  }
   if (!isObject(module?.handlers)) {
     throw new Error('it exports no "handlers"');
   }
@@ -659,6 +694,11 @@ function isObject(value) {
 /* null and false are what some services write for "no error". */
 function isError(message) {
   return isObject(message) && ![undefined, null, false].includes(message.error);
+}
+
+/* A member that is the object's own. */
+function own(object, name) {
+  return isObject(object) && Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
 function isThenable(value) {

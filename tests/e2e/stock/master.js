@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// A stock QEWD master.  Its settings come as JSON: { port, secret, pool, modules, u_services }
+// A stock QEWD master.  Its settings come as JSON: { port, secret, pool, modules, u_services, routes }
 'use strict';
 require('./loopback');
 const path = require('node:path');
@@ -14,4 +14,4 @@ require('qewd').master.start({
 	moduleMap: settings.modules,
 	jwt: { secret: settings.secret },
 	u_services: settings.u_services
-});
+}, settings.routes);	// prefixes of REST paths
