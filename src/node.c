@@ -18,6 +18,7 @@
 #include "conf/conf.h"
 #include "dev/dev.h"
 #include "front/admission.h"
+#include "front/ajax_front.h"
 #include "front/eio_endpoint.h"
 #include "front/eio_session.h"
 #include "front/gate.h"
@@ -76,6 +77,7 @@ struct node {
 	struct qewd_front *front;
 	struct plain_front *plain;	/* NULL: no events are configured */
 	struct rest_front *rest;
+	struct ajax_front *ajax;
 	struct http_static *statics;
 	struct http_server *http;
 	struct door *doors;		/* as conf->listeners */
@@ -247,7 +249,9 @@ make_front(struct node *n)
 	n->eio = eio_endpoint_new(&n->eio_env);
 	n->http = http_server_new(n->loop, n->conf, n->admission);
 	n->rest = rest_front_new(&n->gate, rest_destination, n);
+	n->ajax = ajax_front_new(&n->gate);
 	http_server_add(n->http, rest_front_service(n->rest));
+	http_server_add(n->http, ajax_front_service(n->ajax));
 	http_server_add(n->http, http_static_files(n->statics));
 	http_server_add(n->http, eio_endpoint_service(n->eio));
 	http_server_add(n->http, rest_front_fallback(n->rest));
@@ -491,6 +495,7 @@ node_free(struct node *n)
 	loop_free(n->loop);
 	qewd_front_free(n->front);
 	plain_front_free(n->plain);
+	ajax_front_free(n->ajax);
 	rest_front_free(n->rest);
 	http_static_free(n->statics);
 	admission_free(n->admission);

@@ -52,7 +52,7 @@ void	gate_set_client_text(char *to, const char *from);
 MUST_USE bool	gate_check_limits(const struct gate *, struct request *,
 		    const struct gate_sender *, uint64_t n_open);
 MUST_USE bool	gate_check_form(struct request *);
-/* Sets r->token. */
+/* Sets r->token; where that is set, nothing is left to check. */
 MUST_USE bool	gate_check_token(const struct gate *, struct request *,
 		    const struct gate_sender *);
 

@@ -150,6 +150,19 @@ splice_reply(struct buf *b, const struct parts *p, const struct reply *reply,
 }
 
 static void
+add_message(struct buf *b, const struct parts *p, const struct reply *reply)
+{
+	if (reply->body != NULL)
+		json_splice_add(b, reply->text, reply->body, &envelope_names, p->in_message,
+		    p->n_in_message);
+	else if (reply->message.kind != JSON_NONE)
+		buf_add(b, reply->text + reply->message.start,
+		    reply->message.end - reply->message.start);
+	else
+		buf_add_str(b, "{}");
+}
+
+static void
 build_reply(struct buf *b, const struct parts *p, const struct reply *reply,
     const struct qewd_reply_extra *x)
 {
@@ -160,14 +173,7 @@ build_reply(struct buf *b, const struct parts *p, const struct reply *reply,
 		buf_add(b, p->type, p->type_len);
 	buf_add_str(b, reply->is_final ? ",\"finished\":true,\"message\":" :
 	    ",\"finished\":false,\"message\":");
-	if (reply->body != NULL)
-		json_splice_add(b, reply->text, reply->body, &envelope_names, p->in_message,
-		    p->n_in_message);
-	else if (reply->message.kind != JSON_NONE)
-		buf_add(b, reply->text + reply->message.start,
-		    reply->message.end - reply->message.start);
-	else
-		buf_add_str(b, "{}");
+	add_message(b, p, reply);
 	if (id_goes_on_top(p, reply, x)) {
 		buf_add_str(b, ",\"ms_requestId\":");
 		buf_add(b, p->ms_request_id, p->ms_request_id_len);
@@ -181,6 +187,14 @@ build_reply(struct buf *b, const struct parts *p, const struct reply *reply,
 	buf_add_char(b, '}');
 }
 
+static void
+cleanup(struct parts *p)
+{
+	buf_free(&p->token);
+	buf_free(&p->usher);
+	buf_free(&p->response_time);
+}
+
 void
 qewd_reply_write(struct buf *b, const struct request *r, const struct reply *reply,
     const struct qewd_reply_extra *x)
@@ -192,7 +206,16 @@ qewd_reply_write(struct buf *b, const struct request *r, const struct reply *rep
 		splice_reply(b, &p, reply, x);
 	else
 		build_reply(b, &p, reply, x);
-	buf_free(&p.token);
-	buf_free(&p.usher);
-	buf_free(&p.response_time);
+	cleanup(&p);
+}
+
+void
+qewd_reply_write_message(struct buf *b, const struct request *r, const struct reply *reply,
+    const struct qewd_reply_extra *x)
+{
+	struct parts p;
+
+	prepare(&p, r, reply, x);
+	add_message(b, &p, reply);
+	cleanup(&p);
 }

@@ -43,4 +43,8 @@ struct token	*qewd_reply_translate(struct token_cache *, struct metrics *,
 void	qewd_reply_write(struct buf *, const struct request *, const struct reply *,
 	    const struct qewd_reply_extra *);
 
+/* Its message alone; {} if it has none. */
+void	qewd_reply_write_message(struct buf *, const struct request *, const struct reply *,
+	    const struct qewd_reply_extra *);
+
 #endif
