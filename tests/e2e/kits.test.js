@@ -6,10 +6,11 @@ const assert = require('node:assert');
 const path = require('node:path');
 const test = require('node:test');
 const { masterOf, workerOf } = require('./lib/configs');
-const { crowd, assertNoneLost, killWorker } = require('./lib/crowd');
+const { killWorker } = require('./lib/crowd');
 const { run } = require('./lib/processes');
 const { rawBrowser } = require('./lib/raw');
 const { assertError } = require('./lib/replies');
+const { storm, assertOneFinalEach } = require('./lib/storm');
 const { claims, decryptSecrets, isSigned } = require('./lib/tokens');
 const { startUsherd, folder, nodeKit, HANDLERS, KITS, SECRET } = require('./lib/usherd');
 
@@ -93,26 +94,52 @@ for (const [kit, command] of Object.entries(kits)) {
 	});
 }
 
-const crowds = {
-	'Node, eight at a time': [nodeKit('remote-app.js').replace('"]', '","--concurrency","8"]'), 2, 8],
-	'Python, one at a time': [JSON.stringify(['python3', path.join(HANDLERS, 'remote_app.py')]), 4, 1, PYTHON.replace('@', 1)],
-	'Python, eight at a time': [JSON.stringify(['python3', path.join(HANDLERS, 'remote_app.py')]), 2, 8, PYTHON.replace('@', 8)]
+// What is asked in a storm: so many of a hundred each.
+const plan = (n) => [[40, 'steps', { gap: 3 }], [18, 'doubled'], [6, 'flood', { n }], [14, 'fail'], [6, 'nonesuch'],
+	[7, 'crash'], [1, 'hang'], [1, 'block'], [2, 'leave'], [5, 'steps', { gap: 30 }]];
+
+const usual = { pool: 'size: 4, max_messages: 50, deadline: 1500ms', rounds: 14, plan: plan(200), calm: 20 };
+// A hanging request's place is free after the deadline; who blocks the loop misses a ping.
+const several = { ...usual, pool: 'size: 2, max_messages: 50, concurrency: 8, deadline: 1500ms, hang: 1s', rounds: 9, calm: 10 };
+const pythonWith = (concurrency, more = '') => PYTHON.replace('"@"', JSON.stringify(String(concurrency)) + more);
+const pythonStorm = JSON.stringify(['python3', path.join(HANDLERS, 'storm.py')]);
+
+const storms = {
+	'C': { ...usual, command: async (t) => {
+		const out = folder(t), program = path.join(out, 'storm');
+		const made = await run('make', ['-s', '-C', example('c'), 'OUT=' + out, path.join(out, 'libusher_handler.a')]);
+		assert.strictEqual(made.code, 0, made.stderr);
+		const cc = await run(process.env.CC || 'cc', ['-std=gnu11', '-D_GNU_SOURCE', '-I' + example('c'), '-o', program,
+			path.join(HANDLERS, 'storm.c'), path.join(out, 'libusher_handler.a')]);
+		assert.strictEqual(cc.code, 0, cc.stderr);
+		return JSON.stringify([program]);
+	} },
+	// Each reply costs it some starts of jq, so it gets less to do.
+	'shell': { pool: 'size: 3, max_messages: 5, deadline: 4s', rounds: 1, plan: plan(3), killEvery: 12, flood: 60, calm: 2,
+		command: () => JSON.stringify(['bash', path.join(HANDLERS, 'storm.sh')]) },
+	'Node, one at a time': { ...usual, command: () => nodeKit('storm.js') },
+	'Node, eight at a time': { ...several, command: () => nodeKit('storm.js').replace('"]', '","--concurrency","8"]') },
+	'Python, one at a time': { ...usual, command: () => pythonStorm, more: pythonWith(1) },
+	'Python, eight threads': { ...several, command: () => pythonStorm, more: pythonWith(8) },
+	'Python, eight coroutines': { ...several, command: () => pythonStorm, more: pythonWith(8, ', ASYNC: "1"') },
+	'QEWD\'s own worker': { ...usual, rounds: 8, command: () => JSON.stringify([process.execPath, example('node', 'usher-qewd-worker.js')]),
+		more: `qewd: true, directory: "${__dirname}", settings: ${JSON.stringify({ moduleMap: { 'remote-app': path.join(HANDLERS, 'storm.js') },
+			onWorkerStartedPath: path.join(__dirname, '..', 'kits', 'qewd', 'store.js') })}` }
 };
 
-for (const [what, [command, size, concurrency, more]] of Object.entries(crowds)) {
-	test('50 browsers, workers recycled and killed, requests cancelled: ' + what, async (t) => {
-		const { worker, master } = await startBoth(t, command,
-		    `size: ${size}, concurrency: ${concurrency}, max_messages: 50`, more);
-		let round = 0, killed = 0;
-		// In every third round, while its requests are under way.
-		const killOne = () => { killed += killWorker(worker); };
-		const result = await crowd(t, master.port, { rounds: 16, pace_ms: 100, gap_ms: 3, cancels: 0.4,
-			ready: () => ++round % 3 === 0 && setTimeout(killOne, 10) });
-		const recycled = worker.log.match(/will be replaced by/g);
+for (const [what, { command, pool, more, ...options }] of Object.entries(storms)) {
+	test('50 browsers and all that can go wrong with a handler, each request with its one final: ' + what, async (t) => {
+		const worker = await startUsherd(t, workerOf(await command(t), pool, more), { args: ['-D', 'pool'] });
+		const master = await startUsherd(t, masterOf(worker.url) + 'limits: { messages_per_second: 200, in_flight_per_session: 8 }\n');
 
-		assertNoneLost(result, 50 * 16, ['worker_lost', 'cancelled']);
-		assert.ok(result.failed.cancelled > 5, JSON.stringify(result));
-		assert.ok(killed >= 3, killed + ' were killed');
-		assert.ok(recycled && recycled.length >= 2, recycled + ' were recycled');
+		await master.linked();
+		const result = await storm(t, master.port, { ...options, kill: () => killWorker(worker) });
+		const { books } = result, told = JSON.stringify(books);
+
+		assertOneFinalEach(result);
+		assert.ok(books.failed.too_many > 0, told);
+		assert.ok(books.own > 50 * options.rounds / 3, told);
+		assert.ok(books.killed > 0, told);
+		assert.match(worker.log, /will be replaced by/);
 	});
 }
