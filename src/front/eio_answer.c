@@ -103,7 +103,7 @@ eio_answer_payload(struct http_exchange *e, const struct eio_session *s, bool is
     const char *payload, size_t len)
 {
 	struct http_answer a = { .status = 200, .type = "text/plain; charset=UTF-8",
-		.body = payload, .len = len };
+		.body = payload, .len = len, .goes_on = !eio_session_has_ended(s) };
 	struct buf extra = { 0 };
 
 	buf_add_str(&extra, NO_STORE);

@@ -75,7 +75,7 @@ answer_to(const struct http_exchange *x, const struct http_answer *a)
 		.minor = x->head.minor,
 		.is_head = http_text_is(x->head.method, "HEAD"),
 		.keep_alive = x->head.keep_alive && x->is_whole && !a->close &&
-		    !x->conn->server->is_draining,
+		    (a->goes_on || !x->conn->server->is_draining),
 	};
 }
 

@@ -5,7 +5,7 @@ const assert = require('node:assert');
 const http = require('node:http');
 const test = require('node:test');
 const { atEnd } = require('./lib/cleanup');
-const { masterOf, workerOf } = require('./lib/configs');
+const { masterOf, workerOf, scripted } = require('./lib/configs');
 const { Poller, request, encode, decode, event, messageOf, okay } = require('./lib/polling');
 const { RawSocket, address, rawClient, tcp } = require('./lib/raw');
 const { startUsherd, nodeKit } = require('./lib/usherd');
@@ -535,6 +535,24 @@ for (const eio of [3, 4]) {
 		await node.stop('SIGTERM');
 
 		assert.deepStrictEqual([(await held).status, (await held).body], [200, CLOSE]);
+	});
+
+	test('EIO=' + eio + ': while a node drains, who polls on a kept connection gets all replies', async (t) => {
+		const node = await startUsherd(t, workerOf(scripted, 'size: 1'));
+		const agent = new http.Agent({ keepAlive: true });
+		atEnd(t, () => agent.destroy());
+		const poller = await register(await connect(node.port, { agent }));
+		const script = [{ print: 'at work\n' }, { wait: 300 }, { line: '{"op":"send","id":@ID,"message":{"step":1}}' },
+			{ wait: 300 }, { line: '{"op":"finish","id":@ID,"message":{"done":true}}' }];
+		await poller.post(event({ type: 'job', token: poller.token, params: { script } }));
+		const running = poller.run().catch(() => {});	// its next poll may be too late
+		await node.logged(/at work/);
+		const stopped = node.stop('SIGTERM');
+
+		assert.strictEqual(messageOf(await poller.inbox.next('the step')).message.step, 1);
+		assert.strictEqual(messageOf(await poller.inbox.next('the final')).message.done, true);
+		await stopped;
+		await running;
 	});
 
 	test('EIO=' + eio + ': login, session, intermediates and errors through a master, over polling', async (t) => {

@@ -123,9 +123,10 @@ class Poller {
 	async onPacket(packet) {
 		if (packet === '2')
 			await this.post('3');
-		else if (packet === '1')
+		else if (packet === '1') {
+			this.isPausing = true;
 			this.inbox.close('closed by the server');
-		else if (packet !== '3' && packet !== '6')
+		} else if (packet !== '3' && packet !== '6')
 			this.inbox.push(packet);
 	}
 
