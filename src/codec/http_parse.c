@@ -69,9 +69,8 @@ all_of(struct http_text t, uint8_t class)
 	return true;
 }
 
-/* Byte for byte, as methods and versions are compared. */
-static bool
-is_exactly(struct http_text t, const char *s)
+bool
+http_text_equals(struct http_text t, const char *s)
 {
 	return strlen(s) == t.len && memcmp(t.p, s, t.len) == 0;
 }
@@ -201,12 +200,12 @@ parse_target(struct http_head *h)
 {
 	struct http_text rest = h->target;
 
-	if (is_exactly(h->method, "CONNECT"))
+	if (http_text_equals(h->method, "CONNECT"))
 		return fail(h, 400, "CONNECT is not served");
 	if (!all_of(h->target, C_TARGET))
 		return fail(h, 400, "illegal character in the request target");
-	if (is_exactly(h->target, "*")) {
-		if (!is_exactly(h->method, "OPTIONS"))
+	if (http_text_equals(h->target, "*")) {
+		if (!http_text_equals(h->method, "OPTIONS"))
 			return fail(h, 400, "target \"*\" is for OPTIONS alone");
 	} else if (h->target.len == 0 || h->target.p[0] != '/') {
 		return fail(h, 400, "request target does not begin with \"/\"");

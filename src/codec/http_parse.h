@@ -69,8 +69,9 @@ const struct http_text	*http_find(const struct http_head *, const char *name, si
 /* Does some field of this name list this token (RFC 9110 section 5.6.1), in any case? */
 bool	http_lists(const struct http_head *, const char *name, const char *token);
 
-/* The same text, any case. */
+/* The same text, any case; and byte for byte, as methods are compared. */
 bool	http_text_is(struct http_text, const char *);
+bool	http_text_equals(struct http_text, const char *);
 
 /* May this be in the name, in the value of a field?  The value of a hex digit, else -1. */
 bool	http_is_token(char);

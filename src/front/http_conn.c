@@ -234,7 +234,7 @@ refuse(struct http_conn *h, int status, const char *text)
 	struct http_answer a = http_answer_text(status, NULL, text);
 	struct http_answer_to to = { .minor = 1 };
 
-	to.is_head = h->exchange != NULL && http_text_is(h->exchange->head.method, "HEAD");
+	to.is_head = h->exchange != NULL && http_text_equals(h->exchange->head.method, "HEAD");
 	tell_gone(h);
 	log_debug_for("http", h->client.label, "refused: %s", text);
 	http_answer_write(conn_out(h->conn), h->server, &a, &to);

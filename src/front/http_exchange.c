@@ -73,7 +73,7 @@ answer_to(const struct http_exchange *x, const struct http_answer *a)
 {
 	return (struct http_answer_to){
 		.minor = x->head.minor,
-		.is_head = http_text_is(x->head.method, "HEAD"),
+		.is_head = http_text_equals(x->head.method, "HEAD"),
 		.keep_alive = x->head.keep_alive && x->is_whole && !a->close &&
 		    (a->goes_on || !x->conn->server->is_draining),
 	};

@@ -189,7 +189,7 @@ http_file_part(const struct http_head *head, const struct stat *st, uint64_t *at
 
 	*at = 0;
 	*len = (uint64_t)st->st_size;
-	if (n != 1 || !http_text_is(head->method, "GET") || !is_same_version(head, st))
+	if (n != 1 || !http_text_equals(head->method, "GET") || !is_same_version(head, st))
 		return HTTP_FILE_WHOLE;
 	return read_range(*range, (uint64_t)st->st_size, at, len);
 }

@@ -115,7 +115,7 @@ on_nobodys_head(struct http_exchange *x, void *arg UNUSED)
 	static const struct http_answer options = { .status = 204,
 		.extra = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n" };
 
-	if (http_text_is(http_exchange_head(x)->method, "OPTIONS"))
+	if (http_text_equals(http_exchange_head(x)->method, "OPTIONS"))
 		http_exchange_answer(x, &options);
 	else
 		http_exchange_refuse(x, 404, NULL, "nothing is served at this path\n");

@@ -184,9 +184,9 @@ on_head(struct http_exchange *x, void *arg UNUSED)
 	static const struct http_answer options = { .status = 204, .extra = allow };
 	struct http_text method = http_exchange_head(x)->method;
 
-	if (http_text_is(method, "OPTIONS"))
+	if (http_text_equals(method, "OPTIONS"))
 		http_exchange_answer(x, &options);
-	else if (!http_text_is(method, "GET") && !http_text_is(method, "HEAD"))
+	else if (!http_text_equals(method, "GET") && !http_text_equals(method, "HEAD"))
 		http_exchange_refuse(x, 405, allow, "only GET and HEAD are served\n");
 	return 0;
 }

@@ -561,6 +561,17 @@ START_TEST(a_query_parameter_never_overflows_its_place)
 }
 END_TEST
 
+START_TEST(methods_are_compared_byte_for_byte)
+{
+	ck_assert_int_eq(request("Get / HTTP/1.1\r\n" HOST "\r\n"), 0);
+	ck_assert(http_text_is(head.method, "GET"));
+	ck_assert(!http_text_equals(head.method, "GET"));
+	ck_assert(http_text_equals(head.method, "Get"));
+	ck_assert(!http_text_equals(head.method, "Ge"));
+	ck_assert(!http_text_equals(head.method, "Gets"));
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -591,6 +602,7 @@ make_suite(void)
 	tcase_add_test(fields, the_first_of_several_fields_is_given_with_their_number);
 	tcase_add_loop_test(fields, a_query_parameter_is_decoded, 0, ARRAY_LEN(queries));
 	tcase_add_test(fields, a_query_parameter_never_overflows_its_place);
+	tcase_add_test(tc, methods_are_compared_byte_for_byte);
 	suite_add_tcase(s, fields);
 	return s;
 }
