@@ -602,7 +602,7 @@ make_suite(void)
 	tcase_add_test(fields, the_first_of_several_fields_is_given_with_their_number);
 	tcase_add_loop_test(fields, a_query_parameter_is_decoded, 0, ARRAY_LEN(queries));
 	tcase_add_test(fields, a_query_parameter_never_overflows_its_place);
-	tcase_add_test(tc, methods_are_compared_byte_for_byte);
+	tcase_add_test(fields, methods_are_compared_byte_for_byte);
 	suite_add_tcase(s, fields);
 	return s;
 }
