@@ -5,7 +5,7 @@
 const assert = require('node:assert');
 const path = require('node:path');
 const test = require('node:test');
-const { masterOf, workerOf } = require('./lib/configs');
+const { masterOf, nodeOf, workerOf } = require('./lib/configs');
 const { killWorker } = require('./lib/crowd');
 const { run } = require('./lib/processes');
 const { rawBrowser } = require('./lib/raw');
@@ -93,6 +93,22 @@ for (const [kit, command] of Object.entries(kits)) {
 		assert.doesNotMatch(worker.log, COMPLAINT);
 	});
 }
+
+test('Node without a kit, by its own channel', async (t) => {
+	const command = JSON.stringify([process.execPath, example('node', 'examples', 'bare.js')]);
+	const node = await startUsherd(t, nodeOf('near', {
+		'browser-app': `{ command: ${command}, environment: { NODE_CHANNEL_FD: "3" } }`
+	}));
+	const browser = await rawBrowser(t, node.port);
+	const intermediates = [];
+	const { message } = await browser.request({ type: 'steps' }, intermediates);
+
+	assert.deepStrictEqual(intermediates.map((r) => r.message), [1, 2, 3].map((step) => ({ step, of: 3 })));
+	assert.strictEqual(message.done, true);
+	const login = await browser.request({ type: 'login', params: { username: 'rob', password: 'secret' } });
+	assert.strictEqual(decryptSecrets(login.message.token, SECRET).username, 'rob');
+	assert.doesNotMatch(node.log, / (warn|error) /);
+});
 
 // What is asked in a storm: so many of a hundred each.
 const plan = (n) => [[40, 'steps', { gap: 3 }], [18, 'doubled'], [6, 'flood', { n }], [14, 'fail'], [6, 'nonesuch'],
