@@ -24,7 +24,8 @@ type Member<T, K extends keyof MessageType, Else> = K extends keyof T ? T[K] : E
 type ParamsOf<M, T extends keyof M> = Member<M[T], "params", undefined>;
 type ReplyOf<M, T extends keyof M> = Member<M[T], "reply", any>;
 type ProgressOf<M, T extends keyof M> = Member<M[T], "progress", any>;
-type Arguments<P> = undefined extends P ? [params?: P, options?: CallOptions] : [params: P, options?: CallOptions];
+type Arguments<P> = undefined extends P ?
+    [params?: P, options?: CallOptions] : [params: P, options?: CallOptions];
 
 /** Whether the handler has run, as far as is known. `"no"`: calling again is safe. */
 export type Ran = "no" | "maybe" | "yes";
@@ -113,7 +114,7 @@ export interface SocketLike {
 export interface ConnectOptions {
 	/** The application that messages are for. */
 	application: string;
-	/** `qewd` (default): QEWD's messages.  `events`: plain Socket.IO events `APPLICATION/TYPE`. */
+	/** `qewd` (default): QEWD's messages.  `events`: plain Socket.IO, `APPLICATION/TYPE`. */
 	door?: "qewd" | "events";
 	/** The `io` function of socket.io-client, if it is not to be the one installed beside. */
 	io?: (url: string, options?: any) => unknown;
@@ -146,8 +147,10 @@ export interface UsherEvents {
 }
 
 export interface Usher<M extends MessageTypes<M> = AnyMessages> {
-	call<T extends TypeName<M>>(type: T, ...rest: Arguments<ParamsOf<M, T>>): Call<ReplyOf<M, T>, ProgressOf<M, T>>;
-	stream<T extends TypeName<M>>(type: T, ...rest: Arguments<ParamsOf<M, T>>): Stream<ReplyOf<M, T>, ProgressOf<M, T>>;
+	call<T extends TypeName<M>>(type: T, ...rest: Arguments<ParamsOf<M, T>>):
+	    Call<ReplyOf<M, T>, ProgressOf<M, T>>;
+	stream<T extends TypeName<M>>(type: T, ...rest: Arguments<ParamsOf<M, T>>):
+	    Stream<ReplyOf<M, T>, ProgressOf<M, T>>;
 	/** Gives the function that takes the listener away again. */
 	on<E extends keyof UsherEvents>(event: E, listener: UsherEvents[E]): () => void;
 	off<E extends keyof UsherEvents>(event: E, listener: UsherEvents[E]): void;

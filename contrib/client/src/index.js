@@ -10,15 +10,15 @@
 'use strict';
 (function () {
 
-const CALL_MS = 65000;			// a little more than the server's own 60 s, whose answer says more
+const CALL_MS = 65000;			// the server's own 60 s end first: its answer says more
 const REGISTER_MS = 10000;		// between two attempts to register
 const RETRY_MS = 1000;			// before another attempt, where the server does not say
-const CANCEL_MS = 5000;			// for our cancellation, which is kinder than the server's deadline
+const CANCEL_MS = 5000;			// for our cancellation to end a call before the server does
 const FIRST_TOKEN_MS = 1000;		// for an "auth" event, if there is going to be one
 const TIMER_MAX_MS = 0x7fffffff;	// a longer timer would fire at once
 const WAITING_MAX = 1000;		// calls that wait for a connection
 const MESSAGE_MAX = 1000000;		// bytes; above, the server closes the connection
-const ENVELOPE_BYTES = 256;		// of a message, besides its type, params and token
+const ENVELOPE_BYTES = 1024;		// of a message, besides its params, with a first token
 
 // The token is good for nothing any more.
 const SESSION_ENDS = ['no_token', 'invalid_token', 'token_expired', 'session_revoked'];
@@ -91,8 +91,9 @@ function bytesOf(text) {
 // The claims that a page can read; undefined if the token is none of ours.
 function claimsOf(token) {
 	try {
-		const text = atob(token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'));
-		const claims = JSON.parse(new TextDecoder().decode(Uint8Array.from(text, (c) => c.charCodeAt(0))));
+		const binary = atob(token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'));
+		const bytes = Uint8Array.from(binary, (c) => c.charCodeAt(0));
+		const claims = JSON.parse(new TextDecoder().decode(bytes));
 		return isObject(claims) ? claims : undefined;
 	} catch (e) {
 		return undefined;
@@ -105,8 +106,9 @@ function contentOf(token) {
 
 	if (!claims)
 		return token;
-	return JSON.stringify(Object.keys(claims).filter((name) => name !== 'exp' && name !== 'iat').sort()
-	    .map((name) => [name, claims[name]]));
+	delete claims.exp;
+	delete claims.iat;
+	return JSON.stringify(Object.keys(claims).sort().map((name) => [name, claims[name]]));
 }
 
 // Keeps the token in localStorage or sessionStorage.
@@ -138,8 +140,10 @@ class Steps {
 	}
 
 	close(error) {
-		this.end = error === undefined ? () => Promise.resolve({ value: undefined, done: true }) :
-		    () => Promise.reject(error);
+		if (error === undefined)
+			this.end = () => Promise.resolve({ value: undefined, done: true });
+		else
+			this.end = () => Promise.reject(error);
 		this.readers.splice(0).forEach((reader) => reader.resolve(this.end()));
 	}
 
@@ -160,7 +164,10 @@ class Call {
 		this.fields = fields;
 		this.isSent = false;
 		this.steps = new Steps();
-		this.promise = new Promise((resolve, reject) => Object.assign(this, { resolve, reject }));
+		this.promise = new Promise((resolve, reject) => {
+			this.resolve = resolve;
+			this.reject = reject;
+		});
 	}
 
 	// The promise with what else the user may want of a call.
@@ -207,15 +214,15 @@ class Session {
 		this.deadline = options.deadline === undefined ? CALL_MS : options.deadline;
 		this.isOpen = false;		// the server knows us, on this connection
 		this.closed = null;		// the error for who comes later
-		this.refused = null;		// why the server does not want us, on this connection
-		this.calls = new Map();		// all that are open, by id, in the order they were made
+		this.refused = null;		// why the server does not want us as we are
+		this.calls = new Map();		// all that are open, by id; the oldest first
 		this.nWaiting = 0;
 		this.unheard = [];		// cancelled while there was no connection
 		this.listeners = new Map();
 		this.watched = [];		// our listeners at the socket
 		this.readers = [];		// who waits for ready()
 		this.connection = 0;		// counts them
-		this.epoch = 0;			// counts sessions: tokens of an earlier one do not come back
+		this.epoch = 0;			// counts sessions: no token of an earlier one
 		this.token = options.token;
 		// Replies to a page's calls may reach the page that takes its place.
 		this.prefix = Math.random().toString(36).slice(2, 10) + '-';
@@ -284,8 +291,10 @@ class Session {
 	// The door says: what is sent from now on is served.
 	onOpen(isResumed) {
 		this.isOpen = true;
-		this.unheard.splice(0).filter((call) => isResumed || call.connection === this.connection)
-		    .forEach((call) => this.door.cancel(call));
+		for (const call of this.unheard.splice(0)) {
+			if (isResumed || call.connection === this.connection)
+				this.door.cancel(call);
+		}
 		for (const call of [...this.calls.values()]) {
 			if (!call.isSent)
 				this.send(call);
@@ -330,7 +339,7 @@ class Session {
 		this.retryTimer = setTimeout(() => this.closed || what(), ms);
 	}
 
-	// The server does not take us as it is: nobody need wait until the connection is another one.
+	// The server does not take us: nobody need wait until the connection is another one.
 	refuse(error) {
 		this.refused = error;
 		this.endCalls(() => error, (call) => !call.isSent);
@@ -340,7 +349,9 @@ class Session {
 
 	// What was sent on an earlier connection will not be answered any more.
 	failSent(text) {
-		this.endCalls(() => new UsherError(text, { code: 'link_lost', ran: 'maybe', status: 502 }),
+		const members = { code: 'link_lost', ran: 'maybe', status: 502 };
+
+		this.endCalls(() => new UsherError(text, members),
 		    (call) => call.isSent && call.connection !== this.connection);
 	}
 
@@ -355,8 +366,8 @@ class Session {
 		try {
 			const token = await storage.get();
 			const { application: owner = application } = claimsOf(token) || {};
-			if (typeof token === 'string' && token !== '' && owner === application && this.token === undefined)
-				this.token = token;
+			if (typeof token === 'string' && token !== '' && owner === application)
+				this.token = this.token || token;
 		} catch (e) {
 			this.tell('error', e);
 		}
@@ -365,9 +376,11 @@ class Session {
 	store(change) {
 		const { storage } = this.options;
 
+		if (!storage)
+			return;
 		// One after the other, whatever the storage does with its time.
-		if (storage)
-			this.stored = this.stored.then(() => change(storage)).catch((e) => this.tell('error', e));
+		this.stored = this.stored.then(() => change(storage))
+		    .catch((e) => this.tell('error', e));
 	}
 
 	setToken(token) {
@@ -378,8 +391,8 @@ class Session {
 		this.tell('token', token);
 	}
 
-	// The token of a call's final reply takes the place of ours, unless the call changed nothing
-	// in it and a parallel one has changed something meanwhile: that must not be undone.
+	// The token of a call's final reply takes the place of ours, unless the call changed
+	// nothing in it and a parallel one has meanwhile: that must not be undone.
 	adoptToken(token, { token: sent, epoch }) {
 		if (typeof token !== 'string' || token === '' || epoch !== this.epoch)
 			return;
@@ -405,7 +418,9 @@ class Session {
 		this.setToken(undefined);
 		if (this.socket.connected)
 			this.door.renew();
-		return this.ready();
+		const ready = this.ready();
+		ready.catch(() => {});		// it need not be awaited
+		return ready;
 	}
 
 	ready() {
@@ -420,7 +435,7 @@ class Session {
 
 	call(type, params, { signal, deadline = this.deadline, fields } = {}) {
 		const call = new Call(this.newId(), type);
-		const abort = (reason) => this.giveUp(call, reason === undefined ? reasonOf(signal) : reason);
+		const abort = (reason = reasonOf(signal)) => this.giveUp(call, reason);
 
 		try {
 			this.admit(call, params, fields, signal);
@@ -456,7 +471,8 @@ class Session {
 		const sent = snapshot(params), beside = snapshot(fields);
 		call.params = sent.value;
 		call.fields = beside.value;
-		if (bytesOf(sent.text + beside.text + call.type + (this.token || '')) + ENVELOPE_BYTES > maxMessage)
+		const bytes = bytesOf(sent.text + beside.text + call.type + (this.token || ''));
+		if (bytes + ENVELOPE_BYTES > maxMessage)
 			throw new UsherError('message above maxMessage (' + maxMessage + ' bytes)',
 			    { code: 'too_big', ran: 'no', status: 413 });
 		if (!this.isOpen && this.nWaiting >= maxWaiting)
@@ -500,7 +516,7 @@ class Session {
 		if (!call)
 			return;		// given up, or of an earlier page
 		if (!isObject(message)) {
-			this.end(call, undefined, message === undefined || message === null ? {} : message);
+			this.end(call, undefined, message === undefined ? {} : message);
 			return;
 		}
 		const { token, ms_requestId: _, ...reply } = message;
@@ -536,7 +552,8 @@ class Session {
 	close() {
 		if (this.closed)
 			return;
-		const closed = (ran) => new UsherError('the client was closed', { code: 'closed', ran });
+		const text = 'the client was closed';
+		const closed = (ran) => new UsherError(text, { code: 'closed', ran });
 		this.closed = closed('no');
 		this.isOpen = false;
 		clearTimeout(this.retryTimer);
@@ -564,14 +581,16 @@ class QewdDoor {
 	}
 
 	begin() {
-		const { token, options } = this.session;
+		const { token, options: { application } } = this.session;
 
 		// The answer to an earlier attempt is as good.
 		this.registration = this.registration || this.session.newId();
 		this.offered = token;
-		this.emit(token === undefined ?
-		    { type: 'ewd-register', application: options.application, jwt: true, ms_requestId: this.registration } :
-		    { type: 'ewd-reregister', token, jwt: true, ms_requestId: this.registration });
+		this.emit({
+			...token === undefined ? { type: 'ewd-register', application } :
+			    { type: 'ewd-reregister', token },
+			jwt: true, ms_requestId: this.registration
+		});
 		this.again(REGISTER_MS);
 	}
 
@@ -616,7 +635,7 @@ class QewdDoor {
 			this.onRegistered(message);
 		else if (finished === false)
 			this.session.onStep(id, message);
-		else if (type !== 'usher-cancel')	// the refusal of one comes too late for its call
+		else if (type !== 'usher-cancel')	// refused: its call has ended already
 			this.session.onFinal(id, message);
 	}
 
@@ -631,7 +650,7 @@ class QewdDoor {
 		const { token, resumed } = isObject(message) ? message : {};
 		if (typeof token === 'string' && session.token === offered)
 			session.setToken(token);
-		// It names how many of our requests are still open there; without it, nothing is kept.
+		// How many of our requests are still open there; without it, nothing is kept.
 		if (resumed === undefined)
 			session.failSent('the connection was lost, and the server kept no reply');
 		session.onOpen(offered !== undefined);
@@ -671,20 +690,22 @@ class EventDoor extends QewdDoor {
 				done({ application, token: session.token });
 			});
 		}
-		if (socket.onAny) {
+		if (socket.onAny) {		// not in 2.x
 			this.onAny = (event, message, info) => this.onEvent(event, message, info);
 			socket.onAny(this.onAny);
 		}
 	}
 
 	begin() {
-		this.isForeign = this.session.token !== undefined && !this.isOffered;
-		if (this.session.token !== undefined)
-			this.session.onOpen(true);
-		else if (this.onAny)
-			this.again(FIRST_TOKEN_MS, () => super.begin());
-		else
+		const { session } = this;
+
+		this.isForeign = session.token !== undefined && !this.isOffered;
+		if (session.token !== undefined)
+			session.onOpen(true);
+		else if (!this.onAny)
 			super.begin();
+		else	// if no event comes, a header has said who we are: the first reply tells
+			this.again(FIRST_TOKEN_MS, () => session.onOpen(false));
 	}
 
 	renew() {
@@ -714,10 +735,9 @@ class EventDoor extends QewdDoor {
 		if (isForeign || !isObject(auth) || typeof auth.token !== 'string')
 			return;
 		session.setToken(auth.token);
-		if (!session.isOpen) {
-			this.settle();
+		this.settle();
+		if (!session.isOpen)
 			session.onOpen(false);
-		}
 	}
 
 	// All that come but ours are pushes.
@@ -738,7 +758,8 @@ class EventDoor extends QewdDoor {
 		if (this.onAny || this.watchedTypes.has(event))
 			return;
 		this.watchedTypes.add(event);
-		this.session.watch(event + ':progress', (message, info) => this.onProgress(message, info));
+		this.session.watch(event + ':progress',
+		    (message, info) => this.onProgress(message, info));
 	}
 
 	send({ id, type, params, token, endsAt }) {
@@ -839,8 +860,9 @@ function connect(target, options = {}) {
 		throw new TypeError('options.door must be "qewd" or "events"');
 	if (isOwn && typeof io !== 'function')
 		throw new TypeError('options.io must be the io function of socket.io-client');
-	const socket = isOwn ? io(String(target),
-	    { transports: ['websocket'], forceNew: true, ...socketOptions, autoConnect: false }) : target;
+	const socket = isOwn ? io(String(target), {
+		transports: ['websocket'], forceNew: true, ...socketOptions, autoConnect: false
+	}) : target;
 	return new Usher(new Session(socket, isOwn, options, DOORS[door]));
 }
 

@@ -5,7 +5,12 @@ const { EventEmitter } = require('node:events');
 const { Inbox } = require('../lib/wait');
 
 class FakeSocket {
-	constructor() {
+	// any: it tells of all events, as those of socket.io-client 4.x do
+	constructor({ any = false } = {}) {
+		if (any) {
+			this.onAny = (listener) => { this.any = listener; };
+			this.offAny = () => { this.any = null; };
+		}
 		this.connected = false;
 		this.heard = new EventEmitter();
 		this.sent = new Inbox();
@@ -38,6 +43,8 @@ class FakeSocket {
 	}
 
 	deliver(event, ...values) {
+		if (this.any)
+			this.any(event, ...values);
 		this.heard.emit(event, ...values);
 	}
 
