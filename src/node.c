@@ -41,6 +41,7 @@
 
 #define LAST_WORDS_MS 2500	/* for close frames to be written and answered */
 #define HANDLER_DEPTH_MAX 1000	/* handlers may nest deeper than browsers may */
+#define FETCH_MS      500	/* for clients that poll to come for their last replies */
 #define LOOK_MS	      10	/* how often we look whether all connections are gone */
 
 enum node_state { NODE_SERVING, NODE_DRAINING, NODE_ENDING };
@@ -363,13 +364,25 @@ log_counters(struct node *n)
 	buf_free(&b);
 }
 
+/* A client that polls may just have been between two polls when its last reply came. */
+static bool
+is_fetching(const struct node *n)
+{
+	return !n->is_quick && clock_mono_ms() - n->ending_since_ms < FETCH_MS &&
+	    eio_endpoint_is_awaited(n->eio);
+}
+
 /* Close frames are on their way; stop as soon as all connections are gone. */
 static void
 look_for_end(void *arg)
 {
 	struct node *n = arg;
 
-	if (n->n_pools_running == 0 && (*loop_conns(n->loop) == 0 ||
+	if (n->http != NULL && !is_fetching(n)) {
+		http_server_free(n->http);
+		n->http = NULL;
+	}
+	if (n->http == NULL && n->n_pools_running == 0 && (*loop_conns(n->loop) == 0 ||
 	    clock_mono_ms() - n->ending_since_ms >= LAST_WORDS_MS)) {
 		log_counters(n);
 		loop_stop(n->loop);
@@ -415,8 +428,6 @@ end_serving(struct node *n)
 		    on_pool_stopped, n);
 	free_links(n);
 	qewd_front_close_all(n->front, ERR_STOPPING);
-	http_server_free(n->http);
-	n->http = NULL;
 	look_for_end(n);
 }
 

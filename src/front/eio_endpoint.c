@@ -92,6 +92,24 @@ eio_endpoint_service(const struct eio_endpoint *ep)
 	return &ep->service;
 }
 
+static void
+look_for_debt(void *session, void *arg)
+{
+	bool *is_awaited = arg;
+
+	if (eio_session_has_ended(session) && eio_session_has_queue(session))
+		*is_awaited = true;
+}
+
+bool
+eio_endpoint_is_awaited(const struct eio_endpoint *ep)
+{
+	bool is_awaited = false;
+
+	strmap_each(ep->env->sessions, look_for_debt, &is_awaited);
+	return is_awaited;
+}
+
 static bool
 is_for(const struct http_head *head, const struct client *client UNUSED, void *arg)
 {

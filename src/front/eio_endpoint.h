@@ -6,6 +6,8 @@
 #ifndef FRONT_EIO_ENDPOINT_H
 #define FRONT_EIO_ENDPOINT_H
 
+#include <stdbool.h>
+
 struct eio_endpoint;
 struct eio_env;
 struct http_service;
@@ -16,5 +18,8 @@ struct eio_endpoint		*eio_endpoint_new(struct eio_env *);
 void				 eio_endpoint_free(struct eio_endpoint *);
 
 const struct http_service	*eio_endpoint_service(const struct eio_endpoint *);
+
+/* Are there packets of sessions that have ended, which their clients have yet to fetch? */
+bool				 eio_endpoint_is_awaited(const struct eio_endpoint *);
 
 #endif

@@ -543,9 +543,9 @@ for (const eio of [3, 4]) {
 		atEnd(t, () => agent.destroy());
 		const poller = await register(await connect(node.port, { agent }));
 		const script = [{ print: 'at work\n' }, { wait: 300 }, { line: '{"op":"send","id":@ID,"message":{"step":1}}' },
-			{ wait: 300 }, { line: '{"op":"finish","id":@ID,"message":{"done":true}}' }];
+			{ wait: 1 }, { line: '{"op":"finish","id":@ID,"message":{"done":true}}' }];
+		const running = poller.run().catch(() => {});	// its last poll may be too late
 		await poller.post(event({ type: 'job', token: poller.token, params: { script } }));
-		const running = poller.run().catch(() => {});	// its next poll may be too late
 		await node.logged(/at work/);
 		const stopped = node.stop('SIGTERM');
 
