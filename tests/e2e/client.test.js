@@ -140,7 +140,7 @@ for (const generation of [2, 4]) {
 }
 
 test('errors of usher have their code, and say whether the handler has run', async (t) => {
-	const { node } = await scriptedNode(t, { more: 'limits: { in_flight_per_session: 2 }\ntimeouts: { request: 1s }\n' });
+	const { node } = await scriptedNode(t, { more: 'limits: { in_flight_per_session: 2 }\n' });
 	const usher = page(t, node.url);
 
 	await t.test('handler_error', () => assertFails(usher.call('job', script({ fail: 'broken' })),
@@ -149,8 +149,12 @@ test('errors of usher have their code, and say whether the handler has run', asy
 	await t.test('worker_lost', () => assertFails(usher.call('job', script({ exit: 1 })),
 	    { code: 'worker_lost', ran: 'maybe', status: 502, by: 'near' }));
 
-	await t.test('timeout of the server', () => assertFails(usher.call('job', script({ until: 'cancel' })),
-	    { code: 'timeout', ran: 'maybe', status: 504, by: 'near' }));
+	await t.test('timeout of the server', async (t) => {
+		const slow = await scriptedNode(t, { more: 'timeouts: { request: 300ms }\n' });
+
+		await assertFails(page(t, slow.node.url).call('job', script({ until: 'cancel' })),
+		    { code: 'timeout', status: 504, by: 'near' });
+	});
 
 	await t.test('no_handler', async (t) => {
 		const other = page(t, node.url, { application: 'unknown' });
@@ -277,7 +281,7 @@ test('storage', async (t) => {
 
 test('a session that expires is followed by a new one', async (t) => {
 	const node = await startUsherd(t, nodeOf('near', { 'browser-app': scriptedApp('size: 1') })
-	    .replace('allow_short_secret: true', 'allow_short_secret: true, lifetime: 1s'));
+	    .replace('allow_short_secret: true', 'allow_short_secret: true, lifetime: 3s'));
 	const usher = page(t, node.url);
 	const lost = heard(usher, 'lost');
 	await usher.call('job', { tag: 1 });
@@ -475,6 +479,20 @@ test('a socket that is brought along stays open', async (t) => {
 		assert.ok(socket.connected);
 		const again = page(t, socket);
 		assert.strictEqual((await again.call('job', { tag: 2 })).tag, 2);
+	}
+});
+
+test('HTTP polling is another transport', async (t) => {
+	const { node } = await scriptedNode(t);
+
+	for (const generation of [2, 4]) {
+		for (const transports of [['polling'], ['polling', 'websocket']]) {
+			const usher = page(t, node.url, { generation, socketOptions: { transports } });
+			const call = usher.call('job', script({ send: { n: 1 } }, { finish: { n: 2 } }));
+
+			assert.deepStrictEqual(await stepsOf(call.progress), [{ n: 1 }]);
+			assert.deepStrictEqual(await call, { n: 2 });
+		}
 	}
 });
 
