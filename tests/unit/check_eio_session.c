@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Sessions over a transport that does what the test says: what it cannot take waits, in
+ * order and within a limit, and the end is told once, above and below.
+ */
+#include "front/eio_session.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/compiler.h"
+#include "base/log.h"
+#include "base/strmap.h"
+#include "conf/conf.h"
+#include "front/admission.h"
+#include "front/client.h"
+#include "front/eio_session_int.h"
+#include "loop_unit.h"
+
+#define SEND_QUEUE 100
+
+static struct loop *loop;
+static struct admission *admission;
+static struct conf conf;
+static struct conf_listener listener = { .address = "test", .audience = CONF_FOR_BROWSERS };
+static struct client client = { .label = "C-1", .address = "192.0.2.1", .listener = &listener };
+static struct eio_env env;
+
+/* The transport. */
+static bool can_send;
+static bool flush_takes;		/* a flush fetches the queue */
+static struct buf sent;			/* packets, each with a blank behind it */
+static size_t send_max;
+static int n_closes, n_flushes;
+static enum err closed_why;
+static bool closed_in_order, closed_with_queue;
+
+/* Above. */
+static struct eio_session *session;
+static struct buf heard;
+static int n_ends;
+
+static bool
+on_send(void *carrier UNUSED, const char *data, size_t len)
+{
+	if (can_send) {
+		buf_add(&sent, data, len);
+		buf_add_char(&sent, ' ');
+	}
+	return can_send;
+}
+
+static void
+on_flush(void *carrier UNUSED)
+{
+	n_flushes++;
+	if (flush_takes)
+		eio_session_take_queue(session, &sent);
+}
+
+static void
+on_send_max(void *carrier UNUSED, size_t max)
+{
+	send_max = max;
+}
+
+static void
+on_close(void *carrier UNUSED, enum err why, const char *detail UNUSED, bool is_orderly)
+{
+	n_closes++;
+	closed_why = why;
+	closed_in_order = is_orderly;
+	closed_with_queue = eio_session_has_queue(session);
+	eio_session_gone(session);
+}
+
+static const struct eio_transport transport = {
+	"polling", on_send, on_flush, on_send_max, on_close
+};
+static const struct eio_transport other_transport = {
+	"websocket", on_send, on_flush, on_send_max, on_close
+};
+
+static void
+on_message(const char *data, size_t len, void *arg UNUSED)
+{
+	buf_add(&heard, data, len);
+	buf_add_char(&heard, ' ');
+}
+
+static void
+on_end(enum err why UNUSED, void *arg UNUSED)
+{
+	n_ends++;
+}
+
+static const struct eio_events events = { on_message, on_end };
+
+static void
+on_session(struct eio_session *s, void *arg UNUSED)
+{
+	eio_session_attach(s, &events, NULL);
+}
+
+static void
+setup(void)
+{
+	conf = (struct conf){
+		.limits = { .send_queue = SEND_QUEUE, .reply = 1000, .message = 1000,
+		    .messages_per_second = 1000, .bytes_per_second = 1000000 },
+		.socketio = { .ping_interval_ms = 25000, .ping_timeout_ms = 20000 },
+	};
+	log_set_level(LOG_LEVEL_ERROR);	/* ends are logged */
+	loop = loop_new();
+	admission = admission_new(10, 10);
+	env = (struct eio_env){ .loop = loop, .conf = &conf, .admission = admission,
+		.on_session = on_session, .sessions = strmap_new() };
+	can_send = flush_takes = false;
+	n_closes = n_flushes = n_ends = 0;
+	ck_assert_ptr_null(admission_take_session(admission, client.address, true));
+}
+
+static void
+teardown(void)
+{
+	if (n_ends == 0)
+		eio_session_close(session, ERR_STOPPING, NULL);
+	loop_free(loop);
+	strmap_free(env.sessions, NULL);
+	admission_free(admission);
+	buf_free(&sent);
+	buf_free(&heard);
+}
+
+/* A session whose open packet is out of the way. */
+static void
+begin(int revision)
+{
+	session = eio_session_new(&env, &client, revision);
+	eio_session_begin(session, &transport, NULL);
+	eio_session_take_queue(session, &sent);
+	buf_free(&sent);
+}
+
+static void
+send_text(const char *text)
+{
+	eio_session_send(session, text, strlen(text));
+}
+
+static void
+packet(const char *text)
+{
+	eio_session_on_packet(session, text, strlen(text));
+}
+
+START_TEST(a_session_is_found_by_its_sid_until_it_is_gone)
+{
+	const char *sid;
+
+	begin(4);
+	sid = eio_session_sid(session);
+	ck_assert_ptr_eq(strmap_find(env.sessions, sid, strlen(sid)), session);
+	eio_session_close(session, ERR_STOPPING, NULL);
+	ck_assert_uint_eq(strmap_count(env.sessions), 0);
+}
+END_TEST
+
+START_TEST(what_cannot_go_waits_and_is_one_payload)
+{
+	begin(_i);
+	send_text("4a");
+	send_text("4\xf0\x9f\x98\x80");
+	ck_assert(eio_session_has_queue(session));
+	eio_session_take_queue(session, &sent);
+	ck_assert_str_eq(buf_str(&sent), _i == 3 ? "2:4a3:4\xf0\x9f\x98\x80" :
+	    "4a\x1e" "4\xf0\x9f\x98\x80");
+	ck_assert(!eio_session_has_queue(session));
+}
+END_TEST
+
+START_TEST(another_transport_gets_what_waits_before_what_comes)
+{
+	begin(4);
+	send_text("4a");
+	send_text("4b");
+	can_send = true;
+	eio_session_move(session, &other_transport, NULL);
+	send_text("4c");
+	ck_assert_str_eq(buf_str(&sent), "4a 4b 4c ");
+	ck_assert_uint_eq(send_max, SEND_QUEUE);
+}
+END_TEST
+
+START_TEST(a_queue_above_its_limit_ends_the_session)
+{
+	char text[SEND_QUEUE] = "4";
+
+	memset(text + 1, 'x', sizeof(text) - 2);
+	begin(4);
+	send_text(text);	/* alone, a packet may be of any size */
+	ck_assert_int_eq(n_closes, 0);
+	send_text("4b");
+	ck_assert_int_eq(n_flushes, 1);
+	ck_assert_int_eq(n_closes, 1);
+	ck_assert_int_eq(closed_why, ERR_TOO_SLOW);
+	ck_assert(!closed_in_order);
+}
+END_TEST
+
+START_TEST(a_flush_makes_room)
+{
+	char text[SEND_QUEUE] = "4";
+
+	memset(text + 1, 'x', sizeof(text) - 2);
+	begin(4);
+	flush_takes = true;
+	for (int i = 0; i < 5; i++)
+		send_text(text);
+	ck_assert_int_eq(n_flushes, 4);
+	ck_assert_int_eq(n_closes, 0);
+}
+END_TEST
+
+START_TEST(a_trusted_node_may_leave_more_unread)
+{
+	begin(3);
+	eio_session_trust(session);
+	for (int i = 0; i < 100; i++)
+		send_text("4aaaaaaaaaa");
+	ck_assert_int_eq(n_closes, 0);
+	ck_assert_uint_gt(send_max, SEND_QUEUE);
+}
+END_TEST
+
+START_TEST(an_end_is_told_once_above_and_below)
+{
+	begin(4);
+	eio_session_close(session, ERR_BAD_JSON, NULL);
+	ck_assert(closed_in_order);
+	eio_session_close(session, ERR_STOPPING, NULL);
+	eio_session_end(session, ERR_PEER_GONE, NULL);
+	packet("4a");
+	send_text("4b");
+	ck_assert_int_eq(n_ends, 1);
+	ck_assert_int_eq(n_closes, 1);
+	ck_assert_int_eq(closed_why, ERR_BAD_JSON);
+	ck_assert_uint_eq(heard.len, 0);
+	ck_assert(!eio_session_has_queue(session));
+}
+END_TEST
+
+START_TEST(a_transport_that_is_lost_is_not_told)
+{
+	begin(4);
+	eio_session_lost(session, ERR_PEER_GONE, NULL);
+	ck_assert_int_eq(n_ends, 1);
+	ck_assert_int_eq(n_closes, 0);
+	ck_assert_uint_eq(strmap_count(env.sessions), 0);
+}
+END_TEST
+
+START_TEST(its_place_is_given_back)
+{
+	begin(4);
+	for (int i = 0; i < 9; i++)
+		ck_assert_ptr_null(admission_take_session(admission, client.address, true));
+	ck_assert_ptr_nonnull(admission_take_session(admission, client.address, true));
+	eio_session_close(session, ERR_STOPPING, NULL);
+	ck_assert_ptr_null(admission_take_session(admission, client.address, true));
+}
+END_TEST
+
+/* What a packet does: what is heard above, what goes out, with what error the session ends. */
+static const struct {
+	int revision;
+	const char *packet, *heard, *payload;
+	enum err err;
+} packets[] = {
+	{ 3, "4abc", "abc ", "", 0 },
+	{ 4, "4abc", "abc ", "", 0 },
+	{ 3, "2", "", "1:3", 0 },
+	{ 3, "2probe", "", "1:3", 0 },
+	{ 3, "3", "", "", 0 },
+	{ 4, "3", "", "", 0 },
+	{ 4, "2", "", "", ERR_BAD_PACKET },
+	{ 3, "1", "", "", ERR_PEER_LEFT },
+	{ 4, "1", "", "", ERR_PEER_LEFT },
+	{ 3, "0{}", "", "", ERR_BAD_PACKET },
+	{ 4, "0{}", "", "", ERR_BAD_PACKET },
+	{ 3, "5", "", "", 0 },
+	{ 4, "6", "", "", 0 },
+	{ 3, "7", "", "", ERR_BAD_PACKET },
+	{ 4, "a", "", "", ERR_BAD_PACKET },
+	{ 4, "", "", "", ERR_BAD_PACKET },
+};
+
+START_TEST(each_packet_means_what_its_revision_says)
+{
+	begin(packets[_i].revision);
+	packet(packets[_i].packet);
+	ck_assert_str_eq(buf_str(&heard), packets[_i].heard);
+	ck_assert_int_eq(n_closes, packets[_i].err != 0);
+	if (packets[_i].err != 0) {
+		ck_assert_int_eq(closed_why, packets[_i].err);
+		ck_assert(!closed_in_order);
+		return;
+	}
+	eio_session_take_queue(session, &sent);
+	ck_assert_str_eq(buf_str(&sent), packets[_i].payload);
+}
+END_TEST
+
+static bool
+has_ended(void *arg UNUSED)
+{
+	return n_ends > 0;
+}
+
+START_TEST(silence_ends_a_session)
+{
+	conf.socketio.ping_interval_ms = 10;
+	conf.socketio.ping_timeout_ms = 20;
+	begin(_i);
+	loop_run_until(loop, has_ended, NULL);
+	ck_assert_int_eq(closed_why, ERR_PING_TIMEOUT);
+	ck_assert(!closed_in_order);
+	ck_assert_int_eq(closed_with_queue, _i == 4);	/* its ping */
+}
+END_TEST
+
+static Suite *
+make_suite(void)
+{
+	Suite *s = suite_create("eio_session");
+	TCase *tc = tcase_create("eio_session");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, a_session_is_found_by_its_sid_until_it_is_gone);
+	tcase_add_loop_test(tc, what_cannot_go_waits_and_is_one_payload, 3, 5);
+	tcase_add_test(tc, another_transport_gets_what_waits_before_what_comes);
+	tcase_add_test(tc, a_queue_above_its_limit_ends_the_session);
+	tcase_add_test(tc, a_flush_makes_room);
+	tcase_add_test(tc, a_trusted_node_may_leave_more_unread);
+	tcase_add_test(tc, an_end_is_told_once_above_and_below);
+	tcase_add_test(tc, a_transport_that_is_lost_is_not_told);
+	tcase_add_test(tc, its_place_is_given_back);
+	tcase_add_loop_test(tc, each_packet_means_what_its_revision_says, 0, ARRAY_LEN(packets));
+	tcase_add_loop_test(tc, silence_ends_a_session, 3, 5);
+	suite_add_tcase(s, tc);
+	return s;
+}
+
+UNIT_MAIN(make_suite)
