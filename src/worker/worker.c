@@ -514,7 +514,7 @@ job_done(struct worker *w)
 		w->ev->on_room(w, w->arg);
 }
 
-/* A job whose time is over.  What serves one at a time cannot be made to leave it but by its end. */
+/* A job whose time is over.  Who serves one at a time leaves it by its own end alone. */
 static void
 give_up(struct job *j, const char *why)
 {
