@@ -15,6 +15,7 @@
 
 #include "base/strmap.h"
 #include "base/xmalloc.h"
+#include "codec/path_template.h"
 #include "conf/conf_fill.h"
 #include "conf/conf_table.h"
 #include "conf/conf_value.h"
@@ -488,12 +489,31 @@ check_cycles(struct builder *b, const struct conf_node *map)
 
 /* ---- REST routes ---- */
 
+/* Does its path say who serves it?  A fault if it is no template. */
+static bool
+has_destination(struct builder *b, struct conf_node *entry, const char *path)
+{
+	struct path_template *t;
+	const char *fault;
+	bool has_it;
+
+	if ((t = path_template_new(path, &fault)) == NULL) {
+		conf_node_fault(conf_node_get(entry, "path"), b->faults,
+		    "u_services[].path: %s: %s", path, fault);
+		return true;
+	}
+	has_it = path_template_has(t, "destination");
+	path_template_free(t);
+	return has_it;
+}
+
 static void
 add_rest_route(struct builder *b, struct conf_node *entry)
 {
 	struct conf *conf = b->conf;
 	struct conf_node *destination = conf_node_get(entry, "destination");
 	struct conf_rest_route *r;
+	bool is_named;
 
 	conf->rest_routes = xreallocarray(conf->rest_routes, conf->n_rest_routes + 1,
 	    sizeof(*conf->rest_routes));
@@ -503,10 +523,10 @@ add_rest_route(struct builder *b, struct conf_node *entry)
 	if (conf_node_get(entry, "application") != NULL || conf_node_get(entry, "types") != NULL)
 		conf_node_fault(entry, b->faults,
 		    "u_services[]: must have either a path, or an application with types");
+	is_named = r->path == NULL || has_destination(b, entry, r->path);
 	if (destination != NULL && destination->kind == CONF_SCALAR && !destination->is_bad)
 		r->target = resolve(b, "u_services[].destination", destination->text, destination);
-	else if (destination == NULL && r->path != NULL &&
-	    strstr(r->path, ":destination") == NULL)
+	else if (destination == NULL && !is_named)
 		conf_node_fault(entry, b->faults, "u_services[]: must have a destination, or "
 		    "\":destination\" in its path");
 }

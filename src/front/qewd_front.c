@@ -380,7 +380,8 @@ read_member(struct call *call, struct request *r, const struct usher_member *u)
 		idmap_add(by_id, u->id, call);
 	}
 	r->hops = u->hops;
-	if (u->client_socket[0] != '\0') {
+	/* Who asked over HTTP has an address and no socket. */
+	if (u->client_socket[0] != '\0' || u->client_address[0] != '\0') {
 		gate_set_client_text(r->client_address, u->client_address);
 		gate_set_client_text(r->client_socket, u->client_socket);
 	}

@@ -22,9 +22,9 @@
 #include "front/rest_answer.h"
 #include "front/rest_group.h"
 #include "front/rest_message.h"
+#include "front/rest_token.h"
 #include "net/loop.h"
 #include "request/request.h"
-#include "token/claims.h"
 #include "token/token_cache.h"
 
 #define JSON_TYPE "application/json; charset=utf-8"
@@ -145,54 +145,13 @@ style_of(const struct rest_front *f)
 	};
 }
 
-/* Is it permitted by a name of its own, so that a page may send what its user has? */
-static bool
-is_trusted_origin(const struct conf_listener *l, struct http_text origin,
-    const struct http_text *host)
-{
-	if (origin_check(origin, host, NULL, 0))
-		return true;
-	for (size_t i = 0; i < l->n_origins; i++)
-		if (strcmp(l->origins[i], "*") != 0 && origin_check(origin, NULL, &l->origins[i], 1))
-			return true;
-	return false;
-}
-
-static bool
-is_permitted_origin(const struct http_exchange *x)
-{
-	const struct http_head *head = http_exchange_head(x);
-	const struct conf_listener *l = http_exchange_client(x)->listener;
-	const struct http_text *origin = http_find(head, "origin", NULL);
-
-	return origin == NULL || origin_check(*origin, http_find(head, "host", NULL), l->origins,
-	    l->n_origins);
-}
-
-/* Which page may read the answer (Fetch, section 3.3). */
-static void
-add_cors(struct buf *extra, const struct http_exchange *x)
-{
-	const struct http_head *head = http_exchange_head(x);
-	const struct http_text *origin = http_find(head, "origin", NULL);
-
-	if (origin == NULL || !is_permitted_origin(x))
-		return;
-	buf_add_str(extra, "Access-Control-Allow-Origin: ");
-	buf_add(extra, origin->p, origin->len);
-	buf_add_str(extra, "\r\nVary: Origin\r\n");
-	if (is_trusted_origin(http_exchange_client(x)->listener, *origin,
-	    http_find(head, "host", NULL)))
-		buf_add_str(extra, "Access-Control-Allow-Credentials: true\r\n");
-}
-
 static void
 send_answer(struct http_exchange *x, struct rest_answer *a, uint64_t begun_ms)
 {
 	/* A handler that says who may read it knows better. */
-	if (a->extra.len == 0 ||
-	    strcasestr(buf_str(&a->extra), "access-control-allow-origin:") == NULL)
-		add_cors(&a->extra, x);
+	if (strcasestr(buf_str(&a->extra), "access-control-allow-origin:") == NULL)
+		(void)origin_allow_headers(&a->extra, http_exchange_head(x),
+		    http_exchange_client(x)->listener);
 	buf_printf(&a->extra, "X-ResponseTime: %llums\r\n",
 	    (unsigned long long)(clock_mono_ms() - begun_ms));
 	http_exchange_answer(x, &(struct http_answer){
@@ -248,14 +207,15 @@ static void
 answer_options(struct rest_front *f, struct http_exchange *x)
 {
 	const struct http_head *head = http_exchange_head(x);
-	bool is_preflight = http_find(head, "access-control-request-method", NULL) != NULL &&
-	    http_find(head, "origin", NULL) != NULL && is_permitted_origin(x);
+	bool is_preflight = http_find(head, "access-control-request-method", NULL) != NULL;
 	struct buf extra = { 0 }, methods = { 0 };
+	size_t len;
 
 	rest_table_add_methods(f->table, head->path, &methods);
 	buf_printf(&extra, "Allow: %s\r\n", buf_str(&methods));
-	if (is_preflight) {
-		add_cors(&extra, x);
+	len = extra.len;
+	if (is_preflight && origin_allow_headers(&extra, head,
+	    http_exchange_client(x)->listener) && extra.len > len) {
 		buf_printf(&extra, "Access-Control-Allow-Methods: %s\r\n", buf_str(&methods));
 		add_asked_headers(&extra, head);
 	}
@@ -288,6 +248,17 @@ no_destination_text(const struct rest_match *m)
 	text = xasprintf("No such destination: %s", buf_str(&name));
 	buf_free(&name);
 	return text;
+}
+
+static bool
+is_permitted_origin(const struct http_exchange *x)
+{
+	struct buf unused = { 0 };
+	bool is_permitted = origin_allow_headers(&unused, http_exchange_head(x),
+	    http_exchange_client(x)->listener);
+
+	buf_free(&unused);
+	return is_permitted;
 }
 
 static bool
@@ -335,65 +306,6 @@ on_head(struct http_exchange *x, void *arg)
 }
 
 /* ---- tokens ---- */
-
-enum bearer { BEARER_NONE, BEARER_GIVEN, BEARER_TWICE };
-
-/* "Authorization: Bearer TOKEN"; any other scheme is not for us. */
-static enum bearer
-find_bearer(const struct http_head *head, struct http_text *token)
-{
-	static const char scheme[] = "bearer ";
-	size_t n, len = sizeof(scheme) - 1;
-	const struct http_text *value = http_find(head, "authorization", &n);
-
-	if (n > 1)
-		return BEARER_TWICE;
-	if (value == NULL || value->len <= len || strncasecmp(value->p, scheme, len) != 0)
-		return BEARER_NONE;
-	*token = (struct http_text){ value->p + len, value->len - len };
-	while (token->len > 0 && *token->p == ' ') {
-		token->p++;
-		token->len--;
-	}
-	return token->len > 0 ? BEARER_GIVEN : BEARER_NONE;
-}
-
-/* A session of the caller's own, which ends with the request unless a handler keeps it. */
-static struct token *
-new_session(const struct rest_call *call, const struct destination *d)
-{
-	const struct gate *g = call->front->gate;
-	struct buf text = { 0 };
-	struct token *t = NULL;
-	int64_t now_ms = clock_wall_ms();
-
-	claims_register(token_cache_ring(g->tokens), &(struct claims_new){
-		.application = d->application,
-		.application_len = strlen(d->application),
-		.socket = "",
-		.address = http_exchange_client(call->exchange)->address,
-		.lifetime_s = g->conf->jwt.lifetime_s,
-		.now_s = now_ms / 1000,
-	}, &text);
-	if (token_check(g->tokens, text.data, text.len, now_ms, &t) != JWT_OK)
-		fatalx("own token does not verify");
-	buf_free(&text);
-	return t;
-}
-
-/* The caller's session as the application that is asked knows it; NULL: it has just expired. */
-static struct token *
-session_for(const struct gate *g, struct token *t, const struct destination *d)
-{
-	struct token *own = NULL;
-	const char *text;
-	size_t len;
-
-	text = token_for_application(g->tokens, t, d->application, &len);
-	if (token_check(g->tokens, text, len, clock_wall_ms(), &own) != JWT_OK)
-		return NULL;
-	return own;
-}
 
 /* *t: the caller's token, verified; NULL if there is none, or it is not to be looked at. */
 static bool
@@ -455,10 +367,13 @@ call_free(struct rest_call *call)
 static bool
 take_token(struct part *p, const struct destination *d, struct token *t, struct refusal *why)
 {
+	const struct gate *g = p->call->front->gate;
+
 	if (p->call->is_anonymous)
-		p->token = new_session(p->call, d);
+		p->token = rest_token_new(g, d->application,
+		    http_exchange_client(p->call->exchange)->address);
 	else if (t != NULL)
-		p->token = session_for(p->call->front->gate, t, d);
+		p->token = rest_token_for(g, t, d->application);
 	if (t == NULL || p->token != NULL)
 		return true;
 	why->err = ERR_TOKEN_EXPIRED;
@@ -588,12 +503,12 @@ static bool
 serve(struct rest_front *f, struct http_exchange *x, const struct rest_source *source,
     struct refusal *why)
 {
-	struct http_text bearer = { NULL, 0 };
+	struct http_text bearer;
 	struct token *t = NULL;
 	struct rest_call *call;
 	bool is_good;
 
-	if (find_bearer(source->head, &bearer) == BEARER_TWICE) {
+	if (rest_token_find(source->head, &bearer) == REST_BEARER_TWICE) {
 		why->err = ERR_BAD_MESSAGE;
 		why->text = xstrdup("more than one Authorization");
 		return false;
@@ -657,64 +572,6 @@ on_reply(struct request *r, const struct reply *reply UNUSED, void *arg UNUSED)
 	log_debug("rest", "request %s: an intermediate has no place in an HTTP answer", r->name);
 }
 
-/* Has a handler made it the session of somebody it knows? */
-static bool
-is_authenticated(const struct gate *g, const struct token *t)
-{
-	static const char *const name[] = { "authenticated" };
-	static const struct json_names names = { 1, name };
-	struct buf session = { 0 }, secret = { 0 };
-	struct json_object o;
-	struct json_value v;
-	struct json_scan scan;
-	bool is_true;
-
-	claims_session(token_cache_ring(g->tokens), t, t->application, &session, &secret);
-	json_scan_init(&scan, session.data, session.len, UINT16_MAX);
-	is_true = json_scan_members(&scan, &v, &names, &o, -1, NULL) &&
-	    json_is_truthy(session.data, o.member[0].value);
-	jwt_wipe(&session);
-	buf_free(&secret);
-	return is_true;
-}
-
-/* The token of a reply: a fresh one of ours, or what stands in the message. */
-static bool
-get_token(const struct reply *reply, struct buf *text)
-{
-	if (reply->token != NULL)
-		buf_add(text, reply->token, reply->token_len);
-	else if (reply->body != NULL)
-		return json_string_get(reply->text, reply->body->member[ENV_TOKEN].value, text);
-	return reply->token != NULL;
-}
-
-/*
- * What the caller may have of it, appended to text.  One that does not verify goes no further.
- * Who came without a token gets none but for a session that a handler has made somebody's: it
- * would be of no use, and could be taken for that of a user.
- */
-static void
-choose_token(const struct part *p, const struct reply *reply, struct buf *text)
-{
-	const struct gate *g = p->call->front->gate;
-	static struct log_limit limit;
-	struct token *t = NULL;
-
-	if (reply->is_error || !get_token(reply, text))
-		return;
-	if (token_check(g->tokens, text->data, text->len, clock_wall_ms(), &t) != JWT_OK) {
-		buf_reset(text, 0);
-		metrics_inc(gate_metrics(g), METRIC_REPLY_TOKENS_REMOVED);
-		if (log_allows(&limit))
-			log_warnx("request %s: the token in the reply of %s does not verify; "
-			    "removed", p->request->name, p->request->destination->name);
-	} else if (p->call->is_anonymous && !is_authenticated(g, t)) {
-		buf_reset(text, 0);
-	}
-	token_unref(t);
-}
-
 static void
 finish_group(struct rest_call *call)
 {
@@ -738,14 +595,14 @@ finish_one(struct rest_call *call, const struct reply *reply, const struct buf *
 }
 
 static void
-on_final(struct request *r UNUSED, const struct reply *reply, void *arg)
+on_final(struct request *r, const struct reply *reply, void *arg)
 {
 	struct part *p = arg;
 	struct rest_call *call = p->call;
 	size_t i = (size_t)(p - call->part);
 	struct buf token = { 0 };
 
-	choose_token(p, reply, &token);
+	rest_token_of_reply(call->front->gate, r, reply, call->is_anonymous, &token);
 	p->request = NULL;
 	if (call->group == NULL) {
 		finish_one(call, reply, &token);

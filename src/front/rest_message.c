@@ -228,11 +228,15 @@ add_type(struct buf *b, const struct rest_source *s)
 	return true;
 }
 
-/* Handlers of GET serve HEAD. */
+/* Handlers of GET serve HEAD, unless the route is for HEAD alone. */
 static void
-add_method(struct buf *b, struct http_text method)
+add_method(struct buf *b, const struct rest_source *s)
 {
-	if (method.len == 4 && memcmp(method.p, "HEAD", 4) == 0)
+	const struct conf_rest_route *route = s->match->route;
+	struct http_text method = s->head->method;
+
+	if (method.len == 4 && memcmp(method.p, "HEAD", 4) == 0 &&
+	    (route == NULL || route->method == NULL || strcmp(route->method, "HEAD") != 0))
 		add_text(b, "method", "GET", 3);
 	else
 		add_text(b, "method", method.p, method.len);
@@ -273,7 +277,7 @@ rest_message_write(struct buf *b, const struct rest_source *s, const struct rest
 		return false;
 	}
 	add_text(b, "path", head->target.p, head->target.len);
-	add_method(b, head->method);
+	add_method(b, s);
 	add_headers(b, head);
 	add_name(b, "query");
 	query_add_json(b, head->query.p, head->query.len);

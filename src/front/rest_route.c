@@ -228,10 +228,19 @@ is_any_method(struct http_text method)
 	return false;
 }
 
+/* Who serves GET serves HEAD. */
+static struct http_text
+as_get(struct http_text method)
+{
+	return is_method(method, "HEAD") ? (struct http_text){ "GET", 3 } : method;
+}
+
 static bool
 takes(const struct conf_rest_route *route, struct http_text method)
 {
-	return route->method != NULL ? is_method(method, route->method) : is_any_method(method);
+	if (route->method == NULL)
+		return is_any_method(as_get(method));
+	return is_method(method, route->method) || is_method(as_get(method), route->method);
 }
 
 static const struct rest_target *
@@ -282,8 +291,6 @@ rest_table_find(const struct rest_table *table, struct http_text method, struct 
 	enum rest_kind none = REST_NOTHING;
 
 	*m = (struct rest_match){ 0 };
-	if (is_method(method, "HEAD"))
-		method = (struct http_text){ "GET", 3 };
 	for (size_t i = 0; i < table->n_entries; i++) {
 		const struct entry *e = &table->entries[i];
 
@@ -298,7 +305,7 @@ rest_table_find(const struct rest_table *table, struct http_text method, struct 
 	for (size_t i = 0; i < table->n_locals; i++) {
 		if (!split_local(&table->locals[i], path, m))
 			continue;
-		m->kind = is_any_method(method) ? REST_LOCAL : REST_NO_METHOD;
+		m->kind = is_any_method(as_get(method)) ? REST_LOCAL : REST_NO_METHOD;
 		m->target = table->locals[i].target;
 		return;
 	}

@@ -53,7 +53,7 @@ struct rest_match {
 struct rest_table	*rest_table_new(const struct conf *, rest_find_fn *find, void *arg);
 void			 rest_table_free(struct rest_table *);
 
-/* method: HEAD counts as GET.  The match borrows path and the table. */
+/* A route of GET takes HEAD too.  The match borrows path and the table. */
 void			 rest_table_find(const struct rest_table *, struct http_text method,
 			    struct http_text path, struct rest_match *);
 

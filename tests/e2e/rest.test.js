@@ -27,6 +27,7 @@ const ROUTES = `
   - { path: "/api/to/:destination/info" }
   - { path: /api/session, destination: svc }
   - { path: /api/bypass, destination: svc, bypassJWTCheck: true }
+  - { path: /api/client, destination: svc }
   - { path: /api/list, destination: svc }
   - { path: /api/empty, destination: svc }
   - { path: /api/send, destination: svc }
@@ -230,6 +231,12 @@ test('an usher worker node behind an usher master', async (t) => {
 
 	await master.linked();
 	await everything(t, master.url, 'remote-app');
+	await t.test('the handler is told who the caller is', async () => {
+		const { json } = await ask(master.url, 'GET', '/api/client', { from: '127.0.0.2' });
+
+		assert.strictEqual(json.client.address, '127.0.0.2');
+		assert.ok(!json.client.socket);
+	});
 });
 
 test('a stock master in front of an usher worker node', async (t) => {

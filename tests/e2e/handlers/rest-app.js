@@ -30,6 +30,10 @@ const handlersOf = (name) => ({
 	'/api/session': (m, session, send, finished) => finished({ session: plain(session) }),
 	'/api/bypass': (m, session, send, finished) =>
 		finished({ received: plain(m), session: plain(session) }),
+	// Of the Node kit alone.
+	'/api/client': function (m, session, send, finished) {
+		finished({ client: this.request.client });
+	},
 	'/api/list': (m, session, send, finished) => finished([1, 2, 3]),
 	'/api/empty': (m, session, send, finished) => finished(),
 	'/api/send': (m, session, send, finished) => {
@@ -70,11 +74,11 @@ module.exports = Object.assign(
 function restRequestOf(name) {
 	const handlers = handlersOf(name);
 
-	return (message, session, send, finished) => {
+	return function (message, session, send, finished) {
 		const handler = handlers[message.pathTemplate];
 
 		if (!handler)
 			return finished({ error: 'No such template ' + message.pathTemplate, status: { code: 404 } });
-		handler(message, session, send, finished);
+		handler.call(this, message, session, send, finished);
 	};
 }

@@ -4,7 +4,7 @@
 const http = require('node:http');
 const { within } = require('./wait');
 
-// options: headers, token (as a Bearer), json (a body), body (text, as it is)
+// options: headers, token (as a Bearer), json (a body), body (text, as it is), from (an address)
 function ask(url, method, path, options = {}) {
 	const headers = Object.assign({}, options.headers);
 	let { body } = options;
@@ -16,7 +16,8 @@ function ask(url, method, path, options = {}) {
 		headers['content-type'] = 'application/json';
 	}
 	return within(method + ' ' + path, new Promise((resolve, reject) => {
-		const request = http.request(url + path, { method, headers, agent: false }, (answer) => {
+		const request = http.request(url + path, { method, headers, agent: false,
+			localAddress: options.from }, (answer) => {
 			let text = '';
 
 			answer.setEncoding('utf8');
