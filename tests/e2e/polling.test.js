@@ -67,9 +67,9 @@ for (const eio of [3, 4]) {
 
 		await t.test('a post brings packets, a poll takes them', async () => {
 			const poller = await connect(port);
-			const held = poller.get();
+			const held = await poller.hold();
 			const posted = await poller.post(REGISTER);
-			const polled = await held;
+			const polled = await held.answer;
 
 			assert.match(posted.headers['content-type'], /^text\/html/);
 			assert.match(polled.headers['content-type'], /^text\/plain; charset=utf-8$/i);
@@ -112,13 +112,10 @@ for (const eio of [3, 4]) {
 
 		await t.test('a second poll ends the session, and the first hears of it', async () => {
 			const poller = await connect(port);
-			const first = poller.get();
-			await waitFor('one of two to be refused', async () => {
-				const second = await poller.get();	// which may be the first to arrive, and then waits
-				return second.status === 400;
-			});
+			const held = await poller.hold();
+			assertRefused(await poller.get(), 3);
 
-			const { status, body } = await first;
+			const { status, body } = await held.answer;
 			assert.deepStrictEqual([status, body], [200, CLOSE]);
 			await poller.assertUnknown();
 		});
@@ -140,11 +137,11 @@ for (const eio of [3, 4]) {
 
 		await t.test('a client that says goodbye gets its poll back', async () => {
 			const poller = await connect(port);
-			const held = poller.get();
+			const held = await poller.hold();
 			await poller.post('41');
 			await poller.post('1');
 
-			assert.deepStrictEqual([(await held).status, (await held).body], [200, NOOP]);
+			assert.deepStrictEqual([(await held.answer).status, (await held.answer).body], [200, NOOP]);
 			await poller.assertUnknown();
 			assertRefused(await poller.postRaw(encode(eio, ['2'])), 1);
 		});
@@ -158,10 +155,10 @@ for (const eio of [3, 4]) {
 
 		await t.test('a poll that waits is told the end', async () => {
 			const poller = await connect(port);
-			const held = poller.get();
+			const held = await poller.hold();
 			await poller.post('42{}');
 
-			assert.deepStrictEqual([(await held).status, (await held).body], [200, CLOSE]);
+			assert.deepStrictEqual([(await held.answer).status, (await held.answer).body], [200, CLOSE]);
 			await poller.assertUnknown();
 		});
 
@@ -231,20 +228,20 @@ for (const eio of [3, 4]) {
 		await t.test('a post that breaks off ends the session', async (t) => {
 			const poller = await connect(port);
 			const connection = await tcp(t, port);
-			const held = poller.get();
+			const held = await poller.hold();
 			connection.send(`POST /socket.io/${poller.query()} HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc`);
-			setTimeout(() => connection.close(), 50);
+			connection.socket.end();
 
-			assert.strictEqual((await held).body, CLOSE);
+			assert.strictEqual((await held.answer).body, CLOSE);
 			await poller.assertUnknown();
 		});
 
 		await t.test('binary events are refused', async () => {
 			const poller = await connect(port);
-			const held = poller.get();
+			const held = await poller.hold();
 			await poller.post('451-["ewdjs",{"_placeholder":true,"num":0}]');
 
-			assert.strictEqual((await held).body, CLOSE);
+			assert.strictEqual((await held.answer).body, CLOSE);
 		});
 	});
 
@@ -285,11 +282,11 @@ for (const eio of [3, 4]) {
 
 		await t.test('other methods do not touch a session', async () => {
 			const poller = await connect(port);
-			const held = poller.get();
+			const held = await poller.hold();
 			for (const method of ['PUT', 'DELETE', 'PATCH'])
 				assert.strictEqual((await poller.request({ method })).status, 400);
 			await poller.post(REGISTER);
-			assert.strictEqual(messageOf(decode(eio, (await held).body)[0]).type, 'ewd-register');
+			assert.strictEqual(messageOf(decode(eio, (await held.answer).body)[0]).type, 'ewd-register');
 		});
 
 		await t.test('transport=websocket without an upgrade', async () => {
@@ -488,7 +485,7 @@ for (const eio of [3, 4]) {
 		await t.test('a preflight touches no session', async () => {
 			const origin = 'https://app.example.org';
 			const poller = await connect(port);
-			const held = poller.get();
+			const held = await poller.hold();
 			for (const sid of ['&sid=' + poller.sid, '']) {
 				const answer = await request(port, query + sid, Object.assign({ method: 'OPTIONS' }, from(origin,
 				    { 'Access-Control-Request-Method': 'POST', 'Access-Control-Request-Headers': 'content-type,x-more' })));
@@ -499,7 +496,7 @@ for (const eio of [3, 4]) {
 			}
 			assert.strictEqual((await request(port, query, Object.assign({ method: 'OPTIONS' }, from('https://evil.org')))).status, 403);
 			await poller.post(REGISTER);
-			assert.strictEqual(messageOf(decode(eio, (await held).body)[0]).type, 'ewd-register');
+			assert.strictEqual(messageOf(decode(eio, (await held.answer).body)[0]).type, 'ewd-register');
 		});
 	});
 
@@ -530,11 +527,11 @@ for (const eio of [3, 4]) {
 	test('EIO=' + eio + ': a node that stops says so to those who poll', async (t) => {
 		const node = await startUsherd(t, app);
 		const pollers = [await connect(node.port), await connect(node.port)];
-		const held = pollers[0].get();
+		const held = await pollers[0].hold();
 		await pollers[0].post('6');
 		await node.stop('SIGTERM');
 
-		assert.deepStrictEqual([(await held).status, (await held).body], [200, CLOSE]);
+		assert.deepStrictEqual([(await held.answer).status, (await held.answer).body], [200, CLOSE]);
 	});
 
 	test('EIO=' + eio + ': while a node drains, who polls on a kept connection gets all replies', async (t) => {

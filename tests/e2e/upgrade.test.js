@@ -50,12 +50,12 @@ for (const eio of [3, 4]) {
 
 		await t.test('a poll that waits is ended by the probe, and so are those behind it', async (t) => {
 			const poller = await connect(port);
-			const held = poller.get();
+			const held = await poller.hold();
 			const socket = await poller.socket(t);
 			socket.send('2probe');
 			assert.strictEqual(await socket.inbox.next(), '3probe');
 
-			assert.strictEqual((await held).body, NOOP);
+			assert.strictEqual((await held.answer).body, NOOP);
 			assert.strictEqual((await poller.get()).body, NOOP);
 			assert.strictEqual((await poller.get()).body, NOOP);
 			socket.send('5');
@@ -86,11 +86,11 @@ for (const eio of [3, 4]) {
 		await t.test('a poll that is still open at the upgrade is ended', async (t) => {
 			const poller = await connect(port);
 			const socket = await poller.socket(t);
-			const held = poller.get();
+			const held = await poller.hold();
 			await poller.post('6');
 			socket.send('5');
 
-			assert.strictEqual((await held).body, NOOP);
+			assert.strictEqual((await held.answer).body, NOOP);
 			await assertServed(socket);
 		});
 

@@ -28,8 +28,8 @@ function decode(eio, payload) {
 }
 
 // One request; by default over a TCP connection of its own.  Gives { status, headers, body }.
-// body: a text, or a list of pieces, which go without a length.
-function request(port, path, { method = 'GET', headers = {}, body, agent = false, path: root = '/socket.io/' } = {}) {
+// body: a text, or a list of pieces, which go without a length; onSent: called when it is on its way.
+function request(port, path, { method = 'GET', headers = {}, body, agent = false, path: root = '/socket.io/', onSent } = {}) {
 	return within(method + ' ' + path, new Promise((resolve, reject) => {
 		const sent = http.request({ host: '127.0.0.1', port, method, path: root + path, headers, agent }, (response) => {
 			const pieces = [];
@@ -39,6 +39,8 @@ function request(port, path, { method = 'GET', headers = {}, body, agent = false
 			response.on('error', reject);
 		});
 		sent.on('error', reject);
+		if (onSent)
+			sent.on('finish', onSent);
 		for (const piece of Array.isArray(body) ? body : [])
 			sent.write(piece);
 		sent.end(Array.isArray(body) ? undefined : body);
@@ -67,6 +69,14 @@ class Poller {
 	// The answer to one poll as it came.
 	get(options) {
 		return this.request(options);
+	}
+
+	// A poll that is on its way before whatever is sent next: { answer }.
+	hold() {
+		return new Promise((resolve, reject) => {
+			const answer = this.get({ onSent: () => resolve({ answer }) });
+			answer.catch(reject);
+		});
 	}
 
 	// The packets of one poll.
