@@ -25,6 +25,7 @@
 
 #define LINGER_MS	2000	/* closed: for the peer to take some more output, or to close too */
 #define LINGER_MAX_MS	10000	/* in all, as long as it reads what was queued */
+#define LINGER_BYTES	(16 << 20) /* that it sends meanwhile and nobody reads */
 #define STALL_MS	30000	/* output that makes no progress for so long has no reader */
 #define KEEP_BYTES	4096	/* of an output buffer while it is empty */
 #define WRITE_MAX	(1 << 20)	/* bytes in one write, so that one reader costs a turn little */
@@ -43,6 +44,7 @@ struct conn {
 	size_t written;			/* bytes of out that were written already */
 	struct buf out;
 	struct event *read_event, *write_event;
+	size_t dropped;			/* lingering: bytes that came in */
 	uint64_t linger_until_ms;	/* lingering: however much progress it makes */
 	struct timer stall_timer;	/* output stalls; lingering: nor does the peer close */
 	struct loop_work flush, release;
@@ -110,6 +112,8 @@ read_once(struct conn *c)
 	if (n > 0) {
 		if (c->state == CONN_OPEN)
 			c->ev->on_read(c, data, (size_t)n, c->arg);
+		else if ((c->dropped += (size_t)n) > LINGER_BYTES)
+			die(c);
 		return n;
 	}
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))

@@ -207,6 +207,22 @@ test('what is malformed, or above a limit, is refused, and nothing behind it is 
 		assert.strictEqual(unchanging(connection.received), refusal('413 Content Too Large', 'the body is above the limit'));
 	});
 
+	await t.test('who goes on and on is cut off', async (t) => {
+		const connection = await tcp(t, port);
+		const piece = Buffer.alloc(1e6);
+		let sent = 0, hasEnded = false;
+		connection.ended.then(() => { hasEnded = true; });
+		connection.send(post('Content-Length: 1000000000'));
+		const go = () => {
+			while (!hasEnded && connection.socket.write(piece))
+				sent += piece.length;
+		};
+		connection.socket.on('drain', go);
+		go();
+		await connection.whenEnded();
+		assert.ok(sent < 100e6, sent + ' bytes were taken');
+	});
+
 	await t.test('what is at its limit is served', async (t) => {
 		const connection = await tcp(t, port);
 		const body = JSON.stringify({ x: 'x'.repeat(1992) });
