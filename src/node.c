@@ -35,6 +35,7 @@
 #include "request/push.h"
 #include "request/request.h"
 #include "request/service.h"
+#include "request/switch.h"
 #include "token/token_cache.h"
 #include "worker/pool.h"
 #include "worker/proc.h"
@@ -70,6 +71,7 @@ struct node {
 	size_t n_remotes;
 	struct link_set **link_sets;	/* as conf->destinations */
 	struct service_table *services;
+	struct switch_table *switches;	/* NULL: no final may lead on */
 
 	struct admission *admission;
 	struct eio_env eio_env;
@@ -214,6 +216,27 @@ make_services(struct node *n)
 		    pool_destination(n->pools[i]));
 }
 
+/* All destinations but groups, and local applications by their names. */
+static void
+make_switches(struct node *n)
+{
+	const struct conf *conf = n->conf;
+
+	if (conf->n_switches == 0)
+		return;
+	n->switches = switch_table_new(n->tokens);
+	for (size_t i = 0; i < conf->n_applications; i++)
+		switch_add(n->switches, conf->applications[i].name,
+		    pool_destination(n->pools[i]));
+	for (size_t i = 0; i < conf->n_destinations; i++)
+		if (conf->destinations[i].application != NULL)
+			switch_add(n->switches, conf->destinations[i].name,
+			    link_set_destination(n->link_sets[i]));
+	for (size_t i = 0; i < conf->n_switches; i++)
+		switch_permit(n->switches, conf->switches[i].from, conf->switches[i].to);
+	n->requests.switches = n->switches;
+}
+
 /* Every session may speak through both doors. */
 static void
 on_session(struct eio_session *eio, void *arg)
@@ -316,6 +339,7 @@ node_new(struct conf *conf, struct dev *dev)
 	make_pools(n);
 	make_links(n);
 	make_services(n);
+	make_switches(n);
 	make_front(n);
 	if (!open_doors(n)) {
 		node_free(n);
@@ -421,6 +445,7 @@ end_serving(struct node *n)
 	n->state = NODE_ENDING;
 	n->ending_since_ms = clock_mono_ms();
 	n->requests.on_idle = NULL;
+	n->requests.switches = NULL;	/* what they lead to goes now, too */
 	n->pool_env.services = NULL;	/* no more calls: what they are routed to goes now */
 	n->n_pools_running = n->conf->n_applications;
 	for (size_t i = 0; i < n->conf->n_applications; i++)
@@ -510,6 +535,7 @@ node_free(struct node *n)
 	rest_front_free(n->rest);
 	http_static_free(n->statics);
 	admission_free(n->admission);
+	switch_table_free(n->switches);
 	service_table_free(n->services);
 	token_cache_free(n->tokens);
 	jwt_ring_free(n->ring);

@@ -12,6 +12,8 @@
 #include "base/xmalloc.h"
 #include "codec/envelope.h"
 #include "conf/conf.h"
+#include "front/fragment.h"
+#include "front/gate_service.h"
 #include "net/loop.h"
 #include "request/forward.h"
 #include "request/request.h"
@@ -124,20 +126,14 @@ check_internal(struct request *r)
 	return false;
 }
 
-/* What only nodes may send, and what only a route lets in. */
+/* What only nodes may send. */
 static bool
-check_permitted(const struct gate *g, struct request *r, const struct gate_sender *sender)
+check_permitted(struct request *r, const struct gate_sender *sender)
 {
-	if (gate_is_type(r, "ewd-fragment") && service_find_exact(g->services,
-	    r->token->application, r->token->application_len, r->type, r->type_len) == NULL) {
-		request_fail(r, ERR_NOT_ALLOWED, "ewd-fragment is not mapped by u_services");
-		return false;
-	}
-	if (gate_is_type(r, "restRequest") && sender->is_limited) {
-		request_fail(r, ERR_NOT_ALLOWED, "restRequest is not taken from browsers");
-		return false;
-	}
-	return true;
+	if (!gate_is_type(r, "restRequest") || !sender->is_limited)
+		return true;
+	request_fail(r, ERR_NOT_ALLOWED, "restRequest is not taken from browsers");
+	return false;
 }
 
 /* A stock master says nothing about the client, but the token it forwards does. */
@@ -155,14 +151,63 @@ read_client_of_token(const struct gate *g, struct request *r)
 	buf_free(&address);
 }
 
+/* Does a route name its type?  What is left is for applications here. */
+static bool
+is_routed(const struct gate *g, const struct request *r)
+{
+	const char *application;
+	size_t len;
+
+	application = request_application(r, &len);
+	if (gate_is_type(r, "ewd-fragment"))
+		return service_find_exact(g->services, application, len, r->type, r->type_len) !=
+		    NULL;
+	return !service_is_local(service_find(g->services, application, len, r->type,
+	    r->type_len));
+}
+
+/* To the service that it names, else as any other. */
+static void
+pass_to_service(const struct gate *g, struct request *r, uint64_t left_ms)
+{
+	const struct conf_application *a;
+	bool is_service;
+
+	if (!gate_find_service(g, r, &a, &is_service))
+		return;
+	if (is_service)
+		forward_by(service_find_local(g->services, a->name), r,
+		    g->conf->timeouts.request_ms, left_ms);
+	else
+		forward(g->services, r, g->conf->timeouts.request_ms, left_ms);
+}
+
 void
 gate_pass(const struct gate *g, struct request *r, const struct gate_sender *sender,
     uint64_t left_ms)
 {
-	if (!check_internal(r) || !gate_check_token(g, r, sender) ||
-	    !check_permitted(g, r, sender))
+	if (!check_internal(r) || !gate_check_token(g, r, sender) || !check_permitted(r, sender))
 		return;
 	if (sender->is_relay)
 		read_client_of_token(g, r);
-	forward(g->services, r, g->conf->timeouts.request_ms, left_ms);
+	if (is_routed(g, r))
+		forward(g->services, r, g->conf->timeouts.request_ms, left_ms);
+	else if (gate_is_type(r, "ewd-fragment"))
+		fragment_serve(g, r);
+	else
+		pass_to_service(g, r, left_ms);
+}
+
+void
+gate_answer(struct request *r, const struct buf *message, bool is_error)
+{
+	struct json_object body;
+	struct json_scan scan;
+	struct reply reply = { .is_final = true, .is_error = is_error, .is_local = true,
+		.text = message->data, .body = &body };
+
+	json_scan_init(&scan, message->data, message->len, 8);
+	if (!json_scan_members(&scan, &reply.message, &envelope_names, &body, -1, NULL))
+		fatalx("own message does not scan");
+	request_finish(r, &reply);
 }

@@ -14,6 +14,7 @@
 
 #include "base/compiler.h"
 
+struct buf;
 struct conf;
 struct envelope;
 struct metrics;
@@ -62,5 +63,8 @@ MUST_USE bool	gate_check_token(const struct gate *, struct request *,
  */
 void	gate_pass(const struct gate *, struct request *, const struct gate_sender *,
 	    uint64_t left_ms);
+
+/* Ends the request with a message that was built here, an object of JSON. */
+void	gate_answer(struct request *, const struct buf *message, bool is_error);
 
 #endif

@@ -11,6 +11,25 @@
 #include "request/service.h"
 
 void
+forward_by(const struct route *route, struct request *r, uint64_t timeout_ms, uint64_t left_ms)
+{
+	size_t len;
+
+	if (r->hops > USHER_HOPS_MAX) {
+		request_fail(r, ERR_LOOP, NULL);
+		return;
+	}
+	if (route->timeout_ms != 0)
+		timeout_ms = route->timeout_ms;
+	else if (route->destination->timeout_ms != 0)
+		timeout_ms = route->destination->timeout_ms;
+	r->cancel_on_leave = route->cancel_on_leave;
+	log_debug("request", "%s: type %s of %s goes to %s", r->name, r->type,
+	    request_application(r, &len), route->destination->name);
+	request_submit(r, route->destination, left_ms < timeout_ms ? left_ms : timeout_ms);
+}
+
+void
 forward(const struct service_table *services, struct request *r, uint64_t timeout_ms,
     uint64_t left_ms)
 {
@@ -19,24 +38,13 @@ forward(const struct service_table *services, struct request *r, uint64_t timeou
 	size_t len;
 	char *text;
 
-	if (r->hops > USHER_HOPS_MAX) {
-		request_fail(r, ERR_LOOP, NULL);
-		return;
-	}
 	application = request_application(r, &len);
 	route = service_find(services, application, len, r->type, r->type_len);
-	if (route == NULL) {
-		text = request_no_handler_text(r, application);
-		request_fail(r, ERR_NO_HANDLER, text);
-		free(text);
+	if (route != NULL) {
+		forward_by(route, r, timeout_ms, left_ms);
 		return;
 	}
-	if (route->timeout_ms != 0)
-		timeout_ms = route->timeout_ms;
-	else if (route->destination->timeout_ms != 0)
-		timeout_ms = route->destination->timeout_ms;
-	r->cancel_on_leave = route->cancel_on_leave;
-	log_debug("request", "%s: type %s of %s goes to %s", r->name, r->type, application,
-	    route->destination->name);
-	request_submit(r, route->destination, left_ms < timeout_ms ? left_ms : timeout_ms);
+	text = request_no_handler_text(r, application);
+	request_fail(r, ERR_NO_HANDLER, text);
+	free(text);
 }

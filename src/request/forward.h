@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 struct request;
+struct route;
 struct service_table;
 
 /*
@@ -18,5 +19,8 @@ struct service_table;
  */
 void	forward(const struct service_table *, struct request *, uint64_t timeout_ms,
 	    uint64_t left_ms);
+
+/* The same by this route, whatever those of the token's application say. */
+void	forward_by(const struct route *, struct request *, uint64_t timeout_ms, uint64_t left_ms);
 
 #endif

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "net/loop.h"
+#include "request/switch.h"
 #include "token/token.h"
 
 #define TRACEPARENT_LEN 55	/* "00-" 32 hex "-" 16 hex "-" 2 hex (W3C Trace Context) */
@@ -49,23 +50,30 @@ set_trace(struct request *r, const char *trace)
 	snprintf(r->trace, sizeof(r->trace), "00-%s-%s-01", r->name, span);
 }
 
-struct request *
-request_new(struct requests *all, const struct origin_ops *origin, void *arg,
-    const struct envelope *env, const char *trace)
+static void
+set_message(struct request *r, const struct envelope *env)
 {
-	struct request *r = xcalloc(1, sizeof(*r));
 	struct buf type = { 0 };
 
-	r->all = all;
-	r->id = ++all->last_id;
-	r->origin = origin;
-	r->origin_arg = arg;
 	r->text = xmemdup(env->text, env->len);
 	r->env = *env;
 	r->env.text = r->text;
 	json_string_get(env->text, env->top.member[ENV_TYPE].value, &type);
 	r->type_len = type.len;
 	r->type = buf_take(&type);
+}
+
+struct request *
+request_new(struct requests *all, const struct origin_ops *origin, void *arg,
+    const struct envelope *env, const char *trace)
+{
+	struct request *r = xcalloc(1, sizeof(*r));
+
+	r->all = all;
+	r->id = ++all->last_id;
+	r->origin = origin;
+	r->origin_arg = arg;
+	set_message(r, env);
 	r->begun_ms = clock_mono_ms();
 	r->deadline_ms = UINT64_MAX;
 	set_trace(r, trace);
@@ -135,6 +143,22 @@ request_application(const struct request *r, size_t *len)
 	return r->application != NULL ? r->application : r->token->application;
 }
 
+void
+request_replace(struct request *r, const struct envelope *env, struct token *t)
+{
+	char *text = r->text, *type = r->type;
+
+	set_message(r, env);
+	free(text);
+	free(type);
+	if (t != NULL) {
+		token_unref(r->token);
+		r->token = t;
+	}
+	r->destination = NULL;
+	r->served_by = NULL;
+}
+
 uint64_t
 request_left_ms(const struct request *r)
 {
@@ -177,6 +201,8 @@ request_reply(struct request *r, const struct reply *reply)
 void
 request_finish(struct request *r, const struct reply *reply)
 {
+	if (r->all->switches != NULL && switch_final(r->all->switches, r, reply))
+		return;
 	end(r, reply, reply->is_error ? "answered with an error" : "answered");
 }
 

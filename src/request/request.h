@@ -22,6 +22,7 @@
 #include "request/reply.h"
 
 struct loop;
+struct switch_table;
 struct token;
 
 #define REQUEST_ID_LEN 32	/* the trace id: the same on every node a request passes */
@@ -34,6 +35,7 @@ struct requests {
 	uint64_t last_id;
 	size_t n_open;
 	size_t n_awaited;		/* open, and whoever asked is still there */
+	const struct switch_table *switches;	/* finals that lead on; NULL: none do */
 	void (*on_idle)(void *arg);	/* no request is awaited any more; NULL: nobody asks */
 	void *on_idle_arg;
 };
@@ -85,6 +87,12 @@ void		 request_submit(struct request *, struct destination *, uint64_t timeout_m
 
 /* The application whose routes count, of a request whose token was checked; may hold NULs. */
 const char	*request_application(const struct request *, size_t *len);
+
+/*
+ * It goes on as another message, which is not submitted yet; copies the event, takes the token
+ * (NULL: the one it has).  The deadline stays.
+ */
+void		 request_replace(struct request *, const struct envelope *, struct token *);
 
 /* Milliseconds left until the deadline. */
 uint64_t	 request_left_ms(const struct request *);

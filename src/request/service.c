@@ -130,6 +130,20 @@ service_find_exact(const struct service_table *t, const char *application, size_
 	return s != NULL ? strmap_find(s->exact, type, type_len) : NULL;
 }
 
+bool
+service_is_local(const struct route *r)
+{
+	return r == NULL || r->pattern[0] == '\0';
+}
+
+const struct route *
+service_find_local(const struct service_table *t, const char *application)
+{
+	const struct service *s = strmap_find(t->services, application, strlen(application));
+
+	return s != NULL ? s->local : NULL;
+}
+
 const struct route *
 service_find(const struct service_table *t, const char *application, size_t application_len,
     const char *type, size_t type_len)

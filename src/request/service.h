@@ -42,6 +42,12 @@ void			 service_add_local(struct service_table *, const char *application,
 const struct route	*service_find(const struct service_table *, const char *application,
 			    size_t application_len, const char *type, size_t type_len);
 
+/* Is it what an application's handlers here serve without being asked to by a route? */
+bool			 service_is_local(const struct route *);	/* NULL: nobody; so it is */
+
+/* Its handlers here; NULL: there are none. */
+const struct route	*service_find_local(const struct service_table *, const char *application);
+
 /* Is the type itself named, by a route without '*'? */
 const struct route	*service_find_exact(const struct service_table *, const char *application,
 			    size_t application_len, const char *type, size_t type_len);

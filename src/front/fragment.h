@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Pieces of a page that browsers ask for by name: type ewd-fragment (protocol reference
+ * section 14), from the folder of their application or of a service.
+ */
+#ifndef FRONT_FRAGMENT_H
+#define FRONT_FRAGMENT_H
+
+struct gate;
+struct request;
+
+#define FRAGMENT_MAX 1000000	/* bytes of a file */
+
+/* A checked message, whose type no route names; ends the request. */
+void	fragment_serve(const struct gate *, struct request *);
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * May this session use this service?  It says so itself, else the configuration does.
+ */
+#include "front/gate_service.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xmalloc.h"
+#include "codec/envelope.h"
+#include "conf/conf.h"
+#include "front/gate.h"
+#include "request/request.h"
+#include "token/claims.h"
+#include "token/token_cache.h"
+
+#define DEPTH_MAX 1024		/* texts that were scanned with a limit before */
+
+enum verdict { NOT_SAID, ALLOWED, FORBIDDEN };
+
+const struct conf_application *
+gate_find_application(const struct gate *g, const char *name, size_t len)
+{
+	for (size_t i = 0; i < g->conf->n_applications; i++) {
+		const struct conf_application *a = &g->conf->applications[i];
+
+		if (strlen(a->name) == len && memcmp(a->name, name, len) == 0)
+			return a;
+	}
+	return NULL;
+}
+
+/* A member of the object that is value v in text; JSON_NONE if there is none. */
+static struct json_value
+find_member(const char *text, struct json_value v, const char *name)
+{
+	const char *const list[] = { name };
+	struct json_names names = { 1, list };
+	struct json_object o;
+	struct json_scan scan;
+
+	json_scan_init(&scan, text, v.end, DEPTH_MAX);
+	scan.pos = v.start;
+	if (v.kind != JSON_OBJECT || !json_scan_members(&scan, &v, &names, &o, -1, NULL))
+		return (struct json_value){ .kind = JSON_NONE };
+	return o.member[0].value;
+}
+
+/* The claim allowedServices: { name: true or false }. */
+static enum verdict
+ask_session(const struct gate *g, const struct request *r, const char *service)
+{
+	struct buf session = { 0 }, secret = { 0 };
+	enum verdict verdict = NOT_SAID;
+	struct json_value v;
+	struct json_scan scan;
+
+	claims_session(token_cache_ring(g->tokens), r->token, r->token->application, &session,
+	    &secret);
+	json_scan_init(&scan, session.data, session.len, DEPTH_MAX);
+	if (json_scan_value(&scan, &v)) {
+		v = find_member(session.data, v, "allowedServices");
+		v = find_member(session.data, v, service);
+		if (v.kind != JSON_NONE)
+			verdict = json_is_truthy(session.data, v) ? ALLOWED : FORBIDDEN;
+	}
+	jwt_wipe(&session);
+	buf_free(&secret);
+	return verdict;
+}
+
+static bool
+is_listed(const struct conf_application *a, const char *service)
+{
+	for (char **s = a != NULL ? a->services : NULL; s != NULL && *s != NULL; s++)
+		if (strcmp(*s, service) == 0)
+			return true;
+	return false;
+}
+
+/* QEWD's texts. */
+static bool
+check_permitted(const struct gate *g, struct request *r, const struct conf_application *own,
+    const char *service)
+{
+	enum verdict verdict = ask_session(g, r, service);
+	char *text;
+	size_t len;
+
+	if (verdict == ALLOWED || (verdict == NOT_SAID && is_listed(own, service)))
+		return true;
+	text = verdict == FORBIDDEN ?
+	    xasprintf("You are not allowed access to the %s service", service) :
+	    xasprintf("%s service is not permitted for the %s application", service,
+	    request_application(r, &len));
+	request_fail(r, ERR_NOT_ALLOWED, text);
+	free(text);
+	return false;
+}
+
+static bool
+find_named(const struct gate *g, struct request *r, const struct conf_application *own,
+    const struct buf *name, const struct conf_application **service)
+{
+	char *text;
+
+	if (name->len == 0 || strlen(name->data) != name->len) {
+		request_fail(r, ERR_BAD_MESSAGE, "service must be a name");
+		return false;
+	}
+	if (!check_permitted(g, r, own, name->data))
+		return false;
+	*service = gate_find_application(g, name->data, name->len);
+	if (*service != NULL)
+		return true;
+	text = request_no_handler_text(r, name->data);
+	request_fail(r, ERR_NO_HANDLER, text);
+	free(text);
+	return false;
+}
+
+bool
+gate_find_service(const struct gate *g, struct request *r, const struct conf_application **a,
+    bool *is_service)
+{
+	struct json_value v = find_member(r->text, r->env.arg, "service");
+	struct buf name = { 0 };
+	const char *own;
+	bool is_good;
+	size_t len;
+
+	own = request_application(r, &len);
+	*a = gate_find_application(g, own, len);
+	*is_service = json_is_truthy(r->text, v);
+	if (!*is_service)
+		return true;
+	json_string_get(r->text, v, &name);
+	(void)buf_str(&name);
+	is_good = find_named(g, r, *a, &name, a);
+	buf_free(&name);
+	return is_good;
+}
