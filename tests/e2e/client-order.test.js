@@ -219,6 +219,7 @@ test('plain events, with the test as the server', async (t) => {
 		const usher = plain(t, server, { token: 'mine' });
 		await usher.ready();
 		server.deliver('auth', { token: 'foreign' });
+		await new Promise(setImmediate);
 		usher.call('a').catch(() => {});
 		const { event, values } = await server.next();
 
