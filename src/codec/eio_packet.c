@@ -96,5 +96,6 @@ eio_open_decode(struct eio_open *open, const char *data, size_t len)
 	    !json_number_u64(data, o.member[PING_TIMEOUT].value, &open->ping_timeout_ms) ||
 	    open->ping_interval_ms == 0 || open->ping_timeout_ms == 0)
 		return ERR_BAD_PACKET;
+	open->can_upgrade = false;
 	return ERR_NONE;
 }

@@ -36,7 +36,7 @@ struct eio_open {
 	char sid[EIO_SID_MAX + 1];
 	uint64_t ping_interval_ms;
 	uint64_t ping_timeout_ms;
-	bool can_upgrade;	/* encoding: a WebSocket may take over */
+	bool can_upgrade;	/* a WebSocket may take over; decoding: false, we never ask for it */
 };
 
 /* One text message.  ERR_BAD_PACKET: empty, or the first byte is no type. */
