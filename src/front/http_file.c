@@ -203,7 +203,8 @@ add_validators(struct buf *extra, const struct stat *st)
 
 	http_date_format(st->st_mtime, date);
 	http_file_tag(st, tag);
-	buf_printf(extra, "ETag: %s\r\nLast-Modified: %s\r\nCache-Control: no-cache\r\n", tag, date);
+	buf_printf(extra, "ETag: %s\r\nLast-Modified: %s\r\nCache-Control: no-cache\r\n", tag,
+	    date);
 }
 
 static void

@@ -44,7 +44,8 @@ run(const struct http_head *head, const char *wire, size_t len, size_t step, str
 
 		o->err = http_body_feed(&b, exact, n, &used, &o->data);
 		free(exact);
-		require(used <= n && (used == n || o->err != ERR_NONE || http_body_is_complete(&b)));
+		require(used <= n);
+		require(used == n || o->err != ERR_NONE || http_body_is_complete(&b));
 		o->used += used;
 	}
 	o->is_complete = http_body_is_complete(&b);

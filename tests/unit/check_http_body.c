@@ -61,7 +61,8 @@ assert_data(const struct outcome *o, const char *expected)
 		ck_assert_mem_eq(o->data.data, expected, o->data.len);
 }
 
-#define A100 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define A50  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define A100 A50 A50
 #define A1000 A100 A100 A100 A100 A100 A100 A100 A100 A100 A100
 
 static const struct {
@@ -229,7 +230,9 @@ END_TEST
 
 START_TEST(without_a_length_or_with_zero_there_is_no_body)
 {
-	static const struct http_head heads[] = { { .content_length = -1 }, { .content_length = 0 } };
+	static const struct http_head heads[] = {
+		{ .content_length = -1 }, { .content_length = 0 }
+	};
 
 	for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
 		struct http_body b;
