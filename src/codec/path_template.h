@@ -51,7 +51,7 @@ bool			 path_template_has(const struct path_template *, const char *name);
 MUST_USE bool		 path_template_match(const struct path_template *, const char *path,
 			    size_t len, struct path_vars *);
 
-/* Appends a variable's decoded value; false, and nothing appended, if it is absent or undecodable. */
+/* Appends a variable's value; false, and nothing appended: it is absent, or cannot be decoded. */
 MUST_USE bool		 path_vars_get(const struct path_vars *, const char *name, struct buf *);
 
 /*

@@ -27,7 +27,7 @@ struct rest_style {
 	bool errors_qewd;		/* QEWD's statuses and its bare error bodies */
 	bool keeps_lists;		/* a list is the body; else it is {"results":[...]} */
 	const char *node;		/* our name */
-	const char *token;		/* to stand in the body, in place of what is there; NULL: none */
+	const char *token;		/* for the body, in place of what is there; NULL: none */
 	size_t token_len;
 };
 
@@ -38,8 +38,10 @@ struct rest_entry {
 	int status;
 };
 
-void	rest_answer_from_reply(struct rest_answer *, const struct rest_style *, const struct reply *);
-void	rest_entry_from_reply(struct rest_entry *, const struct rest_style *, const struct reply *);
+void	rest_answer_from_reply(struct rest_answer *, const struct rest_style *,
+	    const struct reply *);
+void	rest_entry_from_reply(struct rest_entry *, const struct rest_style *,
+	    const struct reply *);
 
 /* An error that ends an HTTP request before it is a request of ours. */
 void	rest_answer_from_error(struct rest_answer *, const struct rest_style *, enum err,

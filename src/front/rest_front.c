@@ -446,7 +446,8 @@ begin(struct part *p, struct destination *d, const char *trace)
 	gate_set_client_text(r->client_address, http_exchange_client(call->exchange)->address);
 	buf_free(&p->text);	/* r has a copy */
 	if (request_has_internal_type(r))
-		request_fail(r, ERR_NOT_ALLOWED, "messages of this type are not taken from clients");
+		request_fail(r, ERR_NOT_ALLOWED,
+		    "messages of this type are not taken from clients");
 	else if (gate_check_form(r))
 		request_submit(r, d, timeout_for(call, d));
 }

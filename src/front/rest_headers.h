@@ -19,7 +19,8 @@
  * v is an object of names and values (texts, numbers, lists of these).  Appends lines with
  * CR LF to extra, and the value of Content-Type to type.  What must not be is left out.
  */
-void	rest_headers_add(const char *text, struct json_value v, struct buf *type, struct buf *extra);
+void	rest_headers_add(const char *text, struct json_value v, struct buf *type,
+	    struct buf *extra);
 
 /*
  * Set-Cookie with the token; v is {"name":TEXT,"directives":[TEXT...]}, both of which may be

@@ -165,7 +165,7 @@ add_headers(struct buf *b, const struct http_head *head)
 	buf_add_char(b, '}');
 }
 
-/* ---- params: what Express finds behind the first segment, or behind an application's prefix ---- */
+/* ---- params: what Express finds behind the first segment, or behind a prefix ---- */
 
 static bool
 add_decoded(struct buf *b, struct http_text text)
@@ -189,7 +189,8 @@ split_path(struct http_text path, struct http_text *type, struct http_text *rest
 	if (first == NULL || first + 1 == end)
 		return;
 	second = memchr(first + 1, '/', (size_t)(end - first - 1));
-	*type = (struct http_text){ first + 1, (size_t)((second != NULL ? second : end) - first - 1) };
+	type->p = first + 1;
+	type->len = (size_t)((second != NULL ? second : end) - type->p);
 	if (second != NULL)
 		*rest = (struct http_text){ second + 1, (size_t)(end - second - 1) };
 }

@@ -63,8 +63,6 @@ const NOT_YET = {
 	'threads above one': [GOOD + 'threads: 2', 3],
 	'TLS of a listener': ['listen: [{ address: "127.0.0.1:0", tls: { certificate: a, key: b } }]\n' + JWT, 1],
 	'TLS of a destination': [GOOD + 'destinations: { far: { application: a, urls: ["wss://127.0.0.1:1"] } }', 3],
-	'a route of REST': [GOOD + 'destinations: { far: { application: a, urls: ["ws://127.0.0.1:1"] } }\n' +
-		'u_services:\n  - { path: "/api", method: GET, destination: far }', 5],
 	'idempotent routes': [GOOD + 'u_services:\n  - application: a\n    types:\n' +
 		'      t: { url: "ws://127.0.0.1:1", application: b, idempotent: true }', 6],
 	'on_leave': [GOOD + 'u_services:\n  - application: a\n    types:\n' +

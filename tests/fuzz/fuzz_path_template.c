@@ -48,7 +48,8 @@ match(const struct path_template *t, const char *path, size_t len)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	const char *text = (const char *)data, *fault, *lf = len > 0 ? memchr(text, '\n', len) : NULL;
+	const char *text = (const char *)data, *fault;
+	const char *lf = len > 0 ? memchr(text, '\n', len) : NULL;
 	struct buf template = { 0 }, b = { 0 };
 	struct path_template *t;
 

@@ -48,7 +48,8 @@ static const struct {
 	{ "a[b=c]=1", "{\"a\":{\"b=c\":\"1\"}}" },
 	{ "a[b][c][d][e][f][g][h]=1",
 	    "{\"a\":{\"b\":{\"c\":{\"d\":{\"e\":{\"f\":{\"[g][h]\":\"1\"}}}}}}}" },
-	{ "__proto__=1&a[__proto__]=2&__proto__[x]=3&a[constructor][prototype]=4&toString=5", "{}" },
+	{ "__proto__=1&a[__proto__]=2&__proto__[x]=3&a[constructor][prototype]=4&toString=5",
+	    "{}" },
 	{ "%5f_proto__[x]=1&hasOwnProperty[]=1&b=2", "{\"b\":\"2\"}" },
 };
 

@@ -13,8 +13,8 @@
 #include "request/reply.h"
 #include "unit.h"
 
-#define NODE_ERROR "{\"error\":\"E\",\"code\":\"%s\",\"status\":{\"code\":%d},\"disconnect\":true," \
-		    "\"by\":\"n\",\"request\":\"r\",\"ran\":\"no\"}"
+#define NODE_ERROR "{\"error\":\"E\",\"code\":\"%s\",\"status\":{\"code\":%d}," \
+		    "\"disconnect\":true,\"by\":\"n\",\"request\":\"r\",\"ran\":\"no\"}"
 
 /* A final whose message is this text; "": it has none. */
 static struct reply
@@ -60,14 +60,16 @@ static const struct {
 	{ "{\"error\":null,\"a\":1}", NULL, 200, "{\"error\":null,\"a\":1}" },
 	{ "{\"error\":\"\",\"a\":1}", NULL, 200, "{\"error\":\"\",\"a\":1}" },
 	{ "{\"error\":\"E\"}", "T", 400, "{\"error\":\"E\"}" },
-	{ "{\"error\":\"E\",\"status\":{\"code\":418},\"more\":1}", NULL, 418, "{\"error\":\"E\"}" },
+	{ "{\"error\":\"E\",\"status\":{\"code\":418},\"more\":1}", NULL, 418,
+	    "{\"error\":\"E\"}" },
 	{ "{\"error\":\"E\",\"status\":{\"code\":\"404\"}}", NULL, 404, "{\"error\":\"E\"}" },
 	{ "{\"error\":\"E\",\"status\":{\"code\":204}}", NULL, 400, "{\"error\":\"E\"}" },
 	{ "{\"error\":\"E\",\"status\":{\"code\":99}}", NULL, 400, "{\"error\":\"E\"}" },
 	{ "{\"error\":\"E\",\"status\":{\"code\":1000}}", NULL, 400, "{\"error\":\"E\"}" },
 	{ "{\"error\":\"E\",\"status\":500}", NULL, 400, "{\"error\":\"E\"}" },
 	{ "{\"error\":{\"x\":1}}", NULL, 400, "{\"error\":{\"x\":1}}" },
-	{ "{\"error\":{\"response\":{\"y\":2}},\"status\":{\"code\":422}}", NULL, 422, "{\"y\":2}" },
+	{ "{\"error\":{\"response\":{\"y\":2}},\"status\":{\"code\":422}}", NULL, 422,
+	    "{\"y\":2}" },
 	{ "{\"error\":{\"response\":0}}", NULL, 400, "{\"error\":{\"response\":0}}" },
 };
 
@@ -187,7 +189,8 @@ static const struct {
 	{ "{\"X-A\":\"a\\u0000b\"}", "", "" },
 	{ "{\"X-A\":\"\\u007f\"}", "", "" },
 	{ "{\"X-A\":[\"a\",\"b\\rc\",null,{}]}", "X-A: a\r\n", "" },
-	{ "{\"X A\":\"b\",\"X:A\":\"b\",\"\":\"b\",\"X\\r\\nA\":\"b\",\"\xc3\xbc\":\"b\"}", "", "" },
+	{ "{\"X A\":\"b\",\"X:A\":\"b\",\"\":\"b\",\"X\\r\\nA\":\"b\","
+	    "\"\xc3\xbc\":\"b\"}", "", "" },
 	{ "{\"X-A\":null,\"X-B\":{},\"X-C\":[]}", "", "" },
 	{ "{\"Content-Length\":5,\"transfer-encoding\":\"chunked\",\"Connection\":\"close\","
 	    "\"Keep-Alive\":\"1\",\"Upgrade\":\"x\",\"TE\":\"x\",\"Trailer\":\"x\","
@@ -284,9 +287,11 @@ static const struct {
 	{ "{\"error\":\"E\"}", "{\"error\":\"E\"}", 400, 400, "{\"error\":\"E\"}" },
 	{ "{\"error\":\"E\"}", "{\"error\":\"F\"}", 400, 400, "{\"error\":{\"destinations\":"
 	    "{\"a\":{\"error\":\"E\"},\"b\":{\"error\":\"F\"}}}}" },
-	{ "{\"error\":\"E\",\"status\":{\"code\":404}}", "{\"error\":\"E\",\"status\":{\"code\":404}}",
+	{ "{\"error\":\"E\",\"status\":{\"code\":404}}",
+	    "{\"error\":\"E\",\"status\":{\"code\":404}}",
 	    404, 400, "{\"error\":\"E\"}" },
-	{ "{\"error\":\"E\",\"status\":{\"code\":404}}", "{\"error\":\"E\",\"status\":{\"code\":403}}",
+	{ "{\"error\":\"E\",\"status\":{\"code\":404}}",
+	    "{\"error\":\"E\",\"status\":{\"code\":403}}",
 	    400, 400, "{\"error\":\"E\"}" },
 	{ DOWN, DOWN, 503, 400, "{\"error\":\"down\"}" },
 };

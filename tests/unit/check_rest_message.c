@@ -66,7 +66,8 @@ static const struct {
 	{ "X-A: 1\r\nx-a: 2\r\n", "{\"host\":\"h\",\"x-a\":\"1, 2\"}" },
 	{ "Cookie: a=1\r\nCookie: b=2\r\n", "{\"host\":\"h\",\"cookie\":\"a=1; b=2\"}" },
 	{ "User-Agent: a\r\nUser-Agent: b\r\n", "{\"host\":\"h\",\"user-agent\":\"a\"}" },
-	{ "QEWD: ajax\r\nProxy-Authorization: x\r\nX: \"\\\r\n", "{\"host\":\"h\",\"x\":\"\\\"\\\\\"}" },
+	{ "QEWD: ajax\r\nProxy-Authorization: x\r\nX: \"\\\r\n",
+	    "{\"host\":\"h\",\"x\":\"\\\"\\\\\"}" },
 	{ "__proto__: 1\r\n", "{\"host\":\"h\",\"__proto__\":\"1\"}" },
 };
 
@@ -114,12 +115,16 @@ static const struct {
 	{ "Content-Length: 1\r\nContent-Type: text/plain\r\n", REST_BODY_OTHER },
 	{ "Content-Length: 1\r\nContent-Type: application/json\r\n", REST_BODY_JSON },
 	{ "Transfer-Encoding: chunked\r\nContent-Type: Application/JSON\r\n", REST_BODY_JSON },
-	{ "Content-Length: 1\r\nContent-Type: application/json ; charset=\"UTF-8\"\r\n", REST_BODY_JSON },
-	{ "Content-Length: 1\r\nContent-Type: application/json;v=1; charset=utf-8\r\n", REST_BODY_JSON },
-	{ "Content-Length: 1\r\nContent-Type: application/json; charset=latin1\r\n", REST_BODY_OTHER },
+	{ "Content-Length: 1\r\nContent-Type: application/json ; charset=\"UTF-8\"\r\n",
+	    REST_BODY_JSON },
+	{ "Content-Length: 1\r\nContent-Type: application/json;v=1; charset=utf-8\r\n",
+	    REST_BODY_JSON },
+	{ "Content-Length: 1\r\nContent-Type: application/json; charset=latin1\r\n",
+	    REST_BODY_OTHER },
 	{ "Content-Length: 1\r\nContent-Type: application/json; charset=\r\n", REST_BODY_OTHER },
 	{ "Content-Length: 1\r\nContent-Type: application/jsonp\r\n", REST_BODY_OTHER },
-	{ "Content-Length: 1\r\nContent-Type: application/x-www-form-urlencoded\r\n", REST_BODY_FORM },
+	{ "Content-Length: 1\r\nContent-Type: application/x-www-form-urlencoded\r\n",
+	    REST_BODY_FORM },
 };
 
 START_TEST(a_body_is_json_or_a_form)
