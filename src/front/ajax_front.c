@@ -155,7 +155,8 @@ answer_options(struct http_exchange *x)
 	buf_add_str(&extra, "Allow: POST, OPTIONS\r\n");
 	if (origin_allow_headers(&extra, http_exchange_head(x), http_exchange_client(x)->listener))
 		buf_add_str(&extra, "Access-Control-Allow-Methods: POST\r\n"
-		    "Access-Control-Allow-Headers: Content-Type\r\nAccess-Control-Max-Age: 600\r\n");
+		    "Access-Control-Allow-Headers: Content-Type\r\n"
+		    "Access-Control-Max-Age: 600\r\n");
 	http_exchange_answer(x, &(struct http_answer){ .status = 204, .extra = buf_str(&extra) });
 	buf_free(&extra);
 }

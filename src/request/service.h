@@ -17,7 +17,7 @@ struct route {
 	size_t fixed;			/* bytes before its '*' */
 	struct destination *destination;
 	uint64_t timeout_ms;		/* 0: the destination's, else timeouts.request */
-	bool cancel_on_leave;		/* its requests end when whoever asked loses its connection */
+	bool cancel_on_leave;		/* as soon as whoever asked loses its connection */
 	struct route *next;		/* patterns of a service, longest first */
 };
 

@@ -377,6 +377,54 @@ START_TEST(nobody_hears_of_one_whose_origin_has_left)
 }
 END_TEST
 
+START_TEST(who_is_away_is_not_waited_for_but_told)
+{
+	struct request *r = new_request(), *other = new_request();
+
+	request_submit(r, &destination, 10000);
+	request_away(r);
+	request_away(r);
+	ck_assert_uint_eq(all.n_awaited, 1);
+	if (_i == 0) {
+		request_back(r);
+		request_back(r);
+		ck_assert_uint_eq(all.n_awaited, 2);
+	} else if (_i == 1) {
+		request_leave(r);
+		ck_assert_uint_eq(all.n_awaited, 1);
+	}
+	request_reply(r, &(struct reply){ .is_final = false });
+	finish(r);
+	ck_assert_uint_eq(n_finals + n_replies, _i == 1 ? 0 : 2);
+	ck_assert_uint_eq(all.n_awaited, 1);
+	ck_assert_uint_eq(n_idle, 0);
+	finish(other);
+	ck_assert_uint_eq(n_idle, 1);
+	ck_assert_uint_eq(all.n_open, 0);
+}
+END_TEST
+
+/* A final of a handler that leads on; the deadline stays that of the request. */
+START_TEST(goes_on_as_another_message)
+{
+	static const char text[] = "{\"type\":\"next\",\"a\":[1]}";
+	struct request *r = new_request();
+	struct envelope next;
+
+	ck_assert_int_eq(envelope_scan_object(&next, text, sizeof(text) - 1, 8), 0);
+	request_submit(r, &destination, 50);
+	request_replace(r, &next, NULL);
+	ck_assert_str_eq(r->type, "next");
+	ck_assert_mem_eq(r->text, text, sizeof(text) - 1);
+	ck_assert_ptr_null(r->destination);
+	request_submit(r, &destination, 10000000);
+	ck_assert_uint_le(request_left_ms(r), 50);
+	ck_assert_uint_eq(n_submits, 2);
+	loop_run_until(loop, is_over, NULL);
+	assert_one_end(ERR_TIMEOUT);
+}
+END_TEST
+
 START_TEST(ends_are_counted)
 {
 	const struct metrics *m = loop_metrics(loop);
@@ -551,6 +599,8 @@ add_ends(TCase *tc)
 	tcase_add_test(tc, a_limit_only_shortens);
 	tcase_add_test(tc, without_a_deadline_it_waits);
 	tcase_add_loop_test(tc, nobody_hears_of_one_whose_origin_has_left, 0, 2);
+	tcase_add_loop_test(tc, who_is_away_is_not_waited_for_but_told, 0, 3);
+	tcase_add_test(tc, goes_on_as_another_message);
 	tcase_add_test(tc, ends_are_counted);
 }
 
