@@ -15,7 +15,7 @@
 
 #define PARTS_MAX (QUERY_DEPTH_MAX + 2)
 
-enum kind { KIND_TEXT, KIND_LIST, KIND_OBJECT };
+enum kind { KIND_TEXT, KIND_TRUE, KIND_LIST, KIND_OBJECT };
 
 /* A value, and its name in the object or its index in the list that it is in. */
 struct node {
@@ -145,19 +145,15 @@ make_object(struct node *list)
 		buf_printf(&list->child[i]->name, "%u", list->child[i]->index);
 }
 
-/* A value that gets another beside it. */
+/* A text that gets another value beside it. */
 static void
 make_list(struct node *n)
 {
 	struct node *old = node_new(n->kind);
 
 	old->text = n->text;
-	old->child = n->child;
-	old->n = n->n;
 	n->kind = KIND_LIST;
 	n->text = (struct buf){ 0 };
-	n->child = NULL;
-	n->n = 0;
 	insert(n, 0, old);
 }
 
@@ -173,6 +169,32 @@ add_numbered(struct node *object, enum kind kind)
 		if (find_member(object, name) == NULL)
 			return add_member(object, name, kind);
 	}
+}
+
+/* What assigning to would change how an object works, in programs that do so carelessly. */
+static bool
+is_inherited(struct part part)
+{
+	static const char *const name[] = {
+		"__proto__", "constructor", "hasOwnProperty", "isPrototypeOf",
+		"propertyIsEnumerable", "toLocaleString", "toString", "valueOf",
+		"__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(name); i++)
+		if (part.len == strlen(name[i]) && memcmp(part.p, name[i], part.len) == 0)
+			return true;
+	return false;
+}
+
+/* A text for what is an object becomes the name of a member of it. */
+static void
+add_flag(struct node *object, const struct buf *value)
+{
+	struct part name = { value->data, value->len };
+
+	if (!is_inherited(name) && find_member(object, name) == NULL)
+		add_member(object, name, KIND_TRUE);
 }
 
 /* The child that a part of a name means, made if it is not there. */
@@ -216,7 +238,7 @@ put(struct node *top, const struct name *name, const struct buf *value)
 		struct part next = name->part[i + 1];
 
 		n = child_of(n, name->part[i], kind_for(next), &is_new);
-		if (n->kind == KIND_TEXT)
+		if (n->kind == KIND_TEXT || n->kind == KIND_TRUE)
 			make_list(n);
 		if (n->kind == KIND_OBJECT && next.len == 0 && i + 2 == name->n) {
 			n = add_numbered(n, KIND_TEXT);
@@ -225,6 +247,10 @@ put(struct node *top, const struct name *name, const struct buf *value)
 		}
 	}
 	n = child_of(n, name->part[name->n - 1], KIND_TEXT, &is_new);
+	if (!is_new && n->kind == KIND_OBJECT) {
+		add_flag(n, value);
+		return;
+	}
 	if (!is_new) {
 		if (n->kind != KIND_LIST)
 			make_list(n);
@@ -234,22 +260,6 @@ put(struct node *top, const struct name *name, const struct buf *value)
 }
 
 /* ---- reading ---- */
-
-/* What assigning to would change how an object works, in programs that do so carelessly. */
-static bool
-is_inherited(struct part part)
-{
-	static const char *const name[] = {
-		"__proto__", "constructor", "hasOwnProperty", "isPrototypeOf",
-		"propertyIsEnumerable", "toLocaleString", "toString", "valueOf",
-		"__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__",
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(name); i++)
-		if (part.len == strlen(name[i]) && memcmp(part.p, name[i], part.len) == 0)
-			return true;
-	return false;
-}
 
 static void
 add_part(struct name *name, const char *p, size_t len)
@@ -332,6 +342,10 @@ write_node(struct buf *out, const struct node *n)
 {
 	if (n->kind == KIND_TEXT) {
 		buf_add_json_string(out, n->text.data, n->text.len);
+		return;
+	}
+	if (n->kind == KIND_TRUE) {
+		buf_add_str(out, "true");
 		return;
 	}
 	buf_add_char(out, n->kind == KIND_LIST ? '[' : '{');
