@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the processes under test have used: each one named, and all it has started.
+ */
+#ifndef BENCH_PROCS_H
+#define BENCH_PROCS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Adds a process and its descendants of this moment. */
+void		procs_add(pid_t);
+/* Processor time (user and system, all threads) since they began. */
+uint64_t	procs_cpu_ns(void);
+/* Resident memory. */
+uint64_t	procs_rss_bytes(void);
+
+#endif
