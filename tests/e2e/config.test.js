@@ -65,9 +65,6 @@ const NOT_YET = {
 	'TLS of a destination': [GOOD + 'destinations: { far: { application: a, urls: ["wss://127.0.0.1:1"] } }', 3],
 	'idempotent routes': [GOOD + 'u_services:\n  - application: a\n    types:\n' +
 		'      t: { url: "ws://127.0.0.1:1", application: b, idempotent: true }', 6],
-	'on_leave': [GOOD + 'u_services:\n  - application: a\n    types:\n' +
-		'      t: { url: "ws://127.0.0.1:1", application: b, on_leave: cancel }', 6],
-	'the time to resume': [GOOD + 'timeouts: { resume: 30s }', 3],
 	'the admin socket': [GOOD + 'admin: { socket: usher.sock }', 3]
 };
 
