@@ -25,6 +25,7 @@
 #include "front/eio_session_int.h"
 #include "front/eio_websocket.h"
 #include "front/http_exchange.h"
+#include "front/rest_token.h"
 #include "net/loop.h"
 
 struct eio_endpoint {
@@ -312,8 +313,16 @@ session_new(struct eio_env *env, const struct asked *a, struct http_exchange *e)
 	const char *limit = admission_take_session(env->admission, a->client->address,
 	    a->client->listener->audience != CONF_FOR_NODES);
 
-	if (limit == NULL)
-		return eio_session_new(env, a->client, a->revision);
+	if (limit == NULL) {
+		struct eio_session *s = eio_session_new(env, a->client, a->revision);
+		struct http_text token;
+
+		/* Plain events alone take a token from there. */
+		if (env->conf->n_events > 0 &&
+		    rest_token_find(http_exchange_head(e), &token) == REST_BEARER_GIVEN)
+			eio_session_keep_bearer(s, token);
+		return s;
+	}
 	metrics_inc(loop_metrics(env->loop), METRIC_SESSIONS_REFUSED);
 	log_debug_for("conn", a->client->label, "refused: %s reached", limit);
 	eio_answer_refusal(e, &full, is_websocket(a));

@@ -48,6 +48,7 @@ struct eio_session {
 	uint64_t heard_ms;		/* when the last packet came */
 	uint64_t begun_ms;
 	uint64_t n_in, n_out, bytes_in, bytes_out;	/* packets, for the log */
+	char *bearer;			/* NULL: none came, or nobody asks for it */
 	struct loop_work release;
 };
 
@@ -76,6 +77,12 @@ eio_session_new(struct eio_env *env, const struct client *client, int revision)
 	id_sid(s->sid);
 	*strmap_at(env->sessions, s->sid, ID_SID_LEN) = s;
 	return s;
+}
+
+void
+eio_session_keep_bearer(struct eio_session *s, struct http_text token)
+{
+	s->bearer = xstrndup(token.p, token.len);
 }
 
 static void
@@ -383,6 +390,7 @@ release(void *arg)
 	struct eio_session *s = arg;
 
 	buf_free(&s->queue);
+	free(s->bearer);
 	free(s);
 }
 
@@ -408,6 +416,12 @@ const char *
 eio_session_sid(const struct eio_session *s)
 {
 	return s->sid;
+}
+
+const char *
+eio_session_bearer(const struct eio_session *s)
+{
+	return s->bearer;
 }
 
 const struct client *

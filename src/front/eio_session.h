@@ -42,6 +42,8 @@ void		 eio_session_attach(struct eio_session *, const struct eio_events *, void 
 int		 eio_session_revision(const struct eio_session *);	/* 3 or 4 */
 const char	*eio_session_sid(const struct eio_session *);
 const struct client *eio_session_client(const struct eio_session *);
+/* The token of its first request's "Authorization: Bearer"; NULL: none was kept. */
+const char	*eio_session_bearer(const struct eio_session *);
 /* Is the client over its rate of messages or bytes with the packet that is being served? */
 bool		 eio_session_is_over_rate(const struct eio_session *);
 /* A proven node: no rates, and room for the replies of many browsers in its queue. */

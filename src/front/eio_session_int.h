@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "codec/http_parse.h"
 #include "front/eio_session.h"
 
 struct buf;
@@ -34,6 +35,7 @@ struct eio_transport {
 
 /* Takes a place of a session (admission_take_session) that the caller has got for it. */
 struct eio_session	*eio_session_new(struct eio_env *, const struct client *, int revision);
+void			 eio_session_keep_bearer(struct eio_session *, struct http_text token);
 
 /* Its life begins: the open packet is sent and env->on_session called, which may close. */
 void			 eio_session_begin(struct eio_session *, const struct eio_transport *,

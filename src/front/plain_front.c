@@ -30,6 +30,7 @@
 #define CANCEL_EVENT	"usher:cancel"
 #define TOKEN_EVENT	"auth"
 #define PROGRESS	":progress"
+#define DEADLINE_MAX_MS	(24 * 3600 * 1000u)	/* no route allows more */
 
 struct plain_front {
 	struct gate *gate;
@@ -52,6 +53,7 @@ struct plain_call {
 	bool has_ack;
 	uint64_t ack;
 	struct buf id;			/* the client's own, as JSON; empty: none */
+	struct timer deadline_timer;	/* the client's own */
 };
 
 /* What a client says beside the argument, and in the handshake. */
@@ -185,13 +187,18 @@ add_refusal(struct buf *b, enum jwt_fault fault)
 
 /* The token that the client brings; what is no string is refused as no token. */
 static bool
-take_token(const char *auth, const struct json_object *options, struct buf *token)
+take_token(const struct plain_client *c, const char *auth, const struct json_object *options,
+    struct buf *token)
 {
-	if (!json_is_truthy(auth, options->member[OPTION_TOKEN].value))
-		return false;
-	if (!json_string_get(auth, options->member[OPTION_TOKEN].value, token))
-		buf_add_char(token, '?');
-	return true;
+	const char *bearer = sio_session_bearer(c->sio);
+
+	if (json_is_truthy(auth, options->member[OPTION_TOKEN].value)) {
+		if (!json_string_get(auth, options->member[OPTION_TOKEN].value, token))
+			buf_add_char(token, '?');
+	} else if (bearer != NULL) {
+		buf_add_str(token, bearer);
+	}
+	return token->len > 0;
 }
 
 static bool
@@ -205,7 +212,7 @@ on_connect(const char *auth, size_t len, struct buf *refusal, void *arg)
 	struct token *t = NULL;
 
 	read_options(&options, auth, len);
-	if (take_token(auth, &options, &token))
+	if (take_token(c, auth, &options, &token))
 		fault = token_check(g->tokens, token.data, token.len, clock_wall_ms(), &t);
 	else
 		begin_session(c, auth, &options);
@@ -242,6 +249,7 @@ call_free(struct plain_call *call)
 {
 	LIST_REMOVE(call, link);
 	call->client->n_calls--;
+	loop_timer_stop(call->client->front->gate->requests->loop, &call->deadline_timer);
 	buf_free(&call->id);
 	free(call);
 }
@@ -343,8 +351,20 @@ call_new(struct plain_client *c, const struct buf *message, const char *applicat
 	return call;
 }
 
+/*
+ * The client has waited long enough.  Its deadline is not the handler's, which would cost
+ * the worker its life: where it runs, the request is cancelled.
+ */
 static void
-serve(struct plain_call *call, bool is_over_rate, uint64_t left_ms)
+on_deadline(void *arg)
+{
+	struct plain_call *call = arg;
+
+	request_give_up(call->request);
+}
+
+static void
+serve(struct plain_call *call, bool is_over_rate)
 {
 	struct plain_client *c = call->client;
 	struct gate_sender sender = { .label = label_of(c), .is_limited = true };
@@ -354,7 +374,7 @@ serve(struct plain_call *call, bool is_over_rate, uint64_t left_ms)
 		    "second (limits.messages_per_second, limits.bytes_per_second)");
 	else if (gate_check_limits(c->front->gate, call->request, &sender, c->n_calls) &&
 	    gate_check_form(call->request))
-		gate_pass(c->front->gate, call->request, &sender, left_ms);
+		gate_pass(c->front->gate, call->request, &sender, UINT64_MAX);
 }
 
 /* The id's own text says which call: 1 and "1" are two. */
@@ -385,7 +405,7 @@ on_call(struct plain_client *c, const struct envelope *env, const struct buf *na
 {
 	const char *type, *text = env->text + env->second.start;
 	const struct conf_events *e = split_name(c->front, name, &type);
-	uint64_t left_ms = UINT64_MAX;
+	uint64_t deadline_ms;
 	struct json_object options;
 	struct buf message = { 0 };
 	struct plain_call *call;
@@ -398,14 +418,17 @@ on_call(struct plain_client *c, const struct envelope *env, const struct buf *na
 	}
 	read_options(&options, text, env->second.end - env->second.start);
 	id = options.member[OPTION_ID].value;
-	(void)json_number_u64(text, options.member[OPTION_DEADLINE].value, &left_ms);
 	add_message(&message, c, env, type, (size_t)(name->data + name->len - type), &options,
 	    text);
 	call = call_new(c, &message, e->application, ack);
 	if (id.kind == JSON_STRING || id.kind == JSON_NUMBER)
 		buf_add(&call->id, text + id.start, id.end - id.start);
 	buf_free(&message);
-	serve(call, is_over_rate, left_ms);
+	if (json_number_u64(text, options.member[OPTION_DEADLINE].value, &deadline_ms) &&
+	    deadline_ms <= DEADLINE_MAX_MS)
+		loop_timer_set(c->front->gate->requests->loop, &call->deadline_timer, deadline_ms,
+		    on_deadline, call);
+	serve(call, is_over_rate);
 }
 
 static void

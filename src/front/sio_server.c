@@ -263,6 +263,12 @@ sio_session_client(const struct sio_session *s)
 	return eio_session_client(s->eio);
 }
 
+const char *
+sio_session_bearer(const struct sio_session *s)
+{
+	return eio_session_bearer(s->eio);
+}
+
 void
 sio_session_trust(struct sio_session *s)
 {

@@ -51,6 +51,7 @@ void			 sio_session_attach_named(struct sio_session *,
 
 const char		*sio_session_sid(const struct sio_session *);	/* Engine.IO's */
 const struct client	*sio_session_client(const struct sio_session *);
+const char		*sio_session_bearer(const struct sio_session *);	/* eio_session_bearer() */
 /* A proven node: see eio_session_trust(); its events may be nested deeper, too. */
 void			 sio_session_trust(struct sio_session *);
 

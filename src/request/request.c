@@ -259,6 +259,14 @@ request_cancel(struct request *r)
 }
 
 void
+request_give_up(struct request *r)
+{
+	if (r->destination != NULL)
+		r->destination->ops->cancel(r->destination, r, ERR_CANCELLED);
+	request_fail(r, ERR_TIMEOUT, NULL);
+}
+
+void
 request_leave(struct request *r)
 {
 	r->origin = NULL;

@@ -111,6 +111,9 @@ void		 request_fail_status(struct request *, enum err, const char *text, int sta
 /* It is not wanted any more: ends now with ERR_CANCELLED.  Frees it. */
 void		 request_cancel(struct request *);
 
+/* Whoever asked waits no longer: the same, but it ends with ERR_TIMEOUT. */
+void		 request_give_up(struct request *);
+
 /*
  * For origins: whoever asked is gone.  The request goes on to its final or its
  * deadline, and nobody hears of it.

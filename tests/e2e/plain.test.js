@@ -114,6 +114,27 @@ clients:
 		assert.strictEqual(reply.username, 'rob');
 	});
 
+	for (const transport of ['polling', 'websocket']) {
+		await t.test('so does one in a header, over ' + transport, async () => {
+			const extraHeaders = { Authorization: 'Bearer ' + token };
+			const again = await connect(t, master.url, { transports: [transport], extraHeaders });
+			const reply = await call(again, 'shop/whoami');
+
+			assert.strictEqual(reply.username, 'rob');
+		});
+	}
+
+	await t.test('over polling, and through an upgrade, it is all the same', async () => {
+		for (const transports of [['polling'], ['polling', 'websocket']]) {
+			const again = await connect(t, master.url, { transports, auth: { token } });
+			const heard = [];
+			again.on('shop/steps:progress', (step) => heard.push(step.step));
+			const reply = await call(again, 'shop/steps', { tag: 's' });
+
+			assert.deepStrictEqual([...heard, reply.done], [1, 2, 3, true]);
+		}
+	});
+
 	await t.test('a token beside the argument counts for that call', async () => {
 		const stranger = await connect(t, master.url);
 		const mine = await call(stranger, 'shop/whoami', {}, { token });
@@ -245,6 +266,16 @@ test('a call with an id', async (t) => {
 		const reply = await call(socket, 'shop/job', job({ until: 'cancel' }, { finish: {} }).params, { deadline_ms: 50 });
 
 		assertCode(reply, 'timeout', 'maybe');
+	});
+
+	await t.test('which costs no worker its life', async (t) => {
+		const lone = await startUsherd(t, nodeOf('near', { shop: scriptedApp('size: 1') }, 'clients: { events: { shop: "*" } }\n'));
+		const client = await connect(t, lone.url);
+		const { pid } = await call(client, 'shop/job', {});
+		const late = await call(client, 'shop/job', job({ wait: 150 }, { finish: {} }).params, { deadline_ms: 20 });
+
+		assertCode(late, 'timeout', 'maybe');
+		assert.strictEqual((await call(client, 'shop/job', {})).pid, pid);
 	});
 });
 
