@@ -172,7 +172,7 @@ refuse(struct rest_front *f, struct http_exchange *x, const struct refusal *why,
 	struct rest_answer a = { 0 };
 
 	metrics_inc(gate_metrics(f->gate), METRIC_REST_REFUSED);
-	log_debug_for("rest", http_exchange_client(x)->label, "refused: %s", err_code(why->err));
+	log_debug_for("http", http_exchange_client(x)->label, "refused: %s", err_code(why->err));
 	rest_answer_from_error(&a, &style, why->err,
 	    why->text != NULL ? why->text : err_text(why->err),
 	    why->status != 0 ? why->status : err_http_status(why->err));
@@ -190,7 +190,7 @@ is_options(const struct http_head *head)
 	return head->method.len == 7 && memcmp(head->method.p, "OPTIONS", 7) == 0;
 }
 
-/* What the page asked for may hold nothing but names. */
+/* A page of a permitted origin may send what it likes. */
 static void
 add_asked_headers(struct buf *extra, const struct http_head *head)
 {
@@ -570,7 +570,7 @@ on_gone(void *arg)
 static void
 on_reply(struct request *r, const struct reply *reply UNUSED, void *arg UNUSED)
 {
-	log_debug("rest", "request %s: an intermediate has no place in an HTTP answer", r->name);
+	log_debug("request", "%s: an intermediate has no place in an HTTP answer", r->name);
 }
 
 static void
