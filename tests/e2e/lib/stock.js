@@ -23,7 +23,7 @@ class StockQewd extends Child {
 
 async function start(t, program, settings) {
 	const dir = folder(t);
-	const env = Object.assign({}, process.env, { NODE_PATH: PACKAGES });
+	const env = Object.assign({}, process.env, { NODE_PATH: PACKAGES }, settings.env);
 
 	fs.mkdirSync(path.join(dir, 'node_modules'));
 	const qewd = new StockQewd(process.execPath, [path.join(STOCK, program), JSON.stringify(settings)],
@@ -34,7 +34,7 @@ async function start(t, program, settings) {
 	return qewd;
 }
 
-// options: port (0: any), pool (2), secret
+// options: port (0: any), pool (2), secret, env (more of it)
 function startStockService(t, options = {}) {
 	return start(t, 'service.js', Object.assign({
 		port: 0, pool: 2, secret: SECRET,
