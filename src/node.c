@@ -453,6 +453,7 @@ end_serving(struct node *n)
 		    on_pool_stopped, n);
 	free_links(n);
 	qewd_front_close_all(n->front, ERR_STOPPING);
+	plain_front_forget_gone(n->plain);
 	look_for_end(n);
 }
 
@@ -520,6 +521,7 @@ node_free(struct node *n)
 	free(n->doors);
 	http_server_free(n->http);
 	qewd_front_close_all(n->front, ERR_STOPPING);
+	plain_front_forget_gone(n->plain);
 	eio_endpoint_free(n->eio);
 	free_links(n);
 	for (size_t i = 0; i < n->conf->n_applications; i++)

@@ -34,11 +34,14 @@
 
 struct plain_front {
 	struct gate *gate;
+	LIST_HEAD(, plain_client) gone;	/* without a connection, with open calls */
 };
 
 struct plain_client {
+	LIST_ENTRY(plain_client) link;	/* among those that are gone */
 	struct plain_front *front;
-	struct sio_session *sio;
+	struct sio_session *sio;	/* NULL: gone */
+	struct timer gone_timer;
 	struct buf token;		/* of its session, as text */
 	bool is_new;			/* the client has not been told the token */
 	LIST_HEAD(, plain_call) calls;	/* open */
@@ -92,6 +95,7 @@ plain_front_new(struct gate *gate)
 	struct plain_front *f = xcalloc(1, sizeof(*f));
 
 	f->gate = gate;
+	LIST_INIT(&f->gone);
 	return f;
 }
 
@@ -254,6 +258,8 @@ call_free(struct plain_call *call)
 	free(call);
 }
 
+/* ---- the end ---- */
+
 static void
 release(void *arg)
 {
@@ -263,19 +269,94 @@ release(void *arg)
 	free(c);
 }
 
-/* An acknowledgement belongs to its connection: nobody can be told any more. */
+static void
+leave(struct plain_call *call)
+{
+	request_leave(call->request);
+	call_free(call);
+}
+
+static void
+forget(struct plain_client *c)
+{
+	while (!LIST_EMPTY(&c->calls))
+		leave(LIST_FIRST(&c->calls));
+	LIST_REMOVE(c, link);
+	loop_timer_stop(c->front->gate->requests->loop, &c->gone_timer);
+	/* An event of this client may be up the stack. */
+	loop_defer(c->front->gate->requests->loop, LOOP_FREE, &c->release, release, c);
+}
+
+void
+plain_front_forget_gone(struct plain_front *f)
+{
+	while (f != NULL && !LIST_EMPTY(&f->gone))
+		forget(LIST_FIRST(&f->gone));
+}
+
+/* Anew each time: one cancellation may end other requests. */
+static void
+cancel_calls(struct plain_client *c, bool all)
+{
+	struct plain_call *call;
+
+	do {
+		LIST_FOREACH(call, &c->calls, link)
+			if (all || call->request->cancel_on_leave)
+				break;
+		if (call != NULL) {
+			struct request *r = call->request;
+
+			leave(call);
+			request_cancel(r);
+		}
+	} while (call != NULL);
+}
+
+static void
+on_gone_for_long(void *arg)
+{
+	struct plain_client *c = arg;
+
+	cancel_calls(c, true);
+	forget(c);
+}
+
+/* Not from on_close() itself: whoever serves the request may be up its stack. */
+static void
+on_gone(void *arg)
+{
+	struct plain_client *c = arg;
+	const struct gate *g = c->front->gate;
+
+	cancel_calls(c, false);
+	if (LIST_EMPTY(&c->calls))
+		forget(c);
+	else
+		loop_timer_set(g->requests->loop, &c->gone_timer, g->conf->timeouts.resume_ms,
+		    on_gone_for_long, c);
+}
+
+/*
+ * An acknowledgement belongs to its connection, so nobody can be told any more: calls go on
+ * for as long as those of other clients that may come back, or end at once.
+ */
 static void
 on_close(void *arg)
 {
 	struct plain_client *c = arg;
+	struct plain_front *f = c->front;
 	struct plain_call *call;
 
-	while ((call = LIST_FIRST(&c->calls)) != NULL) {
-		request_leave(call->request);
-		call_free(call);
+	c->sio = NULL;
+	LIST_INSERT_HEAD(&f->gone, c, link);
+	if (LIST_EMPTY(&c->calls) || f->gate->is_draining) {
+		forget(c);
+		return;
 	}
-	/* An event of this client may be up the stack. */
-	loop_defer(c->front->gate->requests->loop, LOOP_FREE, &c->release, release, c);
+	LIST_FOREACH(call, &c->calls, link)
+		request_away(call->request);
+	loop_timer_set(f->gate->requests->loop, &c->gone_timer, 0, on_gone, c);
 }
 
 /* ---- calls ---- */
@@ -502,6 +583,8 @@ on_reply(struct request *r, const struct reply *reply, void *arg)
 	struct buf name = { 0 }, token = { 0 };
 	struct buf *b;
 
+	if (sio == NULL)
+		return;
 	add_event_name(&name, r, reply);
 	b = sio_session_begin_event(sio, name.data, name.len);
 	add_reply(b, call, reply, &token);
@@ -517,21 +600,21 @@ on_reply(struct request *r, const struct reply *reply, void *arg)
 
 /* Whoever asks for no acknowledgement hears nothing, but the session goes on with its token. */
 static void
-on_final(struct request *r, const struct reply *reply, void *arg)
+on_final(struct request *r UNUSED, const struct reply *reply, void *arg)
 {
 	struct plain_call *call = arg;
 	struct plain_client *c = call->client;
 	struct buf token = { 0 }, unheard = { 0 };
-	struct buf *b = call->has_ack ? sio_session_begin_ack(c->sio, call->ack) : &unheard;
+	bool is_heard = call->has_ack && c->sio != NULL;
+	struct buf *b = is_heard ? sio_session_begin_ack(c->sio, call->ack) : &unheard;
 
 	add_reply(b, call, reply, &token);
 	if (token.len > 0) {
 		buf_free(&c->token);
 		c->token = token;
 	}
-	if (call->has_ack)
-		sio_session_end(c->sio, NULL);
+	call_free(call);
+	if (is_heard)
+		sio_session_end(c->sio, NULL);	/* may close the session */
 	buf_free(&unheard);
-	if (r->origin != NULL)
-		call_free(call);
 }

@@ -17,6 +17,9 @@ struct sio_session;
 struct plain_front	*plain_front_new(struct gate *);
 void			 plain_front_free(struct plain_front *);	/* when no session is left */
 
+/* Clients that are gone are forgotten, and what they have asked is left to itself. */
+void			 plain_front_forget_gone(struct plain_front *);
+
 /* A session has begun. */
 void			 plain_front_on_session(struct plain_front *, struct sio_session *);
 

@@ -291,6 +291,39 @@ test('a client that leaves costs nobody else anything', async (t) => {
 	assert.strictEqual((await call(staying, 'shop/job', {})).ok, true);
 });
 
+test('what a client that leaves has asked is cancelled', async (t) => {
+	const cases = {
+		'at once, where the route says so': 'u_services: [{ application: shop, types: { job: { destination: shop, on_leave: cancel } } }]\n',
+		'when it could have come back': 'timeouts: { resume: 200ms }\n',
+		'with resume: off, too': 'timeouts: { resume: off }\n'
+	};
+
+	for (const [name, more] of Object.entries(cases)) {
+		await t.test(name, async (t) => {
+			const { node, record } = await startLocal(t, undefined, more);
+			const socket = await connect(t, node.url);
+
+			socket.emit('shop/job', job({ until: 'cancel' }, { finish: {} }).params, () => {});
+			await record.told('request');
+			socket.close();
+			await record.told('cancel');
+		});
+	}
+
+	await t.test('a node that stops does not wait for it', async (t) => {
+		const { node, record } = await startLocal(t);
+		const socket = await connect(t, node.url);
+
+		socket.emit('shop/job', job({ until: 'cancel' }, { finish: {} }).params, () => {});
+		await record.told('request');
+		socket.close();
+		const other = await connect(t, node.url);
+		assert.strictEqual((await call(other, 'shop/job', {})).ok, true);
+		node.kill('SIGTERM');
+		assert.deepStrictEqual(await node.end(), { code: 0, signal: null });
+	});
+});
+
 test('without an acknowledgement nothing is answered, and the session goes on', async (t) => {
 	const { node, record } = await startLocal(t);
 	const socket = await connect(t, node.url);

@@ -29,7 +29,7 @@ build(struct conf_node *root, struct conf_faults *faults)
 	conf_services_build(&conf, root, faults);
 	for (size_t i = 0; i < conf.n_services && faults->n == 0; i++)
 		for (size_t k = 0; k < conf.services[i].n_routes; k++)
-			if (conf.services[i].routes[k].destination == NULL)
+			if (conf.services[i].routes[k].target.destination == NULL)
 				abort();	/* accepted, and leads nowhere */
 	conf_services_cleanup(&conf);
 	free(conf.node);
