@@ -35,6 +35,19 @@ module.exports = Object.assign({}, remoteApp, {
 		fail: function (message, session, send, finished) {
 			finished({ error: 'Told to fail', status: { code: 418 }, extra: 1 });
 		},
+		// What is printed tells the test that there is no more to come.
+		twice: function (message, session, send, finished) {
+			finished({ n: 1 });
+			finished({ n: 2 });
+			console.log('said too much');
+		},
+		late: function (message, session, send, finished) {
+			finished({ n: 1 });
+			setTimeout(function () {
+				send({ afterFinished: true });
+				console.log('said too much');
+			}, 100);
+		},
 		slow: function (message, session, send, finished) {
 			const { tag, ms } = params(message);
 
