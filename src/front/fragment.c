@@ -148,13 +148,13 @@ answer(const struct conf_application *a, struct request *r, struct buf *name)
 }
 
 void
-fragment_serve(const struct gate *g, struct request *r)
+fragment_serve(const struct gate *g, struct request *r, const struct gate_sender *sender)
 {
 	const struct conf_application *a;
 	struct buf name = { 0 };
-	bool is_service;
+	bool is_other;
 
-	if (!gate_find_service(g, r, &a, &is_service))
+	if (!gate_find_service(g, r, sender, &a, &is_other))
 		return;
 	if (a == NULL || a->fragments == NULL)
 		request_fail(r, ERR_NOT_ALLOWED, "ewd-fragment is not mapped by u_services, and "

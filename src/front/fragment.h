@@ -7,11 +7,12 @@
 #define FRONT_FRAGMENT_H
 
 struct gate;
+struct gate_sender;
 struct request;
 
 #define FRAGMENT_MAX 1000000	/* bytes of a file */
 
 /* A checked message, whose type no route names; ends the request. */
-void	fragment_serve(const struct gate *, struct request *);
+void	fragment_serve(const struct gate *, struct request *, const struct gate_sender *);
 
 #endif

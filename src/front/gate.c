@@ -166,16 +166,17 @@ is_routed(const struct gate *g, const struct request *r)
 	    r->type_len));
 }
 
-/* To the service that it names, else as any other. */
+/* To the application that it names, else as any other. */
 static void
-pass_to_service(const struct gate *g, struct request *r, uint64_t left_ms)
+pass_to_service(const struct gate *g, struct request *r, const struct gate_sender *sender,
+    uint64_t left_ms)
 {
 	const struct conf_application *a;
-	bool is_service;
+	bool is_other;
 
-	if (!gate_find_service(g, r, &a, &is_service))
+	if (!gate_find_service(g, r, sender, &a, &is_other))
 		return;
-	if (is_service)
+	if (is_other)
 		forward_by(service_find_local(g->services, a->name), r,
 		    g->conf->timeouts.request_ms, left_ms);
 	else
@@ -193,9 +194,9 @@ gate_pass(const struct gate *g, struct request *r, const struct gate_sender *sen
 	if (is_routed(g, r))
 		forward(g->services, r, g->conf->timeouts.request_ms, left_ms);
 	else if (gate_is_type(r, "ewd-fragment"))
-		fragment_serve(g, r);
+		fragment_serve(g, r, sender);
 	else
-		pass_to_service(g, r, left_ms);
+		pass_to_service(g, r, sender, left_ms);
 }
 
 void

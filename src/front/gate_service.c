@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * May this session use this service?  It says so itself, else the configuration does.
+ * May this session use this service?  It says so itself, else the configuration does.  And what
+ * stock masters send on to another application than that of the token.
  */
 #include "front/gate_service.h"
 
@@ -120,9 +121,27 @@ find_named(const struct gate *g, struct request *r, const struct conf_applicatio
 	return false;
 }
 
+/*
+ * A stock master that sends a message on to another application (permit_application_switch)
+ * leaves the token as it is and says in the message where it goes.  A browser can say so too, but
+ * what it sends through that master has a token for an application that is here.
+ */
+static const struct conf_application *
+find_switched(const struct gate *g, const struct request *r)
+{
+	struct json_value v = find_member(r->text, r->env.arg, "qewd_application");
+	const struct conf_application *a = NULL;
+	struct buf name = { 0 };
+
+	if (json_string_get(r->text, v, &name) && name.len > 0)
+		a = gate_find_application(g, name.data, name.len);
+	buf_free(&name);
+	return a;
+}
+
 bool
-gate_find_service(const struct gate *g, struct request *r, const struct conf_application **a,
-    bool *is_service)
+gate_find_service(const struct gate *g, struct request *r, const struct gate_sender *sender,
+    const struct conf_application **a, bool *is_other)
 {
 	struct json_value v = find_member(r->text, r->env.arg, "service");
 	struct buf name = { 0 };
@@ -131,10 +150,15 @@ gate_find_service(const struct gate *g, struct request *r, const struct conf_app
 	size_t len;
 
 	own = request_application(r, &len);
+	*is_other = false;
 	*a = gate_find_application(g, own, len);
-	*is_service = json_is_truthy(r->text, v);
-	if (!*is_service)
+	if (*a == NULL && sender->is_relay && !sender->is_limited) {
+		*a = find_switched(g, r);
+		*is_other = *a != NULL;
+	}
+	if (!json_is_truthy(r->text, v))
 		return true;
+	*is_other = true;
 	json_string_get(r->text, v, &name);
 	(void)buf_str(&name);
 	is_good = find_named(g, r, *a, &name, a);

@@ -241,12 +241,6 @@ const DIFFERENCES = [
 	{ trace: '15', where: 'w26 5 switchApp', in: PAIR, stock: null,
 		ours: final('switchApp', { type: 'echo', qewd_destination: 'svc', qewd_application: 'remote-app', jwt: true, params: { tag: 's4' },
 			token: session('kit-app', '<sid of w26>') }), why: 'D6: a service that may not switch answers' },
-	{ trace: '15', where: 'w1 39 echo', in: SERVICE,
-		stock: { message: { echo: { tag: 's1' }, tag: 's1',
-			token: session('kit-app', '<sid of browser-master w26>', {}, 'now or as sent', '::ffff:127.0.0.1') } },
-		ours: { message: { error: 'Handler not defined for kit-app messages of type echo', ...added('no_handler', 'worker') } },
-		why: 'design §5: the application is that of the token, which a stock master leaves as it was; of stock services ' +
-		    'only those in mode "microservice" take it from the message instead' },
 	{ trace: '15', where: 'w1 40 switchApp', in: SERVICE, stock: { packet: '<closed>' },
 		ours: final('switchApp', { type: 'echo', qewd_destination: 'svc', qewd_application: 'remote-app', jwt: true, params: { tag: 's4' },
 			token: session('remote-app', '<sid of browser-master w26>', {}, 'now', '::ffff:127.0.0.1') }),
