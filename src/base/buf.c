@@ -30,19 +30,24 @@ buf_reset(struct buf *b, size_t keep)
 		buf_free(b);
 }
 
-char *
-buf_reserve(struct buf *b, size_t n)
+static void
+grow(struct buf *b, size_t n)
 {
 	size_t cap = b->cap > 0 ? b->cap : CAP_FIRST;
 
 	if (n > SIZE_MAX / 4 || b->len > SIZE_MAX / 4)
 		fatalx("buffer of %zu and %zu bytes", b->len, n);
-	if (b->len + n > b->cap) {
-		while (cap < b->len + n)
-			cap *= 2;
-		b->data = xrealloc(b->data, cap);
-		b->cap = cap;
-	}
+	while (cap < b->len + n)
+		cap *= 2;
+	b->data = xrealloc(b->data, cap);
+	b->cap = cap;
+}
+
+char *
+buf_reserve(struct buf *b, size_t n)
+{
+	if (n > b->cap - b->len || b->cap == 0)
+		grow(b, n);
 	return b->data + b->len;
 }
 
@@ -124,6 +129,17 @@ utf8_sequence(const unsigned char *p, size_t n)
 	return want;
 }
 
+/* How many bytes at p stand for themselves in a JSON string: nearly always all of them. */
+static size_t
+plain_run(const unsigned char *p, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && p[i] >= 0x20 && p[i] < 0x80 && p[i] != '"' && p[i] != '\\')
+		i++;
+	return i;
+}
+
 void
 buf_add_json_string(struct buf *b, const char *s, size_t n)
 {
@@ -134,15 +150,15 @@ buf_add_json_string(struct buf *b, const char *s, size_t n)
 	while (i < n) {
 		unsigned char c = p[i];
 
-		if (c == '"' || c == '\\') {
+		if ((len = plain_run(p + i, n - i)) > 0) {
+			buf_add(b, p + i, len);
+			i += len;
+		} else if (c == '"' || c == '\\') {
 			buf_add_char(b, '\\');
 			buf_add_char(b, (char)c);
 			i++;
 		} else if (c < 0x20) {
 			buf_printf(b, "\\u%04x", c);
-			i++;
-		} else if (c < 0x80) {
-			buf_add_char(b, (char)c);
 			i++;
 		} else if ((len = utf8_sequence(p + i, n - i)) > 0) {
 			buf_add(b, p + i, len);

@@ -64,12 +64,15 @@ void
 id_hex(char *hex, size_t n_bytes)
 {
 	static const char digit[] = "0123456789abcdef";
-	unsigned char r;
+	unsigned char r[16];
 
 	for (size_t i = 0; i < n_bytes; i++) {
-		id_random(&r, 1);
-		hex[2 * i] = digit[r >> 4];
-		hex[2 * i + 1] = digit[r & 15];
+		size_t at = i % sizeof(r);
+
+		if (at == 0)
+			id_random(r, n_bytes - i < sizeof(r) ? n_bytes - i : sizeof(r));
+		hex[2 * i] = digit[r[at] >> 4];
+		hex[2 * i + 1] = digit[r[at] & 15];
 	}
 	hex[2 * n_bytes] = '\0';
 }

@@ -19,11 +19,21 @@ idmap_free(struct idmap *m)
 	*m = (struct idmap){ 0 };
 }
 
+/*
+ * Where id belongs.  Multiplied by 2^64 / golden ratio, numbers in a row come to lie evenly
+ * apart: as neighbours they would be one run, which every removal has to walk.
+ */
+static size_t
+home_of(const struct idmap *m, uint64_t id)
+{
+	return id * UINT64_C(0x9e3779b97f4a7c15) >> (__builtin_clzll(m->cap) + 1);
+}
+
 /* Where id is, or the free place where it would be. */
 static size_t
 place(const struct idmap *m, uint64_t id)
 {
-	size_t i = id & (m->cap - 1);
+	size_t i = home_of(m, id);
 
 	while (m->entry[i].id != 0 && m->entry[i].id != id)
 		i = (i + 1) & (m->cap - 1);
@@ -82,7 +92,7 @@ idmap_remove(struct idmap *m, uint64_t id)
 	value = m->entry[i].value;
 	/* Move back whatever was pushed past the hole. */
 	for (j = (i + 1) & (m->cap - 1); m->entry[j].id != 0; j = (j + 1) & (m->cap - 1)) {
-		home = m->entry[j].id & (m->cap - 1);
+		home = home_of(m, m->entry[j].id);
 		if (((j - home) & (m->cap - 1)) >= ((j - i) & (m->cap - 1))) {
 			m->entry[i] = m->entry[j];
 			i = j;

@@ -3,7 +3,7 @@
  * Numbers that we gave out ourselves, in order, to what they stand for: requests on
  * a link or at a worker.
  *
- * Not for numbers that a peer chooses: the place in the table is the number itself.
+ * Not for numbers that a peer chooses: their places in the table can be foretold.
  */
 #ifndef BASE_IDMAP_H
 #define BASE_IDMAP_H

@@ -35,7 +35,7 @@ static const char *const area_name[] = {
 };
 
 static enum log_level level_shown = LOG_LEVEL_INFO;
-static bool area_shown[ARRAY_LEN(area_name)];
+static bool area_shown[ARRAY_LEN(area_name)], shows_some_area;
 
 void
 log_set_level(enum log_level level)
@@ -62,7 +62,7 @@ log_add_area(const char *area)
 
 	for (size_t i = 0; i < ARRAY_LEN(area_name); i++) {
 		if (all || strcmp(area, area_name[i]) == 0) {
-			area_shown[i] = true;
+			area_shown[i] = shows_some_area = true;
 			found = true;
 		}
 	}
@@ -72,8 +72,8 @@ log_add_area(const char *area)
 bool
 log_shows_area(const char *area)
 {
-	if (level_shown == LOG_LEVEL_DEBUG)
-		return true;
+	if (level_shown == LOG_LEVEL_DEBUG || !shows_some_area)
+		return level_shown == LOG_LEVEL_DEBUG;
 	for (size_t i = 0; i < ARRAY_LEN(area_name); i++)
 		if (strcmp(area, area_name[i]) == 0)
 			return area_shown[i];

@@ -18,7 +18,7 @@ rotate(uint64_t x, unsigned bits)
 	return x << bits | x >> (64 - bits);
 }
 
-static void
+static inline void
 sip_round(struct state *s)
 {
 	s->v[0] += s->v[1];
@@ -33,7 +33,7 @@ sip_round(struct state *s)
 	s->v[2] = rotate(s->v[2], 32);
 }
 
-static void
+static inline void
 add_word(struct state *s, uint64_t word)
 {
 	s->v[3] ^= word;
