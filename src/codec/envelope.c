@@ -54,12 +54,24 @@ scan_elements(struct envelope *e, struct json_scan *s)
 	return json_scan_end(s);
 }
 
+/* Field by field: all of it is large, and room for names that an envelope has not. */
+static void
+begin(struct envelope *e, const char *text, size_t len)
+{
+	e->text = text;
+	e->len = len;
+	e->event = e->arg = e->second = (struct json_value){ 0 };
+	json_object_clear(&e->top, &envelope_names);
+	json_object_clear(&e->message, &envelope_names);
+	e->fault = NULL;
+}
+
 enum err
 envelope_scan_event(struct envelope *e, const char *text, size_t len, unsigned depth_max)
 {
 	struct json_scan s;
 
-	*e = (struct envelope){ .text = text, .len = len };
+	begin(e, text, len);
 	json_scan_init(&s, text, len, depth_max);
 	if (scan_elements(e, &s))
 		return ERR_NONE;
@@ -73,7 +85,7 @@ envelope_scan_object(struct envelope *e, const char *text, size_t len, unsigned 
 {
 	struct json_scan s;
 
-	*e = (struct envelope){ .text = text, .len = len };
+	begin(e, text, len);
 	json_scan_init(&s, text, len, depth_max);
 	if (scan_arg(e, &s) && json_scan_end(&s))
 		return ERR_NONE;

@@ -9,6 +9,7 @@
 #include "codec/json_scan.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,7 +45,7 @@ static bool	scan_atom(struct json_scan *);
 static bool	scan_name(struct json_scan *, struct json_value *, bool *has_escape);
 static bool	scan_string(struct json_scan *, bool *has_escape);
 static bool	fail(struct json_scan *, const char *fault);
-static int	peek(struct json_scan *);
+static inline int peek(struct json_scan *);
 
 void
 json_scan_init(struct json_scan *s, const char *text, size_t len, unsigned depth_max)
@@ -57,6 +58,13 @@ json_scan_init(struct json_scan *s, const char *text, size_t len, unsigned depth
 		s->fault = "longer than a JSON text may be";
 	else
 		s->len = (uint32_t)len;
+}
+
+void
+json_object_clear(struct json_object *o, const struct json_names *names)
+{
+	o->open = o->close = o->n_members = 0;
+	memset(o->member, 0, names->n * sizeof(o->member[0]));
 }
 
 bool
@@ -74,9 +82,9 @@ json_scan_members(struct json_scan *s, struct json_value *v, const struct json_n
 
 	assert(names->n <= JSON_NAMES_MAX);
 	*v = (struct json_value){ 0 };
-	*o = (struct json_object){ 0 };
+	json_object_clear(o, names);
 	if (sub != NULL)
-		*sub = (struct json_object){ 0 };
+		json_object_clear(sub, names);
 	if (s->fault != NULL)
 		return false;
 	if (peek(s) != '{')
@@ -147,7 +155,7 @@ scan_nested(struct json_scan *s, const struct pass *pass, struct json_value *v)
 		.outer = pass->outer + 1,
 	};
 
-	*pass->sub = (struct json_object){ 0 };
+	json_object_clear(pass->sub, pass->names);
 	if (peek(s) != '{')
 		return scan_value(s, pass->outer + 1, v);
 	if (!scan_object(s, &inner))
@@ -317,6 +325,27 @@ scan_value(struct json_scan *s, unsigned outer, struct json_value *v)
 	return true;
 }
 
+static inline int
+byte_at(const struct json_scan *s)
+{
+	return s->pos < s->len ? (unsigned char)s->text[s->pos] : END_OF_TEXT;
+}
+
+static bool
+is_blank(int c)
+{
+	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+/* Skips white space; gives the byte behind it without taking it. */
+static inline int
+peek(struct json_scan *s)
+{
+	while (s->pos < s->len && is_blank((unsigned char)s->text[s->pos]))
+		s->pos++;
+	return byte_at(s);
+}
+
 /* The name of a member and its colon. */
 static bool
 scan_name(struct json_scan *s, struct json_value *name, bool *has_escape)
@@ -331,12 +360,6 @@ scan_name(struct json_scan *s, struct json_value *name, bool *has_escape)
 		return fail(s, "expected ':'");
 	s->pos++;
 	return true;
-}
-
-static int
-byte_at(const struct json_scan *s)
-{
-	return s->pos < s->len ? (unsigned char)s->text[s->pos] : END_OF_TEXT;
 }
 
 static bool
@@ -415,16 +438,17 @@ is_plain(unsigned char c)
 }
 
 /*
- * Is one of eight bytes not plain?  A subtraction sets the top bit of a byte that
- * is below what is subtracted; the borrow reaches only bytes above one that was found.
+ * The top bits of those of eight bytes that are not plain.  A subtraction sets the top bit
+ * of a byte that is below what is subtracted; the borrow reaches only bytes above one
+ * that was found, so the lowest bit is exact.
  */
-static bool
-has_special(uint64_t w)
+static inline uint64_t
+special_bits(uint64_t w)
 {
 	uint64_t quote = w ^ EVERY('"'), backslash = w ^ EVERY('\\');
 
-	return ((w | (w - EVERY(0x20)) | (quote - EVERY(1)) | (backslash - EVERY(1))) &
-	    EVERY(0x80)) != 0;
+	return (w | (w - EVERY(0x20)) | (quote - EVERY(1)) | (backslash - EVERY(1))) &
+	    EVERY(0x80);
 }
 
 static void
@@ -435,8 +459,11 @@ skip_plain(struct json_scan *s)
 
 	for (; s->len - i >= sizeof(w); i += (uint32_t)sizeof(w)) {
 		memcpy(&w, s->text + i, sizeof(w));
-		if (has_special(w))
-			break;
+		w = special_bits(le64toh(w));
+		if (w != 0) {
+			s->pos = i + (uint32_t)__builtin_ctzll(w) / 8;
+			return;
+		}
 	}
 	while (i < s->len && is_plain((unsigned char)s->text[i]))
 		i++;
@@ -518,19 +545,6 @@ scan_string(struct json_scan *s, bool *has_escape)
 	}
 	s->pos++;
 	return true;
-}
-
-/* Skips white space; gives the byte behind it without taking it. */
-static int
-peek(struct json_scan *s)
-{
-	int c = byte_at(s);
-
-	while (c == ' ' || c == '\n' || c == '\r' || c == '\t') {
-		s->pos++;
-		c = byte_at(s);
-	}
-	return c;
 }
 
 /* fault tells what was expected; where the text just ended, that says more. */

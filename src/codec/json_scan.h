@@ -57,7 +57,8 @@ struct json_member {
 struct json_object {
 	uint32_t open, close;	/* offsets of '{' and '}' */
 	uint32_t n_members;	/* all of them, noted or not */
-	struct json_member member[JSON_NAMES_MAX];	/* by index in the table of names */
+	struct json_member member[JSON_NAMES_MAX];	/* by index in the table of names; those
+							 * behind its end are never written */
 };
 
 /* The cursor of a pass. */
@@ -73,6 +74,9 @@ struct json_scan {
  * fault from the start; a depth_max above 1024 counts as 1024.
  */
 void	json_scan_init(struct json_scan *, const char *text, size_t len, unsigned depth_max);
+
+/* No member of these names is there. */
+void	json_object_clear(struct json_object *, const struct json_names *);
 
 /*
  * The next value, of any kind.  After a false, fault and pos say what and where,
