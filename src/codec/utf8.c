@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * UTF-8 validation.  ASCII is passed over 8 bytes at a time; what follows a
+ * UTF-8 validation.  ASCII is passed over 32 bytes at a time; what follows a
  * lead byte is a range check of the next byte, so a piece may end anywhere.
  */
 #include "codec/utf8.h"
@@ -13,9 +13,15 @@
 static size_t
 ascii_prefix(const uint8_t *p, size_t n)
 {
-	uint64_t eight;
+	uint64_t eight, four[4];
 	size_t i = 0;
 
+	while (n - i >= sizeof(four)) {
+		memcpy(four, p + i, sizeof(four));
+		if (((four[0] | four[1] | four[2] | four[3]) & ASCII_8) != 0)
+			break;
+		i += sizeof(four);
+	}
 	while (n - i >= sizeof(eight)) {
 		memcpy(&eight, p + i, sizeof(eight));
 		if ((eight & ASCII_8) != 0)

@@ -43,12 +43,20 @@ void
 ws_mask(void *data, size_t len, const uint8_t mask[4], size_t at)
 {
 	uint8_t *p = data, turned[8];
-	uint64_t key, eight;
+	uint64_t key, eight, four[4];
 	size_t i = 0;
 
 	for (size_t k = 0; k < sizeof(turned); k++)
 		turned[k] = mask[(at + k) & 3];
 	memcpy(&key, turned, sizeof(key));
+	for (; len - i >= sizeof(four); i += sizeof(four)) {
+		memcpy(four, p + i, sizeof(four));
+		four[0] ^= key;
+		four[1] ^= key;
+		four[2] ^= key;
+		four[3] ^= key;
+		memcpy(p + i, four, sizeof(four));
+	}
 	for (; len - i >= sizeof(eight); i += sizeof(eight)) {
 		memcpy(&eight, p + i, sizeof(eight));
 		eight ^= key;
