@@ -2,8 +2,9 @@
 /*
  * A chained table of fixed size with a list in order of use.
  *
- * The hash is keyed and has 64 bits, so an entry that is compared byte by byte is
- * almost surely the one asked for: the time that takes tells nothing of others.
+ * The hash is keyed and has 64 bits, and is of the signature, which no two tokens share, so
+ * an entry that is compared byte by byte is almost surely the one asked for, or asked for
+ * by one who knows its signature: the time that takes tells nothing of others.
  */
 #include "token/token_cache.h"
 
@@ -18,6 +19,7 @@
 #include "token/token_int.h"
 
 #define BUCKETS TOKEN_CACHE_ENTRIES	/* a power of two */
+#define HASHED_LETTERS 48
 
 struct entry {
 	LIST_ENTRY(entry) same_bucket;
@@ -72,6 +74,15 @@ size_t
 token_cache_bytes(const struct token_cache *c)
 {
 	return c->bytes;
+}
+
+/* Of the last letters, 43 of which are the signature. */
+static uint64_t
+hash_of(const struct token_cache *c, const char *text, size_t len)
+{
+	size_t n = len < HASHED_LETTERS ? len : HASHED_LETTERS;
+
+	return siphash(&c->seed, text + len - n, n);
 }
 
 static struct bucket *
@@ -194,7 +205,7 @@ token_check(struct token_cache *c, const char *text, size_t len, int64_t now_ms,
 
 	if (len > JWT_MAX_BYTES)
 		return JWT_SEGMENTS;
-	hash = siphash(&c->seed, text, len);
+	hash = hash_of(c, text, len);
 	e = find(c, hash, text, len);
 	if (e != NULL)
 		return check_again(c, e, now_ms, out);
@@ -282,7 +293,7 @@ token_for_name(struct token_cache *c, struct token *t, const char *name, size_t 
 		t->forms = form;
 		drop_form(t);
 		/* By now another object may stand for this token in the table, or none. */
-		e = find(c, siphash(&c->seed, t->text, t->len), t->text, t->len);
+		e = find(c, hash_of(c, t->text, t->len), t->text, t->len);
 		if (e != NULL && e->token == t) {
 			use(c, e);
 			charge(c, e);
