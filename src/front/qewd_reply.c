@@ -122,7 +122,9 @@ prepare(struct parts *p, const struct request *r, const struct reply *reply,
 	}
 	if (x->has_usher_id)
 		usher_member_encode_reply(&p->usher, x->usher_id);
-	buf_printf(&p->response_time, "\"%llums\"", (unsigned long long)x->took_ms);
+	buf_add_char(&p->response_time, '"');
+	buf_add_u64(&p->response_time, x->took_ms);
+	buf_add_str(&p->response_time, "ms\"");
 	edit_message(p, reply, x);
 }
 
