@@ -34,6 +34,7 @@ build(struct conf_node *root, struct conf_faults *faults)
 	conf_services_cleanup(&conf);
 	free(conf.node);
 	free(conf.socketio.path);
+	free(conf.socketio.cookie);
 }
 
 static void
