@@ -5,9 +5,9 @@
 //            asked is compared as well ("forwarded")
 //   pair     the same browsers, usher as master, usher as service
 //   service  the stock masters of the recordings, usher as service
-// Every difference is in the table below, with its reason: a defect of QEWD (D1 to D12, listed
-// there) or a decision of usher's.  Whatever else differs fails, and so does an entry that no
-// longer differs.  What is taken for equal is listed in lib/trace.js, NORMALISATIONS.
+// Every difference is in the table DIFFERENCES, with its reason: a defect of QEWD or a decision of
+// usher's.  Whatever else differs fails, and so does an entry that no longer differs.  What is
+// taken for equal is listed in lib/trace.js.
 'use strict';
 const assert = require('node:assert');
 const path = require('node:path');
@@ -83,7 +83,7 @@ const ANONYMOUS = 'D7: an anonymous caller does not get the session of the maste
 const HOP = 'design §5: a hop changes the application of a token and nothing else: only finals renew it';
 const QEWD_HOOKS = 'design §11: a route is data: onRequest and onResponse, code in the master, have no counterpart';
 const CUSTOM = 'design §9: events other than messages are ignored: customSocketModule, code in the master, has no counterpart';
-const COUNT = 'design §11: a number of requests so far, one more for the one that a hook refused';
+const COUNT = 'design §11: the number of requests so far: here a hook has not kept one of them back';
 
 const STOCK = ['stock'], PAIR = ['pair'], BROWSERS = ['stock', 'pair'], SERVICE = ['service'];
 
@@ -437,16 +437,16 @@ const RECORDINGS = [
 	['28']
 ];
 
+// What the recorded master was told, and the recorded service.
 const REMOTE_TYPES = ['login', 'whoami', 'publish', 'needsAuth', 'steps', 'stepsOther', 'stepsId', 'crash', 'crashLater',
 	'never', 'slow', 'echo', 'big', 'list', 'empty', 'emptyObject', 'twice', 'late', 'fail', 'raw', 'switchApp',
 	'push', 'hello', 'noSuchRemoteType'];
-
 const REST = ['user/:id', 'raw', 'list', 'fail', 'fail/:code', 'failobj', 'failresp', 'crash', 'headers', 'cookie', 'empty',
 	'send', 'hooked'];
-const FRAGMENTS = JSON.stringify(path.join(__dirname, 'data', 'traces', 'www', 'kit-app'));
 const GROUPED = ['all', 'all-fail', 'all-same-fail', 'half-fail'];
+const FRAGMENTS = JSON.stringify(path.join(__dirname, 'data', 'traces', 'www', 'kit-app'));
 
-// What the recorded master was told; with a second service, for one of the recordings.
+// second: a second service, for one of the recordings
 const masterConfig = (first, second) => `
 node: master
 ${LISTEN}
@@ -475,6 +475,7 @@ applications:
   api: { command: ${nodeKit('trace-api.js')}, pool: { size: 1 }, rest: /api }
 permit_application_switch: { kit-app: { remote-app: true } }
 `;
+
 const workerConfig = (name) => `
 node: worker
 listen: [{ address: "127.0.0.1:0", for: nodes }]
@@ -581,14 +582,16 @@ function rest({ stock, ours }, name, seen) {
 const COMPARED = { stock: 376, pair: 289, service: 137 };
 
 // Every difference found is in the table, and every entry of the table was found.
-function check(name, { differences, compared }) {
+function check(name, { differences, compared, actions }) {
 	const seen = new Set();
 	const entries = new Map();
 	const faults = [];
 
 	for (const entry of DIFFERENCES.filter((e) => e.in.includes(name)))
-		for (const where of [].concat(entry.where))
+		for (const where of [].concat(entry.where)) {
+			assert.ok(!entries.has(entry.trace + ' ' + where), 'one entry for ' + where);
 			entries.set(entry.trace + ' ' + where, rest(entry, name, new Set()));
+		}
 	for (const one of differences) {
 		const key = one.trace + ' ' + one.where;
 		const left = rest(one, name, seen);
@@ -606,7 +609,8 @@ function check(name, { differences, compared }) {
 		assert.ok(DEFECTS[defect] || DESIGN[chapter], 'a defect or a chapter: ' + why);
 	}
 	assert.strictEqual(faults.length, 0, faults.join('\n\n'));
-assert.strictEqual(compared, COMPARED[name]);
+	assert.strictEqual(compared, COMPARED[name]);
+	assert.deepStrictEqual(Object.keys(actions), [], 'all of it happened');
 }
 
 test('usher in place of a stock master, in front of a stock service', async (t) => {

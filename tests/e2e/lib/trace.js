@@ -12,23 +12,21 @@ const JWT = /[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}/g;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 // All that is taken for equal though the bytes differ.  Nothing else is.
-const NORMALISATIONS = {
-	sid: 'session ids, wherever they stand: the name of the connection they belong to',
-	port: 'the port of the master, in texts',
-	token: 'tokens that the secret verifies: their claims and decrypted secrets, by name; not their bytes',
-	issued: 'iat of a token: "now" or "as sent", that of the token which the client sent; where stock was ' +
-	    'so quick that both are true, either is right; exp: as lifetime, from iat on',
-	aged: 'the client sends tokens as if it had them for AGE_S already, so that for ours only one is true',
-	ajax: 'the id that usher gives a caller of /ajax, as "<an id>"',
-	jti: 'the claim jti that usher gives a session',
-	time: 'responseTime and X-ResponseTime: any number of milliseconds',
-	request: 'message.request of an error of usher: the id of a request in the log',
-	files: 'requireStack, a list of files of the server',
-	page: 'a page of HTML, for people: "<a page>"',
-	json: 'the order of members, in objects, in claims and in bodies of HTTP',
-	upgrade: 'an upgrade begins when the first poll is answered, which stock leaves to chance',
-	headers: 'headers of HTTP: only those of HEADERS are compared; the others are of Express, or of the connection'
-};
+//   sids       wherever they stand: the name of the connection they belong to
+//   port       of the master, in texts
+//   tokens     that the secret verifies: their claims and decrypted secrets by name, not their bytes
+//   iat        "now" or "as sent", that of the token which the client sent; where stock was so quick
+//              that both are true, either is right.  The client sends tokens as if it had them for
+//              AGE_S already, so that for ours only one is true.  exp: as lifetime, from iat on
+//   jti        the claim that usher gives a session
+//   Ajax       the id that usher gives a caller of /ajax, as "<an id>"
+//   times      responseTime and X-ResponseTime: any number of milliseconds
+//   request    of an error of usher: the id of a request in the log
+//   files      requireStack, a list of files of the server
+//   page       of HTML, for people: "<a page>"
+//   JSON       the order of members, in objects, in claims and in bodies of HTTP
+//   upgrade    begins when the first poll is answered, which stock leaves to chance
+//   headers    of HTTP: only HEADERS are compared; the others are of Express, or of the connection
 const HEADERS = ['content-type', 'set-cookie', 'access-control-allow-origin', 'access-control-allow-credentials',
 	'access-control-allow-methods', 'access-control-allow-headers', 'x-responsetime', 'x-kit'];
 
@@ -37,7 +35,7 @@ const SLOW_S = 60;	// the same for ours, on a busy machine
 const AGE_S = 100;
 const DAY_S = 24 * 3600;
 
-// The lines of a recording, each with what it was: kind, and base, the time of its t = 0.
+// The lines of a recording but for its note, each with its name and with base, the time of t = 0 in seconds.
 function readTrace(name) {
 	const file = fs.readdirSync(FOLDER).find((f) => f.startsWith(name + '-'));
 	const lines = fs.readFileSync(path.join(FOLDER, file), 'utf8').trim().split('\n').map((l) => JSON.parse(l));
@@ -257,5 +255,5 @@ function remake(text, shift, translate) {
 }
 
 module.exports = {
-	NORMALISATIONS, JWT, SOON_S, SLOW_S, readTrace, parseFrame, parseAnswer, View, flatten, difference, pair, learn, remake
+	JWT, SOON_S, SLOW_S, readTrace, parseFrame, parseAnswer, View, flatten, difference, pair, learn, remake
 };
