@@ -13,6 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "base/xmalloc.h"
 #include "codec/utf8.h"
 
@@ -451,12 +455,38 @@ special_bits(uint64_t w)
 	    EVERY(0x80);
 }
 
+#ifdef __SSE2__
+/* Of sixteen bytes: bit n is set if byte n is not plain. */
+static inline unsigned
+special_of_16(const char *p)
+{
+	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+	__m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+	__m128i backslash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
+	/* With its sign, a byte that is not ASCII is below a blank too. */
+	__m128i low = _mm_cmplt_epi8(v, _mm_set1_epi8(' '));
+
+	return (unsigned)_mm_movemask_epi8(_mm_or_si128(low, _mm_or_si128(quote, backslash)));
+}
+#endif
+
+/* Nearly all of a payload passes here: in steps of sixteen bytes where there is SSE2, then eight. */
 static void
 skip_plain(struct json_scan *s)
 {
 	uint32_t i = s->pos;
 	uint64_t w;
 
+#ifdef __SSE2__
+	for (; s->len - i >= sizeof(__m128i); i += (uint32_t)sizeof(__m128i)) {
+		unsigned special = special_of_16(s->text + i);
+
+		if (special != 0) {
+			s->pos = i + (uint32_t)__builtin_ctz(special);
+			return;
+		}
+	}
+#endif
 	for (; s->len - i >= sizeof(w); i += (uint32_t)sizeof(w)) {
 		memcpy(&w, s->text + i, sizeof(w));
 		w = special_bits(le64toh(w));
