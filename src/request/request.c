@@ -44,10 +44,14 @@ set_trace(struct request *r, const char *trace)
 
 	id_hex(span, 8);
 	if (is_traceparent(trace))
-		snprintf(r->name, sizeof(r->name), "%.32s", trace + 3);
+		memcpy(r->name, trace + 3, REQUEST_ID_LEN);
 	else
 		id_hex(r->name, REQUEST_ID_LEN / 2);
-	snprintf(r->trace, sizeof(r->trace), "00-%s-%s-01", r->name, span);
+	memcpy(r->trace, "00-", 3);
+	memcpy(r->trace + 3, r->name, REQUEST_ID_LEN);
+	r->trace[35] = '-';
+	memcpy(r->trace + 36, span, 16);
+	memcpy(r->trace + 52, "-01", 4);
 }
 
 static void
