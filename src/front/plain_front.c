@@ -165,6 +165,7 @@ begin_session(struct plain_client *c, const char *text, const struct json_object
 	json_string_get(text, options->member[OPTION_APPLICATION].value, &name);
 	if ((e = find_application(c->front, buf_str(&name), name.len)) == NULL)
 		e = &g->conf->events[0];
+	sio_session_set_application(c->sio, e->application);
 	session.application = e->application;
 	session.application_len = strlen(e->application);
 	c->token.len = 0;
@@ -221,6 +222,7 @@ on_connect(const char *auth, size_t len, struct buf *refusal, void *arg)
 	else
 		begin_session(c, auth, &options);
 	if (t != NULL) {
+		sio_session_set_application(c->sio, t->application);
 		buf_free(&c->token);
 		c->token = token;
 		token = (struct buf){ 0 };

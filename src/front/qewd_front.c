@@ -609,11 +609,38 @@ on_final(struct request *r, const struct reply *reply, void *arg)
 
 /* ---- pushes ---- */
 
+/* A client of plain events that has not registered as QEWD's do; NULL: it is none. */
+static const char *
+plain_application(const struct qewd_client *c)
+{
+	return c->sio != NULL && c->application == NULL ? sio_session_application(c->sio) : NULL;
+}
+
+/* To a client of plain events it is an event of its own name. */
+static void
+send_plain_push(struct qewd_client *c, const struct push *p)
+{
+	struct json_value type = { JSON_STRING, 0, (uint32_t)p->type_len };
+	struct buf name = { 0 }, *b;
+
+	json_string_get(p->type, type, &name);
+	b = sio_session_begin_event(c->sio, buf_str(&name), name.len);
+	buf_add(b, p->message, p->message_len);
+	buf_free(&name);
+	sio_session_end(c->sio, NULL);
+	metrics_inc(gate_metrics(c->front->gate), METRIC_PUSHES);
+}
+
 static void
 send_push(struct qewd_client *c, const struct push *p)
 {
-	struct buf kept = { 0 }, *b = begin_event(c, &kept);
+	struct buf kept = { 0 }, *b;
 
+	if (plain_application(c) != NULL) {
+		send_plain_push(c, p);
+		return;
+	}
+	b = begin_event(c, &kept);
 	buf_add_str(b, "{\"type\":");
 	buf_add(b, p->type, p->type_len);
 	buf_add_str(b, ",\"message\":");
@@ -631,10 +658,15 @@ send_push(struct qewd_client *c, const struct push *p)
 static bool
 is_for(const struct qewd_client *c, const struct push_target *to)
 {
+	const char *plain = plain_application(c);
+
 	if (c->is_proven || to->kind == PUSH_ALL)
 		return true;
-	return to->kind == PUSH_APPLICATION && c->application != NULL &&
-	    c->application_len == strlen(to->text) &&
+	if (to->kind != PUSH_APPLICATION)
+		return false;
+	if (plain != NULL)
+		return strcmp(plain, to->text) == 0;
+	return c->application != NULL && c->application_len == strlen(to->text) &&
 	    memcmp(c->application, to->text, c->application_len) == 0;
 }
 

@@ -32,6 +32,7 @@ struct sio_session {
 	void *arg;
 	const struct sio_named_events *named;	/* NULL: nobody asked for events of other names */
 	void *named_arg;
+	char *application;		/* of a client of named events; NULL: none */
 	struct timer connect_timer;	/* revision 5: to ask for a namespace */
 	struct buf out;			/* a packet being built; empty otherwise */
 	size_t out_head;		/* bytes of it before the argument */
@@ -74,6 +75,19 @@ sio_session_attach_named(struct sio_session *s, const struct sio_named_events *n
 {
 	s->named = named;
 	s->named_arg = arg;
+}
+
+void
+sio_session_set_application(struct sio_session *s, const char *application)
+{
+	free(s->application);
+	s->application = application != NULL ? xstrdup(application) : NULL;
+}
+
+const char *
+sio_session_application(const struct sio_session *s)
+{
+	return s->application;
 }
 
 static void
@@ -234,6 +248,7 @@ release(void *arg)
 	struct sio_session *s = arg;
 
 	buf_free(&s->out);
+	free(s->application);
 	free(s);
 }
 

@@ -48,6 +48,9 @@ struct sio_session	*sio_session_new(struct loop *, const struct conf *, struct e
 			    const struct sio_events *ev, void *arg);
 void			 sio_session_attach_named(struct sio_session *,
 			    const struct sio_named_events *, void *arg);
+/* The application of the session that a client of named events has; copied. NULL: none. */
+void			 sio_session_set_application(struct sio_session *, const char *);
+const char		*sio_session_application(const struct sio_session *);
 
 const char		*sio_session_sid(const struct sio_session *);	/* Engine.IO's */
 const struct client	*sio_session_client(const struct sio_session *);

@@ -291,6 +291,23 @@ test('a client that leaves costs nobody else anything', async (t) => {
 	assert.strictEqual((await call(staying, 'shop/job', {})).ok, true);
 });
 
+test('pushes are events of their own names', async (t) => {
+	const { node } = await startLocal(t, '{ shop: "*", blog: "*" }');
+	const socket = await connect(t, node.url);
+	const blog = await connect(t, node.url, { auth: { application: 'blog' } });
+	const heard = { socket: [], blog: [] };
+	const push = (type, to) => ({ push: { type, message: { of: type }, ...to && { to } } });
+
+	socket.onAny((name, ...args) => name !== 'auth' && heard.socket.push([name, ...args]));
+	blog.onAny((name, ...args) => name !== 'auth' && heard.blog.push([name, ...args]));
+	await call(socket, 'shop/job', job(push('mine'), push('shop"s', { application: 'shop' }),
+	    push('blogs', { application: 'blog' }), push('news', { all: true }), { finish: {} }).params);
+	await waitFor('the news', () => heard.blog.length === 2);
+
+	assert.deepStrictEqual(heard.socket, ['mine', 'shop"s', 'news'].map((type) => [type, { of: type }]));
+	assert.deepStrictEqual(heard.blog, ['blogs', 'news'].map((type) => [type, { of: type }]));
+});
+
 test('what a client that leaves has asked is cancelled', async (t) => {
 	const cases = {
 		'at once, where the route says so': 'u_services: [{ application: shop, types: { job: { destination: shop, on_leave: cancel } } }]\n',
