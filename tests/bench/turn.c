@@ -165,15 +165,25 @@ end_of_turn(struct turn *t)
 	}
 }
 
+/* To the nanosecond where there is a timeout; without one, by the call that valgrind knows too. */
+static int
+wait_for(struct turn *t, struct epoll_event *event, int64_t timeout_ns)
+{
+	struct timespec ts = { timeout_ns / 1000000000, timeout_ns % 1000000000 };
+
+	if (timeout_ns < 0)
+		return epoll_wait(t->epoll_fd, event, EVENTS_MAX, -1);
+	return epoll_pwait2(t->epoll_fd, event, EVENTS_MAX, &ts, NULL);
+}
+
 void
 turn_run(struct turn *t, int64_t timeout_ns)
 {
 	struct epoll_event event[EVENTS_MAX];
-	struct timespec ts = { timeout_ns / 1000000000, timeout_ns % 1000000000 };
 	int n;
 
 	end_of_turn(t);		/* what was queued between turns */
-	n = epoll_pwait2(t->epoll_fd, event, EVENTS_MAX, timeout_ns < 0 ? NULL : &ts, NULL);
+	n = wait_for(t, event, timeout_ns);
 	if (n < 0 && errno != EINTR)
 		err(1, "epoll_pwait2");
 	for (int i = 0; i < n; i++) {
