@@ -48,7 +48,7 @@ qewd_reply_translate(struct token_cache *tokens, struct metrics *metrics, const 
 	} else if (t->application_len != own->application_len ||
 	    memcmp(t->application, own->application, own->application_len) != 0) {
 		x->set_token = true;
-		x->token = token_for_name(tokens, t, own->application, own->application_len,
+		x->token = token_to_give(tokens, t, own->application, own->application_len,
 		    &x->token_len);
 	}
 	if (t == NULL && !reply->is_error) {

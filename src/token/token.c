@@ -127,22 +127,28 @@ token_new(struct jwt_ring *ring, const char *text, size_t len, struct token **ou
 {
 	struct buf payload = { 0 };
 	enum jwt_fault fault;
-	struct token *t;
 	unsigned key;
 
 	fault = jwt_verify(ring, text, len, &payload, &key);
-	if (fault != JWT_OK) {
-		buf_free(&payload);
-		return fault;
-	}
-	t = xcalloc(1, sizeof(*t));
+	if (fault == JWT_OK)
+		fault = token_read(text, len, payload.data, payload.len, key, out);
+	buf_free(&payload);
+	return fault;
+}
+
+enum jwt_fault
+token_read(const char *text, size_t len, const char *payload, size_t payload_len, unsigned key,
+    struct token **out)
+{
+	enum jwt_fault fault = JWT_OK;
+	struct token *t = xcalloc(1, sizeof(*t));
+
 	t->refs = 1;
 	t->text = xmemdup(text, len);
 	t->len = len;
-	t->payload_len = payload.len;
-	t->payload = xmemdup(payload.data, payload.len);
+	t->payload_len = payload_len;
+	t->payload = xmemdup(payload, payload_len);
 	t->key = key;
-	buf_free(&payload);
 	if (!note_claims(t))
 		fault = JWT_BAD_JSON;
 	else if (!read_times(t))

@@ -255,30 +255,59 @@ drop_form(struct token *t)
 }
 
 static struct token_form *
-make_form(struct jwt_ring *ring, const struct token *t, const char *name, size_t n)
+form_new(const char *name, size_t n, const char *text, size_t len)
 {
 	struct token_form *form = xcalloc(1, sizeof(*form));
-	struct buf value = { 0 }, payload = { 0 }, text = { 0 };
+
+	form->application = xmemdup(name, n);
+	form->application_len = n;
+	form->text = xmemdup(text, len);
+	form->len = len;
+	return form;
+}
+
+/* Its payload is appended. */
+static struct token_form *
+make_form(struct jwt_ring *ring, const struct token *t, const char *name, size_t n,
+    struct buf *payload)
+{
+	struct buf value = { 0 }, text = { 0 };
 	struct json_edit edit = { .name = CLAIM_APPLICATION };
+	struct token_form *form;
 
 	buf_add_json_string(&value, name, n);
 	edit.value = value.data;
 	edit.len = value.len;
-	json_splice_add(&payload, t->payload, &t->claims, &claim_names, &edit, 1);
-	jwt_sign(ring, t->key, payload.data, payload.len, &text);
-	form->application = xmemdup(name, n);
-	form->application_len = n;
-	form->text = xmemdup(text.data, text.len);
-	form->len = text.len;
+	json_splice_add(payload, t->payload, &t->claims, &claim_names, &edit, 1);
+	jwt_sign(ring, t->key, payload->data, payload->len, &text);
+	form = form_new(name, n, text.data, text.len);
 	buf_free(&value);
-	buf_free(&payload);
 	buf_free(&text);
 	return form;
 }
 
-const char *
-token_for_name(struct token_cache *c, struct token *t, const char *name, size_t n, size_t *len)
+/* A form that will come back as a token: it was signed here, so nobody needs to verify it. */
+static void
+expect(struct token_cache *c, const struct token *t, const struct token_form *form,
+    const struct buf *payload)
 {
+	uint64_t hash = hash_of(c, form->text, form->len);
+	struct token *given;
+
+	if (form->len > JWT_MAX_BYTES || find(c, hash, form->text, form->len) != NULL ||
+	    token_read(form->text, form->len, payload->data, payload->len, t->key, &given) != JWT_OK)
+		return;
+	if (t->application_len > 0)	/* 0: it may have no such claim */
+		given->forms = form_new(t->application, t->application_len, t->text, t->len);
+	remember(c, hash, given);
+	token_unref(given);
+}
+
+static const char *
+form_for(struct token_cache *c, struct token *t, const char *name, size_t n, bool is_given,
+    size_t *len)
+{
+	struct buf payload = { 0 };
 	struct token_form *form;
 	struct entry *e;
 
@@ -288,7 +317,7 @@ token_for_name(struct token_cache *c, struct token *t, const char *name, size_t 
 	}
 	form = find_form(t, name, n);
 	if (form == NULL) {
-		form = make_form(c->ring, t, name, n);
+		form = make_form(c->ring, t, name, n, &payload);
 		form->next = t->forms;
 		t->forms = form;
 		drop_form(t);
@@ -298,9 +327,24 @@ token_for_name(struct token_cache *c, struct token *t, const char *name, size_t 
 			use(c, e);
 			charge(c, e);
 		}
+		if (is_given)
+			expect(c, t, form, &payload);
+		buf_free(&payload);
 	}
 	*len = form->len;
 	return form->text;
+}
+
+const char *
+token_for_name(struct token_cache *c, struct token *t, const char *name, size_t n, size_t *len)
+{
+	return form_for(c, t, name, n, false, len);
+}
+
+const char *
+token_to_give(struct token_cache *c, struct token *t, const char *name, size_t n, size_t *len)
+{
+	return form_for(c, t, name, n, true, len);
 }
 
 const char *

@@ -42,6 +42,13 @@ MUST_USE enum jwt_fault	 token_check(struct token_cache *, const char *text, siz
 const char		*token_for_application(struct token_cache *, struct token *t,
 			    const char *application, size_t *len);
 
+/*
+ * The same for a token that the client gets and will send back: that one is then known
+ * already, and so is its form for t's application, which is t.
+ */
+const char		*token_to_give(struct token_cache *, struct token *t, const char *name,
+			    size_t n, size_t *len);
+
 /* The same with a name of n bytes, such as the claim of another token, which may hold NULs. */
 const char		*token_for_name(struct token_cache *, struct token *t, const char *name,
 			    size_t n, size_t *len);

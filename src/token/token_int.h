@@ -23,6 +23,10 @@ struct token_form {
 MUST_USE enum jwt_fault	 token_new(struct jwt_ring *, const char *text, size_t len,
 			    struct token **t);
 
+/* The same of a token whose signature is known to be right, and its payload. */
+MUST_USE enum jwt_fault	 token_read(const char *text, size_t len, const char *payload,
+			    size_t payload_len, unsigned key, struct token **t);
+
 /* JWT_OK, JWT_NOT_YET or JWT_EXPIRED, in the order of the stock master. */
 MUST_USE enum jwt_fault	 token_check_time(const struct token *, int64_t now_ms);
 

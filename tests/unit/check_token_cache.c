@@ -285,6 +285,51 @@ START_TEST(an_equal_name_gives_the_token_itself)
 }
 END_TEST
 
+/* Not verified, not signed again: it is in the cache, with its form for the service. */
+START_TEST(a_token_given_to_a_client_is_known_when_it_comes_back)
+{
+	struct buf text = sign(1, "{\"application\":\"remote-app\",\"exp\":1700000100,\"n\":1e2}");
+	struct token *t = valid(text.data), *back;
+	const char *given;
+	char *payload;
+	size_t len;
+
+	given = token_to_give(cache, t, "kit-app", 7, &len);
+	ck_assert_uint_eq(token_cache_count(cache), 2);
+	payload = payload_of(given, len, 1);
+	ck_assert_str_eq(payload, "{\"application\":\"kit-app\",\"exp\":1700000100,\"n\":1e2}");
+	back = valid(given);
+	ck_assert_uint_eq(token_cache_count(cache), 2);
+	ck_assert_str_eq(back->application, "kit-app");
+	ck_assert_str_eq(back->payload, payload);
+	ck_assert_uint_eq(back->key, 1);
+	ck_assert_str_eq(token_for_application(cache, back, "remote-app", &len), text.data);
+	token_unref(back);
+	back = NULL;
+	ck_assert_int_eq(token_check(cache, given, strlen(given), INT64_C(1700000100001), &back),
+	    JWT_EXPIRED);
+	ck_assert_ptr_null(back);
+	free(payload);
+	token_unref(t);
+	buf_free(&text);
+}
+END_TEST
+
+START_TEST(a_token_without_application_gets_one_when_it_is_given)
+{
+	struct buf text = sign(0, "{}");
+	struct token *t = valid(text.data), *back;
+	size_t len;
+
+	back = valid(token_to_give(cache, t, "kit-app", 7, &len));
+	ck_assert_str_eq(back->payload, "{\"application\":\"kit-app\"}");
+	ck_assert_str_ne(token_for_application(cache, back, "", &len), text.data);
+	token_unref(back);
+	token_unref(t);
+	buf_free(&text);
+}
+END_TEST
+
 START_TEST(a_name_may_hold_a_nul)
 {
 	struct token *t = valid(vector_login);
@@ -468,6 +513,8 @@ make_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, rewrites_the_application_and_nothing_else, 0, COUNT(rewritten));
 	tcase_add_test(tc, an_equal_name_gives_the_token_itself);
+	tcase_add_test(tc, a_token_given_to_a_client_is_known_when_it_comes_back);
+	tcase_add_test(tc, a_token_without_application_gets_one_when_it_is_given);
 	tcase_add_test(tc, a_name_may_hold_a_nul);
 	tcase_add_test(tc, rewrites_as_a_stock_master_does);
 	tcase_add_test(tc, keeps_the_forms_used_last);
