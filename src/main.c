@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "dev/dev.h"
+#include "net/tls_store.h"
 #include "node.h"
 
 #define DEFAULT_CONF "/etc/usher/usher.yaml"
@@ -173,6 +174,22 @@ load(const struct arguments *a, struct dev *dev)
 	exit(EX_CONFIG);
 }
 
+/* Certificates and keys, which the configuration names. */
+static struct tls_store *
+load_tls(struct conf *conf, struct dev *dev)
+{
+	struct tls_store *tls;
+	char *error;
+
+	if ((tls = tls_store_new(conf, &error)) != NULL)
+		return tls;
+	fprintf(stderr, "%s: TLS: %s\n", conf->path, error);
+	free(error);
+	conf_unref(conf);
+	dev_free(dev);
+	exit(EX_CONFIG);
+}
+
 /* Writing to a peer that is gone gives EPIPE, which net/conn looks at. */
 static void
 ignore_sigpipe(void)
@@ -187,6 +204,7 @@ main(int argc, char **argv)
 {
 	struct arguments a = { .port = DEV_PORT };
 	struct dev *dev = NULL;
+	struct tls_store *tls;
 	struct conf *conf;
 	struct node *node;
 
@@ -196,21 +214,26 @@ main(int argc, char **argv)
 	else if (a.conf_path == NULL)
 		a.conf_path = DEFAULT_CONF;
 	conf = load(&a, dev);
+	tls = load_tls(conf, dev);
 	if (a.only_test) {
 		printf("%s: configuration is good\n", a.conf_path);
+		tls_store_free(tls);
 		conf_unref(conf);
 		return EX_OK;
 	}
 	log_set_level(conf->log_level);
 	ignore_sigpipe();
-	node = node_new(conf, dev);
-	conf_unref(conf);
+	node = node_new(conf, tls, dev);
 	if (node == NULL) {
+		tls_store_free(tls);
+		conf_unref(conf);
 		dev_free(dev);
 		return EX_UNAVAILABLE;
 	}
 	node_run(node);
 	node_free(node);
+	tls_store_free(tls);
+	conf_unref(conf);
 	dev_free(dev);
 	log_info("stopped");
 	return EX_OK;

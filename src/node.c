@@ -32,6 +32,7 @@
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/resolve.h"
+#include "net/tls_store.h"
 #include "request/push.h"
 #include "request/request.h"
 #include "request/service.h"
@@ -51,11 +52,13 @@ enum node_state { NODE_SERVING, NODE_DRAINING, NODE_ENDING };
 struct door {
 	struct node *node;
 	const struct conf_listener *conf;
+	struct tls_server *tls;		/* borrowed; NULL: plain */
 	struct listener *listener;
 };
 
 struct node {
 	struct conf *conf;		/* a reference */
+	struct tls_store *tls;		/* borrowed */
 	struct dev *dev;		/* --dev; NULL otherwise; borrowed */
 	struct loop *loop;
 	struct resolver *resolver;
@@ -93,6 +96,7 @@ struct node {
 };
 
 static void on_signal(int, void *);
+static void on_hangup(int, void *);
 static void finish_draining(void *);
 
 /* ---- building, from the bottom up ---- */
@@ -147,17 +151,20 @@ make_pools(struct node *n)
 		n->pools[i] = pool_new(&n->pool_env, &n->conf->applications[i]);
 }
 
-/* Destinations with the same URL share its links. */
+/* Destinations with the same URL share its links, if they trust the same over TLS. */
 static struct remote *
 remote_for(struct node *n, const struct conf_destination *d, const struct conf_url *url)
 {
+	struct tls_client *tls = tls_store_client(n->tls, d, url);
+
 	for (size_t i = 0; i < n->n_remotes; i++)
-		if (strcmp(remote_url(n->remotes[i]), url->text) == 0) {
+		if (strcmp(remote_url(n->remotes[i]), url->text) == 0 &&
+		    remote_tls(n->remotes[i]) == tls) {
 			remote_set_protocol(n->remotes[i], d->protocol);
 			return n->remotes[i];
 		}
 	n->remotes = xreallocarray(n->remotes, n->n_remotes + 1, sizeof(struct remote *));
-	return n->remotes[n->n_remotes++] = remote_new(&n->link_env, url, d->protocol,
+	return n->remotes[n->n_remotes++] = remote_new(&n->link_env, url, tls, d->protocol,
 	    d->application);
 }
 
@@ -287,7 +294,7 @@ on_accept(int fd, const char *address, const char *address_port, void *arg)
 {
 	struct door *door = arg;
 
-	http_server_accept(door->node->http, door->conf, fd, address, address_port);
+	http_server_accept(door->node->http, door->conf, door->tls, fd, address, address_port);
 }
 
 static bool
@@ -301,6 +308,7 @@ open_doors(struct node *n)
 
 		n->doors[i].node = n;
 		n->doors[i].conf = l;
+		n->doors[i].tls = tls_store_server(n->tls, l);
 		n->doors[i].listener = listener_new(n->loop, &where, on_accept, &n->doors[i],
 		    &error);
 		if (n->doors[i].listener == NULL) {
@@ -308,7 +316,8 @@ open_doors(struct node *n)
 			free(error);
 			return false;
 		}
-		log_info("listening on %s", listener_address(n->doors[i].listener));
+		log_info("listening on %s%s", listener_address(n->doors[i].listener),
+		    n->doors[i].tls != NULL ? ", TLS" : "");
 	}
 	return true;
 }
@@ -323,11 +332,12 @@ close_doors(struct node *n)
 }
 
 struct node *
-node_new(struct conf *conf, struct dev *dev)
+node_new(struct conf *conf, struct tls_store *tls, struct dev *dev)
 {
 	struct node *n = xcalloc(1, sizeof(*n));
 
 	n->conf = conf_ref(conf);
+	n->tls = tls;
 	n->dev = dev;
 	n->loop = loop_new();
 	n->resolver = resolver_new();
@@ -365,6 +375,8 @@ node_run(struct node *n)
 {
 	loop_on_signal(n->loop, SIGTERM, on_signal, n);
 	loop_on_signal(n->loop, SIGINT, on_signal, n);
+	if (n->dev == NULL)
+		loop_on_signal(n->loop, SIGHUP, on_hangup, n);
 	for (size_t i = 0; i < n->n_remotes; i++)
 		remote_start(n->remotes[i]);
 	for (size_t i = 0; i < n->conf->n_applications; i++)
@@ -509,6 +521,15 @@ on_signal(int signo, void *arg)
 		n->is_quick = true;
 		begin_draining(n, 0);
 	}
+}
+
+static void
+on_hangup(int signo UNUSED, void *arg)
+{
+	struct node *n = arg;
+
+	log_info("SIGHUP");
+	tls_store_reload(n->tls);
 }
 
 /* From the top down. */

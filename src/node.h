@@ -9,16 +9,18 @@
 struct conf;
 struct dev;
 struct node;
+struct tls_store;
 
 /*
  * Listens, dials its links and serves when node_run() is called.  NULL: it cannot
- * listen; the reason was logged.  Takes a reference to conf.  dev, for --dev, is
- * borrowed; NULL otherwise.
+ * listen; the reason was logged.  Takes a reference to conf.  tls, made from it, is borrowed,
+ * and dev, for --dev; NULL otherwise.
  */
-struct node	*node_new(struct conf *, struct dev *);
+struct node	*node_new(struct conf *, struct tls_store *tls, struct dev *);
 
 /*
- * Serves until SIGTERM (drains) or SIGINT (quick).  A second signal ends the process
+ * Serves until SIGTERM (drains) or SIGINT (quick).  SIGHUP reads certificates anew, but not
+ * with --dev, which ends with its terminal.  A second signal ends the process
  * there and then, with status 1.
  */
 void		 node_run(struct node *);

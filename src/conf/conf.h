@@ -22,6 +22,13 @@
 
 enum conf_audience { CONF_FOR_BROWSERS, CONF_FOR_NODES, CONF_FOR_BOTH };
 
+/* A certificate of a listener, for the names that are in it.  Absolute paths. */
+struct conf_tls_server {
+	char *certificate;		/* and what stands between it and its CA */
+	char *key;
+	char *client_ca;		/* clients need a certificate of it; NULL: they need none */
+};
+
 struct conf_listener {
 	char *address;			/* as written: "[::]:8080", "unix:/path" */
 	char *host;			/* NULL: a UNIX socket */
@@ -30,6 +37,8 @@ struct conf_listener {
 	enum conf_audience audience;
 	char **origins;			/* as written; a host may begin with "*." */
 	size_t n_origins;
+	struct conf_tls_server *tls;	/* one at most has a client_ca, which is for all */
+	size_t n_tls;			/* 0: plain */
 };
 
 struct conf_secret {
@@ -51,6 +60,15 @@ struct conf_url {
 	char *text;			/* "ws://10.0.0.5:8081" */
 	char *host;
 	uint16_t port;
+	bool is_tls;			/* "wss://" */
+};
+
+/* What links over TLS trust and show.  Absolute paths. */
+struct conf_tls_client {
+	char *ca;			/* NULL: those of the system */
+	char *certificate, *key;	/* our own; NULL: none */
+	char *name;			/* to be in the node's certificate; NULL: the URL's host */
+	bool verify;
 };
 
 /* Who serves something: exactly one is set. */
@@ -76,6 +94,7 @@ struct conf_destination {
 	uint64_t timeout_ms;		/* 0: not set here */
 	uint64_t queue;			/* requests waiting; CONF_NO_LIMIT */
 	uint64_t queue_bytes;
+	struct conf_tls_client tls;	/* of its wss:// URLs */
 };
 
 /* A program here that serves one application. */

@@ -146,6 +146,62 @@ resolve_listener(struct conf_listener *listener, const struct conf_node *entry,
 		    UNIX_PATH_MAX);
 }
 
+/* Why a file cannot be read; NULL if it can. */
+static const char *
+fault_of_file(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0 || access(path, R_OK) != 0)
+		return strerror(errno);
+	return S_ISREG(st.st_mode) ? NULL : "it is no regular file";
+}
+
+void
+conf_check_file(const struct conf_node *map, const char *key, const char *path, const char *shown,
+    struct conf_faults *faults)
+{
+	const char *why = path != NULL ? fault_of_file(path) : NULL;
+
+	if (why != NULL)
+		conf_node_fault(conf_node_get(map, key), faults, "%s.%s: %s cannot be read: %s",
+		    shown, key, path, why);
+}
+
+static void
+add_certificate(struct conf_listener *listener, struct conf_node *entry,
+    struct conf_faults *faults)
+{
+	struct conf_tls_server *tls = &listener->tls[listener->n_tls++];
+
+	if (entry == NULL)
+		return;
+	conf_fill("listen[].tls[]", entry, tls);
+	conf_check_file(entry, "certificate", tls->certificate, "listen[].tls", faults);
+	conf_check_file(entry, "key", tls->key, "listen[].tls", faults);
+	conf_check_file(entry, "client_ca", tls->client_ca, "listen[].tls", faults);
+	for (size_t i = 0; i + 1 < listener->n_tls && tls->client_ca != NULL; i++)
+		if (listener->tls[i].client_ca != NULL)
+			conf_node_fault(conf_node_get(entry, "client_ca"), faults,
+			    "listen[].tls[].client_ca: is given twice: it is for the address, "
+			    "whichever name a client asks for");
+}
+
+static void
+build_listener_tls(struct conf_listener *listener, const struct conf_node *entry,
+    struct conf_faults *faults)
+{
+	struct conf_node *tls = conf_node_get(entry, "tls");
+	bool is_one = tls != NULL && tls->kind == CONF_MAP;
+	size_t n = is_one ? 1 : count_of(tls);
+
+	if (tls == NULL || tls->is_bad)
+		return;
+	listener->tls = xcalloc(n, sizeof(*listener->tls));
+	for (size_t i = 0; i < n; i++)
+		add_certificate(listener, is_one ? tls : entry_of(tls, i), faults);
+}
+
 /* Port 0 is another one each time. */
 static bool
 is_same_address(const struct conf_listener *a, const struct conf_listener *b)
@@ -173,6 +229,7 @@ build_listeners(struct conf *conf, const struct conf_node *root, struct conf_fau
 		while (listener->origins[listener->n_origins] != NULL)
 			listener->n_origins++;
 		resolve_listener(listener, entry, faults);
+		build_listener_tls(listener, entry, faults);
 		for (size_t k = 0; k < i; k++)
 			if (is_same_address(&conf->listeners[k], listener))
 				conf_node_fault(conf_node_get(entry, "address"), faults,
@@ -350,22 +407,10 @@ build_applications(struct conf *conf, const struct conf_node *root, struct conf_
 	}
 }
 
-/* Why a file cannot be served; NULL if it can. */
-static const char *
-fault_of_file(const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st) != 0 || access(path, R_OK) != 0)
-		return strerror(errno);
-	return S_ISREG(st.st_mode) ? NULL : "it is no regular file";
-}
-
 static void
 build_statics(struct conf *conf, const struct conf_node *root, struct conf_faults *faults)
 {
 	struct conf_node *list = conf_node_get(root, "static");
-	const char *why;
 	struct stat st;
 
 	if (count_of(list) > 1024) {
@@ -385,9 +430,7 @@ build_statics(struct conf *conf, const struct conf_node *root, struct conf_fault
 		if (s->root != NULL && (stat(s->root, &st) != 0 || !S_ISDIR(st.st_mode)))
 			conf_node_fault(conf_node_get(entry, "root"), faults,
 			    "static[].root: there is no directory %s", s->root);
-		if (s->file != NULL && (why = fault_of_file(s->file)) != NULL)
-			conf_node_fault(conf_node_get(entry, "file"), faults,
-			    "static[].file: %s cannot be read: %s", s->file, why);
+		conf_check_file(entry, "file", s->file, "static[]", faults);
 		if (s->path != NULL && strcmp(s->path, conf->socketio.path) == 0)
 			conf_node_fault(conf_node_get(entry, "path"), faults,
 			    "static[].path: Socket.IO is served at %s", s->path);
@@ -552,6 +595,17 @@ free_applications(struct conf *conf)
 }
 
 static void
+free_listener_tls(struct conf_listener *listener)
+{
+	for (size_t i = 0; i < listener->n_tls; i++) {
+		free(listener->tls[i].certificate);
+		free(listener->tls[i].key);
+		free(listener->tls[i].client_ca);
+	}
+	free(listener->tls);
+}
+
+static void
 conf_free(struct conf *conf)
 {
 	conf_services_cleanup(conf);
@@ -572,6 +626,7 @@ conf_free(struct conf *conf)
 		free(conf->listeners[i].host);
 		free(conf->listeners[i].unix_path);
 		free_texts(conf->listeners[i].origins);
+		free_listener_tls(&conf->listeners[i]);
 	}
 	free(conf->listeners);
 	for (size_t i = 0; i < conf->n_statics; i++) {

@@ -286,6 +286,24 @@ check_number(const struct place *at, const struct conf_option *option, struct co
 	buf_free(&why);
 }
 
+/* One map stands for a list of one. */
+static void
+check_entries(const struct place *at, const struct conf_option *option, struct conf_node *node)
+{
+	char *name;
+
+	if (node->kind == CONF_LIST && node->n >= option->min && node->n <= option->max) {
+		check_list(at, node);
+	} else if (node->kind == CONF_MAP) {
+		name = xasprintf("%s[]", at->name);
+		check_map(&(struct place){ name, at->shown, at->faults }, node);
+		free(name);
+	} else {
+		conf_node_fault(node, at->faults, "%s: must be a map, or a list of %llu to %llu maps",
+		    at->shown, (unsigned long long)option->min, (unsigned long long)option->max);
+	}
+}
+
 static void
 check_option(const struct place *at, const struct conf_option *option, struct conf_node *node)
 {
@@ -309,6 +327,9 @@ check_option(const struct place *at, const struct conf_option *option, struct co
 	case CONF_T_SETTINGS:
 		if (node->kind != CONF_MAP)
 			conf_node_fault(node, at->faults, "%s: must be a map", at->shown);
+		break;
+	case CONF_T_ENTRIES:
+		check_entries(at, option, node);
 		break;
 	case CONF_T_ROUTES:
 		if (node->kind == CONF_LIST)

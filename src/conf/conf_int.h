@@ -16,6 +16,10 @@
 void	 conf_services_build(struct conf *, const struct conf_node *root, struct conf_faults *);
 void	 conf_services_cleanup(struct conf *);
 
+/* A fault at a key of a map if it names a file that cannot be read; path may be NULL. */
+void	 conf_check_file(const struct conf_node *map, const char *key, const char *path,
+	    const char *shown, struct conf_faults *);
+
 /* A copy of the text of a scalar below a map; NULL if it is not there or bad.  Gives. */
 char	*conf_text_of(const struct conf_node *map, const char *key);
 

@@ -194,6 +194,29 @@ check_destination_name(struct builder *b, const char *name, const struct conf_no
 		    "destinations.%s: the name must not hold \"@\"", name);
 }
 
+/* What stands under "tls", which is for "wss://". */
+static void
+check_tls(struct builder *b, const struct conf_destination *d, const struct conf_node *entry)
+{
+	struct conf_node *tls = conf_node_get(entry, "tls");
+	char *shown = xasprintf("destinations.%s.tls", d->name);
+	bool has_tls = d->n_urls == 0 && d->application != NULL;	/* told already */
+
+	for (size_t i = 0; i < d->n_urls; i++)
+		has_tls = has_tls || d->urls[i].is_tls;
+	if (tls != NULL && !has_tls)
+		conf_node_fault(tls, b->faults, "%s: none of its URLs begins with wss://", shown);
+	if ((d->tls.certificate != NULL) != (d->tls.key != NULL))
+		conf_node_fault(tls, b->faults, "%s: certificate and key go together", shown);
+	if (!d->tls.verify && (d->tls.ca != NULL || d->tls.name != NULL))
+		conf_node_fault(tls, b->faults, "%s: verify: false makes ca and name useless",
+		    shown);
+	conf_check_file(tls, "ca", d->tls.ca, shown, b->faults);
+	conf_check_file(tls, "certificate", d->tls.certificate, shown, b->faults);
+	conf_check_file(tls, "key", d->tls.key, shown, b->faults);
+	free(shown);
+}
+
 static void
 add_destinations(struct builder *b, const struct conf_node *map)
 {
@@ -213,6 +236,7 @@ add_destinations(struct builder *b, const struct conf_node *map)
 		}
 		for (size_t k = 0; has_urls && k < urls->n; k++)
 			add_url(b, d, urls->item[k]);
+		check_tls(b, d, map->item[i]);
 	}
 }
 
@@ -597,6 +621,10 @@ conf_services_cleanup(struct conf *conf)
 			free(d->urls[k].host);
 		}
 		free(d->urls);
+		free(d->tls.ca);
+		free(d->tls.certificate);
+		free(d->tls.key);
+		free(d->tls.name);
 		free(d->members);
 		free(d->application);
 		free(d->name);

@@ -26,6 +26,7 @@ enum conf_type {
 	CONF_T_VARIABLES,	/* char **, NULL-terminated "NAME=value", from a map */
 	CONF_T_SETTINGS,	/* char *, a JSON object; from any map */
 	CONF_T_ROUTES,		/* a list like u_services[] */
+	CONF_T_ENTRIES,		/* a list of the maps that are NAME[] in the table, or one of them */
 	CONF_T_LATER,		/* known, but not built: help names the feature */
 };
 

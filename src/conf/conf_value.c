@@ -311,30 +311,38 @@ parse_url_port(const char *text, uint16_t *port, const char **rest)
 	return is_good;
 }
 
-/* What is behind "ws://" and the like, or why there is no such thing. */
+/* What is behind "ws://" and the like; NULL if there is no such thing. */
 static const char *
-behind_scheme(const char *text, const char **rest)
+behind_scheme(const char *text, bool *is_tls)
 {
-	if (strncasecmp(text, "wss://", 6) == 0 || strncasecmp(text, "https://", 8) == 0)
-		return "not supported yet: links over TLS; write ws://host:port";
-	if (strncasecmp(text, "ws://", 5) == 0)
-		*rest = text + 5;
-	else if (strncasecmp(text, "http://", 7) == 0)
-		*rest = text + 7;
-	else
-		return "must be a URL such as \"ws://10.0.0.5:8081\"";
+	static const struct {
+		const char *text;
+		bool is_tls;
+	} schemes[] = {
+		{ "ws://", false }, { "wss://", true }, { "http://", false }, { "https://", true },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+		size_t len = strlen(schemes[i].text);
+
+		*is_tls = schemes[i].is_tls;
+		if (strncasecmp(text, schemes[i].text, len) == 0)
+			return text + len;
+	}
 	return NULL;
 }
 
 const char *
 conf_value_url(const char *text, struct conf_url *url)
 {
-	const char *rest, *wrong = behind_scheme(text, &rest);
-	uint16_t port = 80;
+	bool is_tls;
+	const char *rest = behind_scheme(text, &is_tls), *wrong = NULL;
+	uint16_t port = is_tls ? 443 : 80;
 	char *host;
 
-	if (wrong != NULL)
-		return wrong;
+	if (rest == NULL)
+		return "must be a URL such as \"ws://10.0.0.5:8081\" or "
+		    "\"wss://node.example.org:8443\"";
 	if ((host = parse_host(rest, &rest)) == NULL)
 		return "has no proper host name or address; write ws://host:port";
 	if (!parse_url_port(rest, &port, &rest))
@@ -345,10 +353,11 @@ conf_value_url(const char *text, struct conf_url *url)
 		free(host);
 		return wrong;
 	}
-	url->text = xasprintf(strchr(host, ':') != NULL ? "ws://[%s]:%u" : "ws://%s:%u", host,
-	    port);
+	url->text = xasprintf(strchr(host, ':') != NULL ? "%s://[%s]:%u" : "%s://%s:%u",
+	    is_tls ? "wss" : "ws", host, port);
 	url->host = host;
 	url->port = port;
+	url->is_tls = is_tls;
 	return NULL;
 }
 
@@ -372,6 +381,15 @@ conf_check_url(const char *text)
 	free(url.text);
 	free(url.host);
 	return wrong;
+}
+
+const char *
+conf_check_host(const char *text)
+{
+	struct in6_addr addr;
+
+	return is_host_name(text, strlen(text)) || inet_pton(AF_INET6, text, &addr) == 1 ? NULL :
+	    "must be a host name or a numeric address";
 }
 
 const char *

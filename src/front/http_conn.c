@@ -17,8 +17,10 @@
 #include "front/admission.h"
 #include "front/http_int.h"
 #include "net/conn.h"
+#include "net/tls.h"
 
 #define AHEAD_MAX  16384	/* bytes behind a request that is being answered */
+#define TLS_HANDSHAKE 0x16	/* how TLS begins, and no method of HTTP */
 #define FILE_PIECE 262144	/* bytes of a file that are read at a time */
 
 static const char *const state_name[] = {
@@ -78,14 +80,15 @@ set_state(struct http_conn *h, enum http_state next)
 }
 
 void
-http_conn_accept(struct http_server *s, const struct client *client, int fd)
+http_conn_accept(struct http_server *s, const struct client *client, struct tls_server *tls, int fd)
 {
 	struct http_conn *h = xcalloc(1, sizeof(*h));
 
 	h->server = s;
 	h->client = *client;
 	h->file.fd = -1;
-	h->conn = conn_new(s->loop, fd, &conn_events, h);
+	h->conn = tls == NULL ? conn_new(s->loop, fd, &conn_events, h) :
+	    conn_new_tls(s->loop, fd, tls_accept(tls), &conn_events, h);
 	LIST_INSERT_HEAD(&s->conns, h, link);
 	set_state(h, HTTP_IN_HEAD);
 }
@@ -153,11 +156,13 @@ http_conn_leave(struct http_conn *h)
 }
 
 static void
-on_close(struct conn *conn UNUSED, enum err why, void *arg)
+on_close(struct conn *conn, enum err why, void *arg)
 {
+	const char *fault = conn_fault(conn);
 	struct http_conn *h = arg;
 
-	log_debug_for("conn", h->client.label, "closed: %s", err_text(why));
+	log_debug_for("conn", h->client.label, "closed: %s%s%s", err_text(why),
+	    fault != NULL ? ": " : "", fault != NULL ? fault : "");
 	admission_release(h->server->admission, h->client.address);
 	tell_gone(h);
 	http_conn_leave(h);
@@ -250,6 +255,17 @@ refuse_malformed(struct http_conn *h, int status, const char *why)
 	buf_printf(&text, "%s\n", why);
 	refuse(h, status, buf_str(&text));
 	buf_free(&text);
+}
+
+/* It would not understand a word of HTTP. */
+static void
+refuse_tls(struct http_conn *h)
+{
+	metrics_inc(loop_metrics(h->server->loop), METRIC_HTTP_BAD);
+	log_debug_for("http", h->client.label, "TLS on an address without it: give %s a "
+	    "certificate (listen[].tls), or connect with http:// or ws://",
+	    h->client.listener->address);
+	conn_close(h->conn, ERR_BAD_HTTP);
 }
 
 /* Who does not even begin is not told. */
@@ -355,6 +371,10 @@ take_head(struct http_conn *h)
 
 	if (h->in.len == 0)
 		return false;
+	if (h->in.data[0] == TLS_HANDSHAKE) {
+		refuse_tls(h);
+		return false;
+	}
 	if (conn_queued(h->conn) > limits->send_queue) {
 		/* No more requests while so many answers wait to be read. */
 		conn_pause(h->conn);

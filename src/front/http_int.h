@@ -19,6 +19,7 @@
 
 struct admission;
 struct conf;
+struct tls_server;
 
 struct http_server {
 	struct loop *loop;		/* borrowed, as the next two */
@@ -79,8 +80,8 @@ struct http_exchange {
 
 /* http_conn.c */
 
-/* Takes fd, and one place in the admission count. */
-void	http_conn_accept(struct http_server *, const struct client *, int fd);
+/* Takes fd, and one place in the admission count.  tls: NULL for plain HTTP. */
+void	http_conn_accept(struct http_server *, const struct client *, struct tls_server *tls, int fd);
 
 /* The server ends: what was answered is still written. */
 void	http_conn_stop(struct http_conn *);

@@ -69,8 +69,8 @@ http_server_drain(struct http_server *s)
 }
 
 void
-http_server_accept(struct http_server *s, const struct conf_listener *listener, int fd,
-    const char *address, const char *address_port)
+http_server_accept(struct http_server *s, const struct conf_listener *listener,
+    struct tls_server *tls, int fd, const char *address, const char *address_port)
 {
 	const char *limit = admission_take(s->admission, address,
 	    listener->audience != CONF_FOR_NODES);
@@ -86,7 +86,7 @@ http_server_accept(struct http_server *s, const struct conf_listener *listener, 
 	    (unsigned long long)++s->last_number, address_port);
 	snprintf(client.address, sizeof(client.address), "%s", address);
 	log_debug_for("conn", client.label, "accepted on %s", listener->address);
-	http_conn_accept(s, &client, fd);
+	http_conn_accept(s, &client, tls, fd);
 }
 
 /* "OPTIONS *" asks about the server, not about a path. */

@@ -12,6 +12,7 @@ struct admission;
 struct http_server;
 struct http_service;
 struct loop;
+struct tls_server;
 
 /* Borrows all of it. */
 struct http_server	*http_server_new(struct loop *, const struct conf *, struct admission *);
@@ -24,8 +25,12 @@ void			 http_server_add(struct http_server *, const struct http_service *);
 /* No more requests than those under way: connections end with the next answer. */
 void			 http_server_drain(struct http_server *);
 
-/* A connection came in on this listener; a listener_accept_fn but for its last argument. */
+/*
+ * A connection came in on this listener, which speaks TLS, or not: NULL; as a
+ * listener_accept_fn in all else.
+ */
 void			 http_server_accept(struct http_server *, const struct conf_listener *,
-			    int fd, const char *address, const char *address_port);
+			    struct tls_server *, int fd, const char *address,
+			    const char *address_port);
 
 #endif

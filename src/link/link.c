@@ -85,8 +85,9 @@ set_state(struct link *l, enum link_state next)
 }
 
 struct link *
-link_new(const struct link_env *env, const struct conf_url *url, enum conf_protocol protocol,
-    const char *application, unsigned number, const struct link_events *ev, void *arg)
+link_new(const struct link_env *env, const struct conf_url *url, struct tls_client *tls,
+    enum conf_protocol protocol, const char *application, unsigned number,
+    const struct link_events *ev, void *arg)
 {
 	struct link *l = xcalloc(1, sizeof(*l));
 
@@ -100,6 +101,7 @@ link_new(const struct link_env *env, const struct conf_url *url, enum conf_proto
 	l->config = (struct sio_client_config){
 		.host = url->host,
 		.port = url->port,
+		.tls = tls,
 		.dial_ms = env->timeouts->dial_ms,
 		.handshake_ms = env->timeouts->handshake_ms,
 		/* Room for what stands around a message of the largest size. */

@@ -22,6 +22,7 @@ struct link;
 struct loop;
 struct request;
 struct resolver;
+struct tls_client;
 struct token_cache;
 
 /* What all links of a node share; borrowed, and outlives them. */
@@ -42,9 +43,13 @@ struct link_events {
 	void (*on_free)(struct link *, void *arg);	/* can take a request again */
 };
 
-/* Dials at once.  number: which of the links to this URL, from 1.  Borrows everything. */
-struct link	*link_new(const struct link_env *, const struct conf_url *, enum conf_protocol,
-		    const char *application, unsigned number, const struct link_events *, void *arg);
+/*
+ * Dials at once.  tls: NULL for "ws://".  number: which of the links to this URL, from 1.
+ * Borrows everything.
+ */
+struct link	*link_new(const struct link_env *, const struct conf_url *, struct tls_client *tls,
+		    enum conf_protocol, const char *application, unsigned number,
+		    const struct link_events *, void *arg);
 
 /* Closes in order; its requests are failed with why; no event is called. */
 void		 link_free(struct link *, enum err why);

@@ -12,6 +12,7 @@
 struct remote {
 	const struct link_env *env;
 	const struct conf_url *url;
+	struct tls_client *tls;		/* borrowed; NULL: without TLS */
 	enum conf_protocol protocol;
 	const char *application;
 	struct link **link;		/* n_wanted; NULL: not in use */
@@ -32,13 +33,14 @@ static const struct link_events link_events = {
 };
 
 struct remote *
-remote_new(const struct link_env *env, const struct conf_url *url, enum conf_protocol protocol,
-    const char *application)
+remote_new(const struct link_env *env, const struct conf_url *url, struct tls_client *tls,
+    enum conf_protocol protocol, const char *application)
 {
 	struct remote *r = xcalloc(1, sizeof(*r));
 
 	r->env = env;
 	r->url = url;
+	r->tls = tls;
 	r->protocol = protocol;
 	r->application = application;
 	r->n_wanted = 1;
@@ -66,8 +68,8 @@ add_links(struct remote *r, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		if (r->link[i] == NULL)
-			r->link[i] = link_new(r->env, r->url, r->protocol, r->application, i + 1,
-			    &link_events, r);
+			r->link[i] = link_new(r->env, r->url, r->tls, r->protocol, r->application,
+			    i + 1, &link_events, r);
 }
 
 void
@@ -93,6 +95,12 @@ const char *
 remote_url(const struct remote *r)
 {
 	return r->url->text;
+}
+
+const struct tls_client *
+remote_tls(const struct remote *r)
+{
+	return r->tls;
 }
 
 bool

@@ -24,8 +24,9 @@ struct remote_user {
 	void *arg;
 };
 
-struct remote	*remote_new(const struct link_env *, const struct conf_url *, enum conf_protocol,
-		    const char *application);
+/* tls: NULL for "ws://".  Borrows everything. */
+struct remote	*remote_new(const struct link_env *, const struct conf_url *, struct tls_client *tls,
+		    enum conf_protocol, const char *application);
 /* Before remote_start(): what another destination with this URL says; "auto" changes nothing. */
 void		 remote_set_protocol(struct remote *, enum conf_protocol);
 /* Before remote_start(): n_links is what this destination wants of a stock peer. */
@@ -34,6 +35,7 @@ void		 remote_start(struct remote *);
 void		 remote_free(struct remote *, enum err why);	/* requests fail with why */
 
 const char	*remote_url(const struct remote *);
+const struct tls_client *remote_tls(const struct remote *);
 bool		 remote_is_up(const struct remote *);
 /* A link that can take a request now, NULL if none. */
 struct link	*remote_free_link(const struct remote *);

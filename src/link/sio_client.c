@@ -20,6 +20,7 @@
 #include "net/conn.h"
 #include "net/dial.h"
 #include "net/loop.h"
+#include "net/tls.h"
 #include "net/ws_conn.h"
 
 #define TARGET		 "/socket.io/?EIO=3&transport=websocket"
@@ -161,7 +162,8 @@ on_dialed(int fd, enum err e, const char *why, void *arg)
 		return;
 	}
 	set_state(c, CLIENT_UPGRADING);
-	c->conn = conn_new(c->loop, fd, &head_events, c);
+	c->conn = c->config->tls == NULL ? conn_new(c->loop, fd, &head_events, c) :
+	    conn_new_tls(c->loop, fd, tls_connect(c->config->tls), &head_events, c);
 	id_random(nonce, sizeof(nonce));
 	snprintf(host, sizeof(host), strchr(c->config->host, ':') != NULL ? "[%s]:%u" : "%s:%u",
 	    c->config->host, c->config->port);
@@ -179,12 +181,12 @@ on_handshake_timeout(void *arg)
 }
 
 static void
-on_conn_close(struct conn *conn UNUSED, enum err why, void *arg)
+on_conn_close(struct conn *conn, enum err why, void *arg)
 {
 	struct sio_client *c = arg;
 
 	c->conn = NULL;
-	ended(c, why, NULL);
+	ended(c, why, conn_fault(conn));
 }
 
 static void

@@ -19,12 +19,14 @@ struct envelope;
 struct loop;
 struct resolver;
 struct sio_client;
+struct tls_client;
 
 struct sio_client_config {
 	const char *host;
 	uint16_t port;
+	struct tls_client *tls;		/* NULL: without TLS */
 	uint64_t dial_ms;		/* timeouts.dial */
-	uint64_t handshake_ms;		/* timeouts.handshake: from TCP to the namespace */
+	uint64_t handshake_ms;		/* timeouts.handshake: from TCP to the namespace, TLS included */
 	size_t message_max;		/* limits.reply */
 	size_t send_max;		/* limits.send_queue */
 	size_t head_max;		/* limits.http_head */

@@ -6,6 +6,9 @@
  * input dropped until the peer's end or a timer) -> dead.  Lingering matters: to close
  * a socket with unread input makes the kernel send a reset, which can destroy a close
  * frame that the peer has not read yet.
+ *
+ * With TLS (net/tls) reading may have to wait until the socket can be written, and the other
+ * way round; a TLS that broke is dropped, and the connection lingers without it.
  */
 #include "net/conn.h"
 
@@ -22,6 +25,7 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "net/loop.h"
+#include "net/tls.h"
 
 #define LINGER_MS	2000	/* closed: for the peer to take some more output, or to close too */
 #define LINGER_MAX_MS	10000	/* in all, as long as it reads what was queued */
@@ -38,21 +42,29 @@ struct conn {
 	void *arg;
 	enum conn_state state;
 	bool is_paused;
-	bool waits_to_write;		/* the write event is set */
+	bool waits_to_write;		/* output waits, as a rule for the write event ... */
+	bool watches_write;		/* ... which is set */
 	bool is_shut;			/* our direction was shut down */
+	bool is_secured;		/* the TLS handshake is over */
+	bool reads_on_write;		/* TLS reads on when it can write ... */
+	bool writes_on_read;		/* ... or writes on when it can read */
 	int fd;
 	size_t written;			/* bytes of out that were written already */
+	struct tls *tls;		/* owned; NULL: plain, or it broke */
+	char *fault;			/* what broke it */
 	struct buf out;
 	struct event *read_event, *write_event;
 	size_t dropped;			/* lingering: bytes that came in */
 	uint64_t linger_until_ms;	/* lingering: however much progress it makes */
 	struct timer stall_timer;	/* output stalls; lingering: nor does the peer close */
-	struct loop_work flush, release;
+	struct loop_work flush, reread, release;
 };
 
 static void on_readable(evutil_socket_t fd, short what, void *arg);
 static void on_writable(evutil_socket_t fd, short what, void *arg);
+static void reread(void *arg);
 static void flush_now(void *arg);
+static void watch_write(struct conn *);
 static void die(struct conn *);
 
 struct conn *
@@ -73,6 +85,16 @@ conn_new(struct loop *loop, int fd, const struct conn_events *ev, void *arg)
 	return c;
 }
 
+struct conn *
+conn_new_tls(struct loop *loop, int fd, struct tls *tls, const struct conn_events *ev, void *arg)
+{
+	struct conn *c = conn_new(loop, fd, ev, arg);
+
+	c->tls = tls;
+	tls_set_fd(tls, fd);
+	return c;
+}
+
 void
 conn_set_events(struct conn *c, const struct conn_events *ev, void *arg)
 {
@@ -84,6 +106,12 @@ struct loop *
 conn_loop(const struct conn *c)
 {
 	return c->loop;
+}
+
+const char *
+conn_fault(const struct conn *c)
+{
+	return c->fault;
 }
 
 bool
@@ -98,6 +126,145 @@ conn_queued(const struct conn *c)
 	return c->out.len - c->written;
 }
 
+/* Bytes for the owner, or for nobody. */
+static void
+take(struct conn *c, char *data, size_t len)
+{
+	if (c->state == CONN_OPEN)
+		c->ev->on_read(c, data, len, c->arg);
+	else if ((c->dropped += len) > LINGER_BYTES)
+		die(c);
+}
+
+static void
+on_stream_end(struct conn *c, enum err why)
+{
+	if (c->state == CONN_OPEN)
+		conn_abort(c, why);
+	else
+		die(c);
+}
+
+/* ---- TLS ---- */
+
+static void
+note_handshake(struct conn *c)
+{
+	bool is_resumed;
+
+	if (c->is_secured || !tls_is_up(c->tls, &is_resumed))
+		return;
+	c->is_secured = true;
+	metrics_inc(loop_metrics(c->loop), METRIC_TLS_HANDSHAKES);
+	if (is_resumed)
+		metrics_inc(loop_metrics(c->loop), METRIC_TLS_RESUMED);
+}
+
+/* OpenSSL has written its alert: the peer gets a moment to read it.  Nothing queued goes out plain. */
+static void
+on_tls_broken(struct conn *c)
+{
+	const char *answer = tls_plain_answer(c->tls);
+
+	metrics_inc(loop_metrics(c->loop), METRIC_TLS_FAILED);
+	c->fault = xstrdup(tls_fault(c->tls));
+	tls_free(c->tls);
+	c->tls = NULL;
+	if (c->state != CONN_OPEN) {
+		die(c);
+		return;
+	}
+	c->waits_to_write = c->writes_on_read = c->reads_on_write = false;
+	watch_write(c);
+	conn_close(c, ERR_BAD_TLS);
+	c->written = 0;
+	buf_free(&c->out);
+	if (answer != NULL)
+		buf_add_str(&c->out, answer);
+}
+
+/* Neither reading nor writing goes on now. */
+static void
+on_tls_stop(struct conn *c, enum tls_stop stop)
+{
+	switch (stop) {
+	case TLS_WANTS_READ:
+	case TLS_WANTS_WRITE:
+		break;
+	case TLS_ENDED:
+		on_stream_end(c, ERR_PEER_GONE);
+		break;
+	case TLS_RESET:
+		on_stream_end(c, ERR_RESET);
+		break;
+	case TLS_BROKEN:
+		on_tls_broken(c);
+		break;
+	}
+}
+
+/* What tls_read() gives until it stops, or its owner has enough. */
+static void
+read_tls(struct conn *c)
+{
+	enum tls_stop stop = TLS_WANTS_READ;
+	size_t size, len;
+	ssize_t n;
+
+	tls_begin_turn(c->tls);
+	do {
+		char *data = loop_read_buffer(c->loop, &size);
+
+		for (len = 0; len < size; len += (size_t)n)
+			if ((n = tls_read(c->tls, data + len, size - len, &stop)) < 0)
+				break;
+		note_handshake(c);
+		if (len > 0)
+			take(c, data, len);
+	} while (len == size && c->tls != NULL && c->state != CONN_DEAD && !c->is_paused);
+	if (c->tls == NULL || c->state == CONN_DEAD || (c->is_paused && c->state == CONN_OPEN))
+		return;		/* a paused one reads the rest, its end included, later */
+	c->reads_on_write = stop == TLS_WANTS_WRITE;
+	watch_write(c);
+	if (stop == TLS_ENDED && len > 0)	/* what answers it is written first */
+		loop_defer(c->loop, LOOP_FLUSH, &c->reread, reread, c);
+	else
+		on_tls_stop(c, stop);
+	if (c->tls != NULL && c->state != CONN_DEAD && c->writes_on_read)
+		flush_now(c);
+}
+
+/* Bytes that OpenSSL holds, the end of the stream too, are not told by the kernel again. */
+static void
+reread(void *arg)
+{
+	struct conn *c = arg;
+
+	if (c->tls != NULL && c->state != CONN_DEAD && !(c->is_paused && c->state == CONN_OPEN))
+		read_tls(c);
+}
+
+/* As write(2); 0: it is over, and has been told. */
+static ssize_t
+write_tls(struct conn *c, const char *data, size_t len)
+{
+	enum tls_stop stop;
+	ssize_t n = tls_write(c->tls, data, len, &stop);
+
+	note_handshake(c);
+	c->writes_on_read = n < 0 && stop == TLS_WANTS_READ;
+	if (n >= 0)
+		return n;
+	if (stop == TLS_WANTS_READ || stop == TLS_WANTS_WRITE) {
+		errno = EAGAIN;
+		return -1;
+	}
+	on_tls_stop(c, stop);
+	return 0;
+}
+
+/* ---- reading ---- */
+
 /* One read per event: the kernel tells again if there is more, after the others had their turn. */
 static ssize_t
 read_once(struct conn *c)
@@ -110,25 +277,24 @@ read_once(struct conn *c)
 		n = read(c->fd, data, size);
 	while (n < 0 && errno == EINTR);
 	if (n > 0) {
-		if (c->state == CONN_OPEN)
-			c->ev->on_read(c, data, (size_t)n, c->arg);
-		else if ((c->dropped += (size_t)n) > LINGER_BYTES)
-			die(c);
+		take(c, data, (size_t)n);
 		return n;
 	}
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return n;
-	if (c->state == CONN_OPEN)
-		conn_abort(c, n == 0 ? ERR_PEER_GONE : ERR_RESET);
-	else
-		die(c);
+	on_stream_end(c, n == 0 ? ERR_PEER_GONE : ERR_RESET);
 	return 0;
 }
 
 static void
 on_readable(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
-	read_once(arg);
+	struct conn *c = arg;
+
+	if (c->tls != NULL)
+		read_tls(c);
+	else
+		read_once(c);
 }
 
 void
@@ -159,6 +325,8 @@ conn_resume(struct conn *c)
 	if (c->state == CONN_OPEN && c->is_paused) {
 		c->is_paused = false;
 		event_add(c->read_event, NULL);
+		if (c->tls != NULL)
+			loop_defer(c->loop, LOOP_FLUSH, &c->reread, reread, c);
 	}
 }
 
@@ -217,18 +385,31 @@ set_stall_timer(struct conn *c)
 	loop_timer_set(c->loop, &c->stall_timer, wait_ms, on_stalled, c);
 }
 
+/* Sets the write event, or takes it back. */
 static void
-wait_to_write(struct conn *c)
+watch_write(struct conn *c)
 {
+	bool is_needed = (c->waits_to_write && !c->writes_on_read) || c->reads_on_write;
+
+	if (is_needed == c->watches_write)
+		return;
 	if (c->write_event == NULL)
 		c->write_event = event_new(loop_base(c->loop), c->fd, EV_WRITE | EV_PERSIST,
 		    on_writable, c);
 	if (c->write_event == NULL)
 		fatalx("cannot watch a descriptor");
-	if (!c->waits_to_write) {
-		c->waits_to_write = true;
+	c->watches_write = is_needed;
+	if (is_needed)
 		event_add(c->write_event, NULL);
-	}
+	else
+		event_del(c->write_event);
+}
+
+static void
+wait_to_write(struct conn *c)
+{
+	c->waits_to_write = true;
+	watch_write(c);
 	set_stall_timer(c);
 }
 
@@ -237,14 +418,14 @@ on_all_written(struct conn *c)
 {
 	c->written = 0;
 	buf_reset(&c->out, KEEP_BYTES);
-	if (c->waits_to_write) {
-		c->waits_to_write = false;
-		event_del(c->write_event);
-	}
+	c->waits_to_write = false;
+	watch_write(c);
 	if (c->state == CONN_OPEN) {
 		loop_timer_stop(c->loop, &c->stall_timer);
 		if (c->ev->on_drained != NULL)
 			c->ev->on_drained(c, c->arg);
+	} else if (c->tls != NULL && !c->is_shut && !tls_end_output(c->tls)) {
+		wait_to_write(c);
 	} else if (!c->is_shut) {
 		c->is_shut = true;
 		set_stall_timer(c);
@@ -257,28 +438,28 @@ static void
 flush_now(void *arg)
 {
 	struct conn *c = arg;
-	size_t left;
+	size_t left, done = 0;
 	ssize_t n;
 
 	if (c->state == CONN_DEAD)
 		return;
 	while ((left = conn_queued(c)) > 0) {
-		n = write(c->fd, c->out.data + c->written, left < WRITE_MAX ? left : WRITE_MAX);
+		left = left < WRITE_MAX ? left : WRITE_MAX;
+		n = c->tls != NULL ? write_tls(c, c->out.data + c->written, left) :
+		    write(c->fd, c->out.data + c->written, left);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
 			wait_to_write(c);
 			return;
 		}
-		if (n < 0) {
-			if (c->state == CONN_OPEN)
-				conn_abort(c, errno == EPIPE ? ERR_PEER_GONE : ERR_RESET);
-			else
-				die(c);
+		if (n < 0)
+			on_stream_end(c, errno == EPIPE ? ERR_PEER_GONE : ERR_RESET);
+		if (n <= 0)
 			return;
-		}
 		c->written += (size_t)n;
-		if ((size_t)n == WRITE_MAX && conn_queued(c) > 0) {
+		done += (size_t)n;
+		if (done >= WRITE_MAX && conn_queued(c) > 0) {
 			wait_to_write(c);
 			return;
 		}
@@ -291,6 +472,13 @@ on_writable(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct conn *c = arg;
 
+	if (c->reads_on_write) {
+		c->reads_on_write = false;
+		watch_write(c);
+		reread(c);
+	}
+	if (c->state == CONN_DEAD || !c->waits_to_write || c->writes_on_read)
+		return;
 	/* Written bytes are dropped in large steps, so that a long queue is not moved each time. */
 	if (c->written > c->out.len / 2) {
 		buf_consume(&c->out, c->written);
@@ -329,13 +517,15 @@ release(void *arg)
 	struct conn *c = arg;
 
 	/* Queued and died in one and the same flush phase: that flush comes next turn. */
-	if (c->flush.is_waiting) {
+	if (c->flush.is_waiting || c->reread.is_waiting) {
 		loop_defer(c->loop, LOOP_FREE, &c->release, release, c);
 		return;
 	}
 	event_free(c->read_event);
 	if (c->write_event != NULL)
 		event_free(c->write_event);
+	tls_free(c->tls);
+	free(c->fault);
 	close(c->fd);
 	buf_free(&c->out);
 	--*loop_conns(c->loop);

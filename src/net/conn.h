@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * One stream: a socket, or a pipe of a worker process.  The only code that reads
- * and writes them.
+ * and writes them.  With TLS it is used in the same way.
  *
  * Reading is by callback.  Output is gathered in the connection and written once
  * per turn of the loop.  A connection always ends by its on_close, called exactly
@@ -19,6 +19,7 @@
 
 struct conn;
 struct loop;
+struct tls;
 
 struct conn_events {
 	/* Bytes came in; they may be changed in place and are valid during the call. */
@@ -32,10 +33,18 @@ struct conn_events {
 /* Takes fd, which becomes non-blocking.  ev is borrowed for good. */
 struct conn	*conn_new(struct loop *, int fd, const struct conn_events *ev, void *arg);
 
+/*
+ * The same over TLS, whose end this is at all that follows.  Takes it too.  The handshake
+ * begins with the peer's first bytes on a listener, else with ours.
+ */
+struct conn	*conn_new_tls(struct loop *, int fd, struct tls *, const struct conn_events *ev,
+		    void *arg);
+
 /* Another owner: events go to these from now on. */
 void		 conn_set_events(struct conn *, const struct conn_events *ev, void *arg);
 
 struct loop	*conn_loop(const struct conn *);
+const char	*conn_fault(const struct conn *);	/* of ERR_BAD_TLS, for the log; or NULL */
 bool		 conn_is_closed(const struct conn *);	/* on_close was called; look after each event */
 size_t		 conn_queued(const struct conn *);	/* bytes waiting to be written */
 

@@ -214,11 +214,13 @@ release(void *arg)
 }
 
 static void
-on_conn_close(struct conn *conn UNUSED, enum err why, void *arg)
+on_conn_close(struct conn *conn, enum err why, void *arg)
 {
 	struct ws_conn *ws = arg;
 
 	ws->conn = NULL;
+	if (ws->detail == NULL)
+		ws->detail = conn_fault(conn);
 	ws_decoder_stop(ws->decoder);
 	ws->ev->on_close(ws, why, ws->detail, ws->arg);
 	/* The decoder may be up the stack. */

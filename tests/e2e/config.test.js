@@ -48,6 +48,7 @@ const REFUSED = {
 	'a URL of another scheme': [GOOD + 'destinations:\n  far: { application: a, urls: ["ftp://127.0.0.1:1"] }', 4, /ftp|ws:/],
 	'a route to nowhere': [GOOD + 'u_services:\n  - application: a\n    types:\n      t: { destination: nowhere }', 6, /nowhere/],
 	'a route without a target': [GOOD + 'u_services:\n  - application: a\n    types:\n      t: { timeout: 1s }', 6, /destination|url/],
+	'a certificate that is not there': ['listen: [{ address: "127.0.0.1:0", tls: { certificate: a, key: b } }]\n' + JWT, 1, /a cannot be read/],
 	'an application without a command': [GOOD + 'applications:\n  a: { pool: { size: 1 } }', 4, /command/],
 	'an application with an empty command': [GOOD + 'applications:\n  a: { command: [] }', 4, /command/],
 	'a directory that is not there': [GOOD + 'applications:\n  a: { command: [x], directory: nowhere }', 4, /nowhere/],
@@ -61,8 +62,6 @@ const REFUSED = {
 // Keys whose feature is not built yet say so, wherever they stand.
 const NOT_YET = {
 	'threads above one': [GOOD + 'threads: 2', 3],
-	'TLS of a listener': ['listen: [{ address: "127.0.0.1:0", tls: { certificate: a, key: b } }]\n' + JWT, 1],
-	'TLS of a destination': [GOOD + 'destinations: { far: { application: a, urls: ["wss://127.0.0.1:1"] } }', 3],
 	'idempotent routes': [GOOD + 'u_services:\n  - application: a\n    types:\n' +
 		'      t: { url: "ws://127.0.0.1:1", application: b, idempotent: true }', 6],
 	'the admin socket': [GOOD + 'admin: { socket: usher.sock }', 3]

@@ -8,6 +8,7 @@ const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
+const { certificate } = require('./lib/certificates');
 const { run } = require('./lib/processes');
 const { rawBrowser } = require('./lib/raw');
 const { assertError } = require('./lib/replies');
@@ -63,6 +64,9 @@ for (const [name, args] of Object.entries(CASES)) {
 	test(`${name}: usherd takes it`, async (t) => {
 		const dir = folder(t, { 'usher.yaml': expected(name + '.yaml'), 'jwt.secret': secretOf(file) || 'x'.repeat(32) });
 		fs.mkdirSync(path.join(dir, 'www'));
+		fs.mkdirSync(path.join(dir, 'ssl'));
+		certificate(path.join(dir, 'ssl'), 'ssl');
+		fs.renameSync(path.join(dir, 'ssl', 'ssl.pem'), path.join(dir, 'ssl', 'ssl.crt'));
 		const { code, stderr } = await checked(dir);
 
 		assert.strictEqual(code, 0, stderr);
@@ -129,6 +133,16 @@ test('--origin names pages, and then nothing is said of CORS', () => {
 
 	assert.match(stdout, /^listen:\n {2}- \{ address: "0\.0\.0\.0:8080", origins: \["https:\/\/app\.example\.org"\] \}$/m);
 	assert.doesNotMatch(stderr, /cors/);
+});
+
+test('https:// hosts become wss://, and half a certificate is none', () => {
+	const { stdout, stderr } = convertText({ jwt: { secret: 'x'.repeat(32) }, ssl: { keyFilePath: 'a.key' },
+		u_services: { destinations: { far: { application: 'a', host: 'https://far.example.org:8443' } } } });
+
+	assert.match(stdout, /far: \{ application: a, urls: \["wss:\/\/far\.example\.org:8443"\] \}/);
+	assert.match(stderr, /certificate of wss:\/\/far\.example\.org:8443 is verified/);
+	assert.match(stderr, /ssl: needs keyFilePath and certFilePath/);
+	assert.doesNotMatch(stdout, /tls/);
 });
 
 test('--directory: where QEWD was started', () => {

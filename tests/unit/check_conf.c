@@ -452,6 +452,39 @@ START_TEST(destinations_with_one_url_may_agree_on_its_protocol)
 }
 END_TEST
 
+START_TEST(tls_is_one_certificate_or_several_and_wss_a_link_over_it)
+{
+	struct conf *conf = load_good("listen:\n"
+	    "  - { address: \"127.0.0.1:8443\", tls: { certificate: u.yaml, key: u.yaml } }\n"
+	    "  - address: \"127.0.0.1:8444\"\n"
+	    "    tls:\n"
+	    "      - { certificate: u.yaml, key: u.yaml }\n"
+	    "      - { certificate: /proc/self/exe, key: u.yaml, client_ca: u.yaml }\n" JWT
+	    "destinations:\n"
+	    "  far: { application: a, urls: [\"WSS://Far.example\", \"https://[::0:1]:9\"], "
+	    "tls: { ca: u.yaml, certificate: u.yaml, key: u.yaml, name: node.internal } }\n"
+	    "  near: { application: a, urls: [\"ws://near\"] }\n");
+	const struct conf_listener *several = &conf->listeners[1];
+	const struct conf_destination *far = &conf->destinations[0];
+
+	ck_assert_uint_eq(conf->listeners[0].n_tls, 1);
+	ck_assert(conf->listeners[0].tls[0].certificate[0] == '/');
+	ck_assert_ptr_null(conf->listeners[0].tls[0].client_ca);
+	ck_assert_uint_eq(several->n_tls, 2);
+	ck_assert_str_eq(several->tls[1].certificate, "/proc/self/exe");
+	ck_assert_ptr_nonnull(several->tls[1].client_ca);
+	ck_assert_str_eq(far->urls[0].text, "wss://far.example:443");
+	ck_assert_uint_eq(far->urls[0].port, 443);
+	ck_assert(far->urls[0].is_tls);
+	ck_assert_str_eq(far->urls[1].text, "wss://[::1]:9");
+	ck_assert_str_eq(far->tls.name, "node.internal");
+	ck_assert(far->tls.verify);
+	ck_assert(!conf->destinations[1].urls[0].is_tls);
+	ck_assert(conf->destinations[1].tls.verify);
+	conf_unref(conf);
+}
+END_TEST
+
 START_TEST(secrets_come_from_files_too)
 {
 	struct conf *conf;
@@ -572,6 +605,9 @@ END_TEST
 	"  e: { application: b, urls: [\"ws://j\", \"http://I:80/\"], protocol: " other " }\n"
 #define ORIGIN(text) "listen: [{ address: \"127.0.0.1:1\", origins: [\"" text "\"] }]\n" JWT
 
+#define TLS(text)    "listen: [{ address: \"127.0.0.1:1\", tls: " text " }]\n" JWT
+#define FAR(url, tls) HEAD "destinations: { far: { application: a, urls: [\"" url "\"], tls: { " tls " } } }\n"
+
 /* Each of these has faults; the words are those of the first. */
 static const struct {
 	const char *text;
@@ -630,8 +666,37 @@ static const struct {
 	    "u.yaml:1: listen[].for: must be browsers, nodes or both" },
 	{ "listen: [{ address: \"1.2.3.4:80\", for: [both] }]\n" JWT,
 	    "u.yaml:1: listen[].for: must be browsers, nodes or both" },
-	{ "listen: [{ address: \"1.2.3.4:80\", tls: {} }]\n" JWT,
-	    "u.yaml:1: listen[].tls: not supported yet (TLS)" },
+	{ TLS("{}"), "u.yaml:1: listen[].tls: \"certificate\" is missing" },
+	{ TLS("{ certificate: none }"), "u.yaml:1: listen[].tls: \"key\" is missing" },
+	{ TLS("yes"), "u.yaml:1: listen[].tls: must be a map, or a list of 1 to 64 maps" },
+	{ TLS("[]"), "u.yaml:1: listen[].tls: must be a map, or a list of 1 to 64 maps" },
+	{ TLS("[here]"), "u.yaml:1: listen[].tls[]: must be a map" },
+	{ TLS("{ cert: a, key: b }"), "u.yaml:1: listen[].tls.cert: unknown key; known here: "
+	    "certificate, key, client_ca" },
+	{ TLS("{ certificate: none, key: none }"),
+	    "u.yaml:1: listen[].tls.certificate: /" },
+	{ TLS("{ certificate: u.yaml, key: none }"),
+	    "u.yaml:1: listen[].tls.key: /" },
+	{ TLS("{ certificate: u.yaml, key: /dev/null }"),
+	    "u.yaml:1: listen[].tls.key: /dev/null cannot be read: it is no regular file" },
+	{ TLS("{ certificate: u.yaml, key: u.yaml, client_ca: none }"),
+	    "u.yaml:1: listen[].tls.client_ca: /" },
+	{ TLS("[{ certificate: u.yaml, key: u.yaml, client_ca: u.yaml }, "
+	    "{ certificate: u.yaml, key: u.yaml, client_ca: u.yaml }]"),
+	    "u.yaml:1: listen[].tls[].client_ca: is given twice" },
+	{ FAR("ws://h", "ca: u.yaml"),
+	    "u.yaml:3: destinations.far.tls: none of its URLs begins with wss://" },
+	{ FAR("wss://h", "ca: none"), "u.yaml:3: destinations.far.tls.ca: /" },
+	{ FAR("wss://h", "key: u.yaml"),
+	    "u.yaml:3: destinations.far.tls: certificate and key go together" },
+	{ FAR("wss://h", "certificate: u.yaml, key: none"),
+	    "u.yaml:3: destinations.far.tls.key: /" },
+	{ FAR("wss://h", "verify: false, ca: u.yaml"),
+	    "u.yaml:3: destinations.far.tls: verify: false makes ca and name useless" },
+	{ FAR("wss://h", "name: \"no name\""),
+	    "u.yaml:3: destinations.far.tls.name: must be a host name" },
+	{ FAR("wss://h", "verify: maybe"),
+	    "u.yaml:3: destinations.far.tls.verify: must be true or false" },
 	{ "listen: [{ address: \"1.2.3.4:80\", trusted_proxies: [] }]\n" JWT,
 	    "u.yaml:1: listen[].trusted_proxies: not supported yet" },
 	{ "listen: [{ address: \"1.2.3.4:80\", nodes: [] }]\n" JWT,
@@ -789,10 +854,6 @@ static const struct {
 	    "u.yaml:3: u_services.destinations.a: must have a host" },
 	{ HEAD "u_services: { destinations: { a: { host: \"ws://h\" } } }\n",
 	    "u.yaml:3: u_services.destinations.a: \"application\" is missing" },
-	{ TYPE("{ url: \"wss://h\" }"),
-	    "u.yaml:3: u_services[].types.t.url: not supported yet: links" },
-	{ TYPE("{ url: \"https://h\" }"),
-	    "u.yaml:3: u_services[].types.t.url: not supported yet: li" },
 	{ TYPE("{ url: \"ftp://h\" }"), "u.yaml:3: u_services[].types.t.url: must be a URL" },
 	{ TYPE("{ url: \"h:8080\" }"), "u.yaml:3: u_services[].types.t.url: must be a URL" },
 	{ TYPE("{ url: \"ws://h/x\" }"),
@@ -1362,6 +1423,7 @@ make_suite(void)
 	tcase_add_loop_test(good, settings_become_json, 0, ARRAY_LEN(settings));
 	tcase_add_loop_test(good, destinations_with_one_url_may_agree_on_its_protocol, 0,
 	    ARRAY_LEN(protocols));
+	tcase_add_test(good, tls_is_one_certificate_or_several_and_wss_a_link_over_it);
 	tcase_add_test(good, secrets_come_from_files_too);
 	tcase_add_test(good, the_environment_fills_in_values);
 	tcase_add_test(good, included_files_are_merged);

@@ -153,7 +153,7 @@ setup(void)
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	peer = pair[1];
 	ck_assert_int_eq(fcntl(peer, F_SETFL, O_NONBLOCK), 0);
-	http_server_accept(server, &listener, pair[0], "192.0.2.1", "192.0.2.1:1");
+	http_server_accept(server, &listener, NULL, pair[0], "192.0.2.1", "192.0.2.1:1");
 	peer_is_at_end = false;
 }
 

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What tls.c and tls_context.c share.  Not for other files.
+ */
+#ifndef NET_TLS_INT_H
+#define NET_TLS_INT_H
+
+#include <openssl/ssl.h>
+
+#include "net/tls.h"
+
+/* TLS on a new connection.  Takes the SSL, whose role and context are set. */
+struct tls	*tls_new(SSL *);
+
+/* What OpenSSL has to say about the last failure, as text, and forgets.  Borrowed until the next. */
+const char	*tls_error_text(void);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * All that a configuration says about TLS, read from its files, and read anew when they have
+ * changed.
+ */
+#ifndef NET_TLS_STORE_H
+#define NET_TLS_STORE_H
+
+#include "net/tls.h"
+
+struct conf;
+struct conf_destination;
+struct conf_listener;
+struct conf_url;
+struct tls_store;
+
+/*
+ * Borrows the configuration for good.  NULL if a file cannot be used: *error, to be freed, says
+ * which, why, and what to do.
+ */
+struct tls_store	*tls_store_new(const struct conf *, char **error);
+void			 tls_store_free(struct tls_store *);	/* after all connections; NULL is fine */
+
+/* What a listener shows; NULL: it has no TLS. */
+struct tls_server	*tls_store_server(const struct tls_store *, const struct conf_listener *);
+
+/*
+ * How a URL of a destination is dialled; NULL: without TLS.  Destinations that say the same
+ * about the same URL have one and the same.
+ */
+struct tls_client	*tls_store_client(const struct tls_store *, const struct conf_destination *,
+			    const struct conf_url *);
+
+/* Reads all files anew, and logs what came of it.  Where one is at fault, the old ones stay. */
+void			 tls_store_reload(struct tls_store *);
+
+#endif
