@@ -56,7 +56,7 @@ struct ws_decoder {
 	uint64_t left;		/* bytes of payload still to come */
 	size_t at;		/* bytes of payload we had */
 	uint8_t mask[4];
-	char control[CONTROL_MAX];	/* payload of a control frame that came in pieces */
+	char *control;		/* payload of a control frame that comes in pieces; else NULL, mostly */
 
 	/* the message */
 	enum ws_opcode kind;	/* WS_CONTINUATION: we are between messages */
@@ -95,6 +95,7 @@ ws_decoder_free(struct ws_decoder *d)
 		return;
 	assert(!d->is_feeding);
 	buf_free(&d->message);
+	free(d->control);
 	free(d);
 }
 
@@ -338,6 +339,8 @@ take_control(struct ws_decoder *d, const char *piece, size_t n)
 	size_t len = d->at;
 
 	if (n < len || d->left > 0) {	/* it comes in pieces */
+		if (d->control == NULL)
+			d->control = xmalloc(CONTROL_MAX);
 		memcpy(d->control + len - n, piece, n);
 		piece = d->control;
 	}

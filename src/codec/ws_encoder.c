@@ -73,6 +73,7 @@ ws_encode_frame(struct buf *b, enum ws_opcode opcode, const void *data, size_t l
 	uint8_t head[WS_HEAD_MAX];
 	size_t start;
 
+	buf_reserve(b, WS_HEAD_MAX + len);
 	buf_add(b, head, ws_encode_head(head, opcode, len, mask));
 	start = b->len;
 	buf_add(b, data, len);

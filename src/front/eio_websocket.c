@@ -28,7 +28,7 @@
 
 struct eio_websocket {
 	struct eio_env *env;
-	struct client client;		/* of this connection */
+	char *address;			/* of this connection's client; owned */
 	struct ws_conn *ws;		/* NULL: closed */
 	struct eio_session *session;	/* whose transport this is; NULL: it probes, or is closed */
 	struct eio_polling *polling;	/* what it probes for; NULL: it does not */
@@ -66,7 +66,7 @@ websocket_new(struct eio_env *env, struct http_exchange *e, char **rest, size_t 
 	struct conn *conn;
 
 	w->env = env;
-	w->client = *http_exchange_client(e);
+	w->address = xstrdup(http_exchange_client(e)->address);
 	ws_handshake_accept(&head, http_exchange_head(e));
 	conn = http_exchange_take(e, rest, len);
 	conn_send(conn, head.data, head.len);
@@ -175,7 +175,10 @@ on_text(struct ws_conn *ws UNUSED, const char *data, size_t len, void *arg)
 static void
 release(void *arg)
 {
-	free(arg);
+	struct eio_websocket *w = arg;
+
+	free(w->address);
+	free(w);
 }
 
 static void
@@ -187,9 +190,9 @@ on_ws_close(struct ws_conn *ws UNUSED, enum err why, const char *detail, void *a
 	w->ws = NULL;
 	w->session = NULL;
 	loop_timer_stop(w->env->loop, &w->upgrade_timer);
-	admission_release(w->env->admission, w->client.address);
+	admission_release(w->env->admission, w->address);
 	if (w->polling != NULL) {
-		log_debug_for("sio", w->client.label, "upgrade failed: %s%s%s", err_text(why),
+		log_debug_for("sio", w->address, "upgrade failed: %s%s%s", err_text(why),
 		    detail != NULL ? ": " : "", detail != NULL ? detail : "");
 		eio_polling_remove_probe(w->polling);
 		w->polling = NULL;
