@@ -31,7 +31,6 @@
 #define LINGER_MAX_MS	10000	/* in all, as long as it reads what was queued */
 #define LINGER_BYTES	(16 << 20) /* that it sends meanwhile and nobody reads */
 #define STALL_MS	30000	/* output that makes no progress for so long has no reader */
-#define KEEP_BYTES	4096	/* of an output buffer while it is empty */
 #define WRITE_MAX	(1 << 20)	/* bytes in one write, so that one reader costs a turn little */
 
 enum conn_state { CONN_OPEN, CONN_LINGERING, CONN_DEAD };
@@ -417,7 +416,7 @@ static void
 on_all_written(struct conn *c)
 {
 	c->written = 0;
-	buf_reset(&c->out, KEEP_BYTES);
+	buf_free(&c->out);	/* an idle connection holds none */
 	c->waits_to_write = false;
 	watch_write(c);
 	if (c->state == CONN_OPEN) {
