@@ -129,13 +129,18 @@ utf8_sequence(const unsigned char *p, size_t n)
 	return want;
 }
 
-/* How many bytes at p stand for themselves in a JSON string: nearly always all of them. */
+/* Bytes that do not stand for themselves in a JSON string: 1. */
+static const unsigned char special[256] = {
+	[0 ... 0x1f] = 1, ['"'] = 1, ['\\'] = 1, [0x80 ... 0xff] = 1,
+};
+
+/* How many bytes at p stand for themselves: nearly always all of them. */
 static size_t
 plain_run(const unsigned char *p, size_t n)
 {
 	size_t i = 0;
 
-	while (i < n && p[i] >= 0x20 && p[i] < 0x80 && p[i] != '"' && p[i] != '\\')
+	while (i < n && special[p[i]] == 0)
 		i++;
 	return i;
 }

@@ -304,27 +304,42 @@ kind_of(int first)
 	}
 }
 
-/* Any value, with outer levels around it. */
 static bool
-scan_value(struct json_scan *s, unsigned outer, struct json_value *v)
+is_bracket(int c)
+{
+	return c == '{' || c == '[';
+}
+
+/* The array or object at the cursor, with outer levels around it. */
+static bool
+scan_levels(struct json_scan *s, unsigned outer)
 {
 	struct nest nest;	/* not cleared: a bit is set or cleared when its level is entered */
-	int first = peek(s), c = first;
-	uint32_t start = s->pos;
 	bool enters;
+	int c;
 
 	nest.outer = outer;
 	nest.depth = 0;
-	for (;;) {
-		enters = c == '{' || c == '[';
+	do {
+		c = peek(s);
+		enters = is_bracket(c);
 		if (!(enters ? enter(s, &nest, c == '{') : scan_atom(s)))
 			return false;
 		if (!go_on(s, &nest, enters))
 			return false;
-		if (nest.depth == 0)
-			break;
-		c = peek(s);
-	}
+	} while (nest.depth > 0);
+	return true;
+}
+
+/* Any value, with outer levels around it. */
+static bool
+scan_value(struct json_scan *s, unsigned outer, struct json_value *v)
+{
+	int first = peek(s);
+	uint32_t start = s->pos;
+
+	if (!(is_bracket(first) ? scan_levels(s, outer) : scan_atom(s)))
+		return false;
 	*v = (struct json_value){ kind_of(first), start, s->pos };
 	return true;
 }
