@@ -61,8 +61,8 @@ begin(struct envelope *e, const char *text, size_t len)
 	e->text = text;
 	e->len = len;
 	e->event = e->arg = e->second = (struct json_value){ 0 };
-	json_object_clear(&e->top, &envelope_names);
-	json_object_clear(&e->message, &envelope_names);
+	json_scan_clear(&e->top, &envelope_names);
+	json_scan_clear(&e->message, &envelope_names);
 	e->fault = NULL;
 }
 

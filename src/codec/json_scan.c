@@ -65,7 +65,7 @@ json_scan_init(struct json_scan *s, const char *text, size_t len, unsigned depth
 }
 
 void
-json_object_clear(struct json_object *o, const struct json_names *names)
+json_scan_clear(struct json_object *o, const struct json_names *names)
 {
 	o->open = o->close = o->n_members = 0;
 	memset(o->member, 0, names->n * sizeof(o->member[0]));
@@ -86,9 +86,9 @@ json_scan_members(struct json_scan *s, struct json_value *v, const struct json_n
 
 	assert(names->n <= JSON_NAMES_MAX);
 	*v = (struct json_value){ 0 };
-	json_object_clear(o, names);
+	json_scan_clear(o, names);
 	if (sub != NULL)
-		json_object_clear(sub, names);
+		json_scan_clear(sub, names);
 	if (s->fault != NULL)
 		return false;
 	if (peek(s) != '{')
@@ -159,7 +159,7 @@ scan_nested(struct json_scan *s, const struct pass *pass, struct json_value *v)
 		.outer = pass->outer + 1,
 	};
 
-	json_object_clear(pass->sub, pass->names);
+	json_scan_clear(pass->sub, pass->names);
 	if (peek(s) != '{')
 		return scan_value(s, pass->outer + 1, v);
 	if (!scan_object(s, &inner))

@@ -76,7 +76,7 @@ struct json_scan {
 void	json_scan_init(struct json_scan *, const char *text, size_t len, unsigned depth_max);
 
 /* No member of these names is there. */
-void	json_object_clear(struct json_object *, const struct json_names *);
+void	json_scan_clear(struct json_object *, const struct json_names *);
 
 /*
  * The next value, of any kind.  After a false, fault and pos say what and where,
