@@ -137,6 +137,20 @@ describe('conformance', { concurrency: 4 }, () => {
       fixtureMustConform(kit.fixture));
   }
 
+  /* Without a kit: one is read by its own loop, one by Node's. */
+  for (const [name, ...command] of [
+    ['python/examples/raw.py', '--', python, at('python', 'examples', 'raw.py')],
+    ['node/examples/bare.js', '-e', 'NODE_CHANNEL_FD=3', '--', process.execPath,
+      at('node', 'examples', 'bare.js')]
+  ]) {
+    test(`${name} keeps every rule`, async () => {
+      const shown = await mustConform(['-m', JSON.stringify(LOGIN), '-m', '{"type":"steps"}',
+        ...command]);
+
+      assert.match(shown, /^ok +a line without its end at the end of file is not served$/m);
+    });
+  }
+
   test('the login example under QEWD\'s own worker keeps every rule', { skip: noQewd }, () =>
     loginMustConform(qewdWith(at('node', 'examples', 'login.js'))));
 

@@ -29,6 +29,8 @@ def steps(request):
 handlers = {"login": login, "steps": steps}
 
 for line in daemon.makefile("rb"):      # the end of the file: exit
+    if not line.endswith(b"\n"):
+        break                           # in the middle of a line, too
     received = json.loads(line)
     if received["op"] == "hello":
         put("ready", types=list(handlers))
