@@ -31,6 +31,7 @@
 #define USHER_HANDLER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #ifdef __cplusplus
 extern "C" {
