@@ -159,7 +159,10 @@ note_handshake(struct conn *c)
 		metrics_inc(loop_metrics(c->loop), METRIC_TLS_RESUMED);
 }
 
-/* OpenSSL has written its alert: the peer gets a moment to read it.  Nothing queued goes out plain. */
+/*
+ * OpenSSL has written its alert, and the peer gets a moment to read it.  Nothing that was queued
+ * goes out plain.
+ */
 static void
 on_tls_broken(struct conn *c)
 {

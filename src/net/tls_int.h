@@ -12,7 +12,7 @@
 /* TLS on a new connection.  Takes the SSL, whose role and context are set. */
 struct tls	*tls_new(SSL *);
 
-/* What OpenSSL has to say about the last failure, as text, and forgets.  Borrowed until the next. */
+/* What OpenSSL has to say about the last failure, and forgets.  Borrowed until the next one. */
 const char	*tls_error_text(void);
 
 #endif

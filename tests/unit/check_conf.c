@@ -606,7 +606,8 @@ END_TEST
 #define ORIGIN(text) "listen: [{ address: \"127.0.0.1:1\", origins: [\"" text "\"] }]\n" JWT
 
 #define TLS(text)    "listen: [{ address: \"127.0.0.1:1\", tls: " text " }]\n" JWT
-#define FAR(url, tls) HEAD "destinations: { far: { application: a, urls: [\"" url "\"], tls: { " tls " } } }\n"
+#define FAR(url, tls) \
+	HEAD "destinations: { far: { application: a, urls: [\"" url "\"], tls: { " tls " } } }\n"
 
 /* Each of these has faults; the words are those of the first. */
 static const struct {
