@@ -19,7 +19,7 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 
-#define READ_BUFFER_BYTES 65536
+#define READ_BUFFER_BYTES 131072	/* so that a message of 64 KiB is one piece, not copied together */
 #define SIGNALS_MAX	  8
 
 struct post {
