@@ -42,6 +42,8 @@ struct eio_session {
 	size_t queue_max;
 	struct timer ping_timer;	/* revision 4: the next ping is due */
 	struct timer silence_timer;	/* the client is gone if it says nothing until then */
+	struct timer full_timer;	/* the queue was full: it ends when nobody is up the stack */
+	bool is_full;
 	bool is_trusted;		/* a node that proved to be one */
 	struct ratelimit messages, bytes;
 	uint64_t n_refused;		/* packets over the rate in a row */
@@ -259,12 +261,19 @@ has_room(const struct eio_session *s, size_t len)
 }
 
 static void
+on_full(void *arg)
+{
+	eio_session_end(arg, ERR_TOO_SLOW, NULL);
+}
+
+static void
 enqueue(struct eio_session *s, const char *data, size_t len)
 {
 	if (!has_room(s, len))
 		s->transport->flush(s->carrier);
 	if (!has_room(s, len)) {
-		eio_session_end(s, ERR_TOO_SLOW, NULL);
+		s->is_full = true;
+		loop_timer_set(s->env->loop, &s->full_timer, 0, on_full, s);
 		return;
 	}
 	buf_add(&s->queue, &len, sizeof(len));
@@ -274,7 +283,7 @@ enqueue(struct eio_session *s, const char *data, size_t len)
 void
 eio_session_send(struct eio_session *s, const char *data, size_t len)
 {
-	if (s->has_ended)
+	if (s->has_ended || s->is_full)
 		return;
 	s->n_out++;
 	s->bytes_out += len;
@@ -317,7 +326,7 @@ send_queue(struct eio_session *s)
 	size_t len;
 
 	s->queue = (struct buf){ 0 };
-	for (size_t at = 0; at < queue.len && !s->has_ended;) {
+	for (size_t at = 0; at < queue.len && !s->has_ended && !s->is_full;) {
 		packet = packet_at(&queue, &at, &len);
 		if (!s->transport->send(s->carrier, packet, len))
 			enqueue(s, packet, len);
@@ -355,6 +364,7 @@ end(struct eio_session *s, enum err why, const char *detail, bool is_orderly)
 	s->has_ended = true;
 	loop_timer_stop(loop, &s->ping_timer);
 	loop_timer_stop(loop, &s->silence_timer);
+	loop_timer_stop(loop, &s->full_timer);
 	if (err_is_fault(why))
 		metrics_inc(loop_metrics(loop), METRIC_SESSIONS_FAULTY);
 	log_end(s, why, detail);

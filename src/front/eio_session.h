@@ -50,7 +50,10 @@ bool		 eio_session_is_over_rate(const struct eio_session *);
 void		 eio_session_trust(struct eio_session *);
 bool		 eio_session_is_trusted(const struct eio_session *);
 
-/* A whole text message, its Engine.IO type digit included. */
+/*
+ * A whole text message, its Engine.IO type digit included.  Where it is too much for the
+ * client, the session ends from the loop, never from within this call.
+ */
 void		 eio_session_send(struct eio_session *, const char *data, size_t len);
 /* Ends it in order: the client is told, by its next poll if it polls.  Again: no effect. */
 void		 eio_session_close(struct eio_session *, enum err why, const char *detail);

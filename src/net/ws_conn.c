@@ -41,7 +41,8 @@ struct ws_conn {
 	void *arg;
 	enum err why;			/* of the close under way */
 	const char *detail;
-	struct loop_work release;
+	bool is_sending;		/* whoever sends is not told of the end from within */
+	struct loop_work tell, release;
 };
 
 static void on_read(struct conn *, char *, size_t, void *);
@@ -122,17 +123,16 @@ ws_conn_send_text(struct ws_conn *ws, const char *data, size_t len)
 
 	if (ws->conn == NULL)
 		return;
+	ws->is_sending = true;
 	/* Much may have gathered in this turn: what counts is what the reader leaves. */
 	if (conn_queued(ws->conn) + len > ws->limits.send_max)
 		conn_flush(ws->conn);
-	if (ws->conn == NULL)
-		return;
-	queued = conn_queued(ws->conn);
-	if (queued > 0 && queued + len > ws->limits.send_max) {
+	queued = ws->conn != NULL ? conn_queued(ws->conn) : 0;
+	if (queued > 0 && queued + len > ws->limits.send_max)
 		ws_conn_abort(ws, ERR_TOO_SLOW);
-		return;
-	}
-	send_frame(ws, WS_TEXT, data, len);
+	if (ws->conn != NULL)
+		send_frame(ws, WS_TEXT, data, len);
+	ws->is_sending = false;
 }
 
 static void
@@ -214,15 +214,27 @@ release(void *arg)
 }
 
 static void
+tell_closed(void *arg)
+{
+	struct ws_conn *ws = arg;
+
+	ws->ev->on_close(ws, ws->why, ws->detail, ws->arg);
+	/* The decoder may be up the stack. */
+	loop_defer(ws->loop, LOOP_FREE, &ws->release, release, ws);
+}
+
+static void
 on_conn_close(struct conn *conn, enum err why, void *arg)
 {
 	struct ws_conn *ws = arg;
 
 	ws->conn = NULL;
+	ws->why = why;
 	if (ws->detail == NULL)
 		ws->detail = conn_fault(conn);
 	ws_decoder_stop(ws->decoder);
-	ws->ev->on_close(ws, why, ws->detail, ws->arg);
-	/* The decoder may be up the stack. */
-	loop_defer(ws->loop, LOOP_FREE, &ws->release, release, ws);
+	if (ws->is_sending)
+		loop_defer(ws->loop, LOOP_FLUSH, &ws->tell, tell_closed, ws);
+	else
+		tell_closed(ws);
 }

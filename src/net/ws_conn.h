@@ -39,7 +39,10 @@ void		 ws_conn_feed(struct ws_conn *, char *data, size_t len);
 /* Another limit of queued output, for a peer that is trusted with more. */
 void		 ws_conn_set_send_max(struct ws_conn *, size_t);
 
-/* Queue a text message; after the end it is dropped.  May close. */
+/*
+ * Queue a text message; after the end it is dropped.  Where it ends the connection,
+ * on_close comes from the loop, never from within this call.
+ */
 void		 ws_conn_send_text(struct ws_conn *, const char *data, size_t len);
 
 /*

@@ -192,6 +192,12 @@ START_TEST(another_transport_gets_what_waits_before_what_comes)
 }
 END_TEST
 
+static bool
+is_closed(void *arg UNUSED)
+{
+	return n_closes > 0;
+}
+
 START_TEST(a_queue_above_its_limit_ends_the_session)
 {
 	char text[SEND_QUEUE] = "4";
@@ -202,6 +208,9 @@ START_TEST(a_queue_above_its_limit_ends_the_session)
 	ck_assert_int_eq(n_closes, 0);
 	send_text("4b");
 	ck_assert_int_eq(n_flushes, 1);
+	send_text("4c");
+	ck_assert_int_eq(n_closes, 0);	/* not from within */
+	loop_run_until(loop, is_closed, NULL);
 	ck_assert_int_eq(n_closes, 1);
 	ck_assert_int_eq(closed_why, ERR_TOO_SLOW);
 	ck_assert(!closed_in_order);

@@ -402,6 +402,9 @@ START_TEST(a_second_one_behind_it_ends_it)
 {
 	send_much();
 	ws_conn_send_text(ws, "x", 1);
+	ck_assert_uint_eq(n_closed, 0);		/* not from within */
+	ws_conn_send_text(ws, "y", 1);
+	loop_run_turns(loop, 1);
 	ck_assert_uint_eq(n_closed, 1);
 	ck_assert_int_eq(closed_why, ERR_TOO_SLOW);
 }
@@ -422,7 +425,11 @@ START_TEST(many_small_ones_end_one_who_does_not_read)
 		sent += sizeof(text);
 		if (_i == 1)
 			loop_run_turns(loop, 1);
+		else if (conn_is_closed(under))
+			break;
 	}
+	ck_assert_uint_eq(n_closed, _i);
+	loop_run_turns(loop, 1);
 	ck_assert_uint_eq(n_closed, 1);
 	ck_assert_int_eq(closed_why, ERR_TOO_SLOW);
 	peer_reads();
