@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/strmap.h"
 #include "base/xmalloc.h"
 #include "codec/envelope.h"
 #include "codec/handler_msg.h"
@@ -19,6 +20,9 @@
 #include "request/request.h"
 #include "token/token_cache.h"
 #include "worker/pool.h"
+
+#define CALLS_MAX	1000	/* open at a time, of one request */
+#define TOO_MANY_TEXT	"1000 calls of the request are open"
 
 struct call {
 	LIST_ENTRY(call) link;
@@ -29,6 +33,7 @@ struct call {
 
 struct calls {
 	const struct pool_env *env;
+	struct strmap *numbers;		/* the worker's: those of all its open calls */
 	const struct call_events *ev;
 	void *arg;
 	LIST_HEAD(, call) open;
@@ -44,11 +49,13 @@ static const struct origin_ops origin_ops = {
 };
 
 struct calls *
-calls_new(const struct pool_env *env, const struct call_events *ev, void *arg)
+calls_new(const struct pool_env *env, struct strmap *numbers, const struct call_events *ev,
+    void *arg)
 {
 	struct calls *c = xcalloc(1, sizeof(*c));
 
 	c->env = env;
+	c->numbers = numbers;
 	c->ev = ev;
 	c->arg = arg;
 	LIST_INIT(&c->open);
@@ -60,6 +67,7 @@ call_free(struct call *call)
 {
 	LIST_REMOVE(call, link);
 	call->of->n--;
+	strmap_remove(call->of->numbers, &call->number, sizeof(call->number));
 	free(call);
 }
 
@@ -129,14 +137,40 @@ take_session(struct request *r, const struct pool_env *env, const struct request
 	return is_good;
 }
 
-void
+/* Sends it on its way, or answers it at once. */
+static void
+ask(const struct calls *c, struct request *r, const struct request *outer,
+    const struct handler_msg *msg)
+{
+	if (c->n > CALLS_MAX)
+		request_fail(r, ERR_OVERLOADED, TOO_MANY_TEXT);
+	else if (c->env->services == NULL)
+		request_fail(r, ERR_STOPPING, NULL);
+	else if (request_has_internal_type(r))
+		request_fail(r, ERR_NOT_ALLOWED, "messages of this type cannot be asked for");
+	else if (memchr(r->type, '\0', r->type_len) != NULL || r->type_len == 0)
+		request_fail(r, ERR_BAD_MESSAGE, "type is empty or holds a NUL character");
+	else if (outer->token == NULL)
+		request_fail(r, ERR_NO_TOKEN, NULL);
+	else if (take_session(r, c->env, outer, msg))
+		forward(c->env->services, r, c->env->request_timeout_ms, request_left_ms(outer));
+	else
+		request_fail(r, ERR_TOKEN_EXPIRED, NULL);
+}
+
+bool
 calls_begin(struct calls *c, struct request *outer, const struct handler_msg *msg)
 {
-	struct call *call = xcalloc(1, sizeof(*call));
 	struct buf text = { 0 };
 	struct envelope env;
 	struct request *r;
+	struct call *call;
+	void **place;
 
+	place = strmap_at(c->numbers, &msg->call, sizeof(msg->call));
+	if (*place != NULL)
+		return false;
+	*place = call = xcalloc(1, sizeof(*call));
 	/* Validated as part of the handler's line, so this only counts the depth anew. */
 	if (!build_event(msg, c->env->depth_max, &text, &env))
 		fatalx("own event does not scan");
@@ -150,18 +184,8 @@ calls_begin(struct calls *c, struct request *outer, const struct handler_msg *ms
 	r->hops = outer->hops + 1;
 	memcpy(r->client_address, outer->client_address, sizeof(r->client_address));
 	memcpy(r->client_socket, outer->client_socket, sizeof(r->client_socket));
-	if (c->env->services == NULL)
-		request_fail(r, ERR_STOPPING, NULL);
-	else if (request_has_internal_type(r))
-		request_fail(r, ERR_NOT_ALLOWED, "messages of this type cannot be asked for");
-	else if (memchr(r->type, '\0', r->type_len) != NULL || r->type_len == 0)
-		request_fail(r, ERR_BAD_MESSAGE, "type is empty or holds a NUL character");
-	else if (outer->token == NULL)
-		request_fail(r, ERR_NO_TOKEN, NULL);
-	else if (take_session(r, c->env, outer, msg))
-		forward(c->env->services, r, c->env->request_timeout_ms, request_left_ms(outer));
-	else
-		request_fail(r, ERR_TOKEN_EXPIRED, NULL);
+	ask(c, r, outer, msg);
+	return true;
 }
 
 /* The message without the token: a nested call does not change the session. */

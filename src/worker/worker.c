@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/strmap.h"
 #include "base/xmalloc.h"
 #include "codec/handler_msg.h"
 #include "codec/json_splice.h"
@@ -66,6 +67,7 @@ struct worker {
 	struct handler_link *link;	/* NULL: closed */
 	LIST_HEAD(, job) jobs;
 	unsigned n_jobs, n_jobs_max;
+	struct strmap *calls;		/* by number: all that its jobs have open */
 	uint64_t last_id;
 	uint64_t unread_id;		/* the job whose request is our last line; 0: another line is */
 	bool takes_cancel;
@@ -165,10 +167,12 @@ worker_start(const struct pool_env *env, const struct conf_application *conf, ch
 	w->number = number;
 	w->n_jobs_max = 1;
 	LIST_INIT(&w->jobs);
+	w->calls = strmap_new();
 	snprintf(w->name, sizeof(w->name), "%s#%u", conf->name, number);
 	w->proc = proc_start(env->procs, &spec, on_exit_of, w, &fd);
 	if (w->proc == NULL) {
 		log_errorx_for(w->name, "cannot start %s: %s", conf->command[0], strerror(fd));
+		strmap_free(w->calls, NULL);
 		free(w);
 		return NULL;
 	}
@@ -198,6 +202,7 @@ worker_free(struct worker *w)
 	loop_timer_stop(w->env->loop, &w->ping_timer);
 	while (!LIST_EMPTY(&w->jobs))
 		job_free(LIST_FIRST(&w->jobs));
+	strmap_free(w->calls, NULL);
 	free(w);
 }
 
@@ -809,8 +814,12 @@ on_call(struct worker *w, const struct handler_msg *msg)
 	}
 	j->has_spoken = true;
 	if (j->calls == NULL)
-		j->calls = calls_new(w->env, &call_events, w);
-	calls_begin(j->calls, j->request, msg);
+		j->calls = calls_new(w->env, w->calls, &call_events, w);
+	if (!calls_begin(j->calls, j->request, msg)) {
+		log_warnx_for(w->name, "dropped a call: another open call has number %llu",
+		    (unsigned long long)msg->call);
+		return;
+	}
 	if (worker_is_stuck(w))
 		w->ev->on_stuck(w, w->arg);
 }

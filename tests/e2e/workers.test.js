@@ -6,9 +6,10 @@ const assert = require('node:assert');
 const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
-const { workerOf, scripted } = require('./lib/configs');
+const { nodeOf, workerOf, scripted, scriptedApp } = require('./lib/configs');
 const { rawBrowser } = require('./lib/raw');
 const { assertError } = require('./lib/replies');
+const { Gate, Record } = require('./lib/scripts');
 const { claims, decryptSecrets } = require('./lib/tokens');
 const { startUsherd, folder, nodeKit, SECRET } = require('./lib/usherd');
 const { waitFor } = require('./lib/wait');
@@ -279,6 +280,44 @@ test('workers notice that the daemon was killed', async (t) => {
 	await child.end();
 
 	await waitFor('the worker to be gone', () => !isAlive(pid));
+});
+
+// A node with an application "asking", whose worker tells all in the record, and one that it asks.
+async function startAsking(t, asked) {
+	const record = new Record(t);
+	const node = await startUsherd(t, nodeOf('near', { asking: scriptedApp('size: 1', { record: record.file }), asked }));
+
+	return { node, record, browser: await rawBrowser(t, node.port, 'asking') };
+}
+
+test('a request has a thousand calls open at most: one more is overloaded', async (t) => {
+	const { record, browser } = await startAsking(t, `{ command: ["sleep", "600"], pool: { size: 1, stop_grace: 10ms } }`);
+	const call = { call: { application: 'asked', type: 'job' } }, end = new Gate(t);
+
+	browser.emit(Object.assign({ token: browser.token }, job(...Array(1001).fill(call), { gate: end.file }, { finish: { ok: 1 } })));
+	await waitFor('a reply', () => record.lines('reply').length > 0);
+	const [{ call: number, finished, message }] = record.lines('reply');
+	assert.deepStrictEqual([number, finished, message.code, message.ran], [1001, true, 'overloaded', 'no']);
+	end.open();
+	assert.strictEqual((await browser.nextReply()).message.ok, 1, 'which ends the others');
+	assert.strictEqual(record.lines('reply').length, 1);
+});
+
+test('a call with the number of an open one is dropped, and the number is free after its final', async (t) => {
+	const answer = new Gate(t), again = new Gate(t);
+	const { node, record, browser } = await startAsking(t, scriptedApp('size: 1'));
+	const ask = (tag, ...steps) => ({ call: { call: 1, application: 'asked', type: 'job',
+		message: { params: { script: [...steps, { finish: { tag } }] } } } });
+	const tags = () => record.lines('reply').map(({ message }) => message.tag);
+
+	browser.emit(Object.assign({ token: browser.token },
+	    job(ask('first', { gate: answer.file }), ask('second'), { gate: again.file }, ask('third'))));
+	await waitFor('the second to be dropped', () => /asking#1: dropped a call: another open call has number 1$/m.test(node.log));
+	answer.open();
+	await waitFor('the final', () => tags().length > 0);
+	again.open();
+	await waitFor('the next final', () => tags().length > 1);
+	assert.deepStrictEqual(tags(), ['first', 'third']);
 });
 
 test('types named like parts of a JavaScript object are types like any other', async (t) => {
