@@ -375,8 +375,7 @@ node_run(struct node *n)
 {
 	loop_on_signal(n->loop, SIGTERM, on_signal, n);
 	loop_on_signal(n->loop, SIGINT, on_signal, n);
-	if (n->dev == NULL)
-		loop_on_signal(n->loop, SIGHUP, on_hangup, n);
+	loop_on_signal(n->loop, SIGHUP, on_hangup, n);
 	for (size_t i = 0; i < n->n_remotes; i++)
 		remote_start(n->remotes[i]);
 	for (size_t i = 0; i < n->conf->n_applications; i++)
@@ -512,6 +511,7 @@ on_signal(int signo, void *arg)
 	if (n->state != NODE_SERVING) {
 		log_warnx("second signal: stopping at once");
 		procs_kill_all(n->procs);
+		dev_free(n->dev);	/* its files */
 		_exit(EXIT_FAILURE);
 	} else if (signo == SIGTERM) {
 		log_info("SIGTERM: draining, %zu requests are open", n->requests.n_awaited);
@@ -528,8 +528,14 @@ on_hangup(int signo UNUSED, void *arg)
 {
 	struct node *n = arg;
 
-	log_info("SIGHUP");
-	tls_store_reload(n->tls);
+	if (n->dev == NULL) {
+		log_info("SIGHUP");
+		tls_store_reload(n->tls);
+	} else if (n->state == NODE_SERVING) {
+		/* The terminal is gone, and the shell may tell so as well as the kernel. */
+		log_info("SIGHUP: draining, %zu requests are open", n->requests.n_awaited);
+		begin_draining(n, n->conf->timeouts.drain_ms);
+	}
 }
 
 /* From the top down. */

@@ -38,8 +38,7 @@ struct folder {
 };
 
 struct dev {
-	char folder[64];
-	char *conf_path, *page_path;
+	char *folder, *conf_path, *page_path;
 	struct conn *watch;		/* NULL: nothing is watched */
 	int fd;				/* inotify */
 	struct folder watched[WATCH_MAX];
@@ -118,8 +117,10 @@ struct dev *
 dev_new(char *const *command, uint16_t port)
 {
 	struct dev *d = xcalloc(1, sizeof(*d));
+	const char *tmp = getenv("TMPDIR");
 
-	snprintf(d->folder, sizeof(d->folder), "/tmp/usher-dev-XXXXXX");
+	d->folder = xasprintf("%s/usher-dev-XXXXXX",
+	    tmp != NULL && tmp[0] == '/' ? tmp : "/tmp");
 	umask(077);
 	if (mkdtemp(d->folder) == NULL)
 		fatal("%s", d->folder);
@@ -140,6 +141,7 @@ dev_free(struct dev *d)
 	rmdir(d->folder);
 	while (d->n_watched > 0)
 		free(d->watched[--d->n_watched].path);
+	free(d->folder);
 	free(d->conf_path);
 	free(d->page_path);
 	free(d);

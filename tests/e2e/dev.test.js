@@ -118,6 +118,20 @@ test('a handler that writes beside itself as it starts is not started for that f
 	await waitFor('the end of it', () => count(ignored) > 1);
 });
 
+test('every signal that ends it takes its files away, SIGHUP of a closed terminal too', async (t) => {
+	for (const signals of [['SIGHUP', 'SIGHUP'], ['SIGTERM'], ['SIGINT']]) {
+		const tmp = folder(t), dir = folder(t, { 'handler.py': handler('"first"') });
+		const dev = await startDev(t, dir, ['--', 'python3', 'handler.py'], { TMPDIR: tmp });
+
+		await dev.logged(/dev#1: ready/);
+		assert.match(fs.readdirSync(tmp).join(), /^usher-dev-\w+$/);
+		signals.forEach((signal) => dev.kill(signal));
+		await dev.end();
+		assert.deepStrictEqual([dev.code, dev.signal], [0, null], dev.log);
+		assert.deepStrictEqual(fs.readdirSync(tmp), []);
+	}
+});
+
 test('the page to call it from', async (t) => {
 	const { dev } = await start(t);
 	const answer = await fetch(dev.url + '/');

@@ -71,8 +71,8 @@ async function startUsherd(t, yaml, options = {}) {
 }
 
 // usherd --dev in a folder of the test, on a free port.
-async function startDev(t, dir, args) {
-	const dev = new Usherd(PROGRAM, ['--dev', '--port', '0'].concat(args), { cwd: dir });
+async function startDev(t, dir, args, env) {
+	const dev = new Usherd(PROGRAM, ['--dev', '--port', '0'].concat(args), { cwd: dir, env: { ...process.env, ...env } });
 
 	atEnd(t, () => dev.stop('SIGINT'));
 	await dev.ready(1);
