@@ -44,6 +44,7 @@ struct plain_client {
 	struct timer gone_timer;
 	struct buf token;		/* of its session, as text */
 	bool is_new;			/* the client has not been told the token */
+	uint64_t epoch;		/* one more with each session that the client begins with */
 	LIST_HEAD(, plain_call) calls;	/* open */
 	uint64_t n_calls;
 	struct loop_work release;
@@ -56,6 +57,8 @@ struct plain_call {
 	bool has_ack;
 	uint64_t ack;
 	struct buf id;			/* the client's own, as JSON; empty: none */
+	bool has_own_token;		/* it says nothing about the socket's session */
+	uint64_t epoch;		/* of the client, when it was begun */
 	struct timer deadline_timer;	/* the client's own */
 };
 
@@ -171,6 +174,7 @@ begin_session(struct plain_client *c, const char *text, const struct json_object
 	c->token.len = 0;
 	claims_register(token_cache_ring(g->tokens), &session, &c->token);
 	c->is_new = true;
+	c->epoch++;
 	metrics_inc(gate_metrics(g), METRIC_REGISTRATIONS);
 	buf_free(&name);
 }
@@ -226,6 +230,7 @@ on_connect(const char *auth, size_t len, struct buf *refusal, void *arg)
 		buf_free(&c->token);
 		c->token = token;
 		token = (struct buf){ 0 };
+		c->epoch++;
 	} else if (fault != JWT_OK) {
 		metrics_inc(gate_metrics(g), METRIC_TOKENS_REFUSED);
 		log_debug_for("token", label_of(c), "refused: %s", jwt_fault_text(fault));
@@ -425,6 +430,7 @@ call_new(struct plain_client *c, const struct buf *message, const char *applicat
 	call->client = c;
 	call->has_ack = ack != NULL;
 	call->ack = ack != NULL ? *ack : 0;
+	call->epoch = c->epoch;
 	LIST_INSERT_HEAD(&c->calls, call, link);
 	c->n_calls++;
 	call->request = r = request_new(c->front->gate->requests, &origin_ops, call, &env, "");
@@ -482,8 +488,31 @@ cancel(struct plain_client *c, const struct envelope *env)
 	}
 }
 
+/* No call of ours; whoever waits for an answer gets one. */
 static void
-on_call(struct plain_client *c, const struct envelope *env, const struct buf *name,
+refuse_name(struct plain_client *c, struct buf *name, const uint64_t *ack)
+{
+	char *text;
+	struct buf *b;
+
+	metrics_inc(gate_metrics(c->front->gate), METRIC_EVENTS_IGNORED);
+	log_debug_for("sio", label_of(c), "event of another name ignored");
+	if (ack == NULL)
+		return;
+	text = xasprintf("\"%s\" is no APPLICATION/TYPE of clients.events", buf_str(name));
+	b = sio_session_begin_ack(c->sio, *ack);
+	buf_add_str(b, "{\"error\":");
+	buf_add_json_string(b, text, strlen(text));
+	buf_printf(b, ",\"code\":\"%s\",\"status\":{\"code\":%d},\"by\":",
+	    err_code(ERR_NOT_ALLOWED), err_http_status(ERR_NOT_ALLOWED));
+	buf_add_json_string(b, c->front->gate->conf->node, strlen(c->front->gate->conf->node));
+	buf_add_str(b, ",\"ran\":\"no\"}");
+	sio_session_end(c->sio, NULL);
+	free(text);
+}
+
+static void
+on_call(struct plain_client *c, const struct envelope *env, struct buf *name,
     bool is_over_rate, const uint64_t *ack)
 {
 	const char *type, *text = env->text + env->second.start;
@@ -495,8 +524,7 @@ on_call(struct plain_client *c, const struct envelope *env, const struct buf *na
 	struct json_value id;
 
 	if (e == NULL) {
-		metrics_inc(gate_metrics(c->front->gate), METRIC_EVENTS_IGNORED);
-		log_debug_for("sio", label_of(c), "event of another name ignored");
+		refuse_name(c, name, ack);
 		return;
 	}
 	read_options(&options, text, env->second.end - env->second.start);
@@ -504,6 +532,7 @@ on_call(struct plain_client *c, const struct envelope *env, const struct buf *na
 	add_message(&message, c, env, type, (size_t)(name->data + name->len - type), &options,
 	    text);
 	call = call_new(c, &message, e->application, ack);
+	call->has_own_token = json_is_truthy(text, options.member[OPTION_TOKEN].value);
 	if (id.kind == JSON_STRING || id.kind == JSON_NUMBER)
 		buf_add(&call->id, text + id.start, id.end - id.start);
 	buf_free(&message);
@@ -600,6 +629,59 @@ on_reply(struct request *r, const struct reply *reply, void *arg)
 	sio_session_end(sio, NULL);	/* may close the session, and then frees the call */
 }
 
+/* A token's claims but for the times that each final renews. */
+static void
+add_content(struct buf *b, const struct token *t)
+{
+	static const struct json_edit without_times[] = {
+		{ .name = CLAIM_EXP }, { .name = CLAIM_IAT }
+	};
+
+	json_splice_add(b, t->payload, &t->claims, &claim_names, without_times,
+	    ARRAY_LEN(without_times));
+}
+
+/* Did the handler leave the session as it was? */
+static bool
+is_unchanged(struct gate *g, const struct token *sent, const struct buf *text)
+{
+	struct buf before = { 0 }, after = { 0 };
+	struct token *t = NULL;
+	bool is_same = false;
+
+	if (token_check(g->tokens, text->data, text->len, clock_wall_ms(), &t) == JWT_OK) {
+		add_content(&before, sent);
+		add_content(&after, t);
+		is_same = before.len == after.len && memcmp(before.data, after.data, before.len) == 0;
+	}
+	token_unref(t);
+	buf_free(&before);
+	buf_free(&after);
+	return is_same;
+}
+
+/*
+ * The socket goes on with the token of a final; but not with that of a call with a session of
+ * its own, and not where another call has changed the session since this one was sent,
+ * and this one changed nothing: it would undo a login.
+ */
+static void
+adopt_token(const struct plain_call *call, struct buf *token)
+{
+	struct plain_client *c = call->client;
+	const struct token *sent = call->request->token;
+	bool has_moved = sent != NULL && (sent->len != c->token.len ||
+	    memcmp(sent->text, c->token.data, sent->len) != 0);
+
+	if (token->len == 0 || call->has_own_token || call->epoch != c->epoch ||
+	    (has_moved && is_unchanged(c->front->gate, sent, token))) {
+		buf_free(token);
+		return;
+	}
+	buf_free(&c->token);
+	c->token = *token;
+}
+
 /* Whoever asks for no acknowledgement hears nothing, but the session goes on with its token. */
 static void
 on_final(struct request *r UNUSED, const struct reply *reply, void *arg)
@@ -611,10 +693,7 @@ on_final(struct request *r UNUSED, const struct reply *reply, void *arg)
 	struct buf *b = is_heard ? sio_session_begin_ack(c->sio, call->ack) : &unheard;
 
 	add_reply(b, call, reply, &token);
-	if (token.len > 0) {
-		buf_free(&c->token);
-		c->token = token;
-	}
+	adopt_token(call, &token);
 	call_free(call);
 	if (is_heard)
 		sio_session_end(c->sio, NULL);	/* may close the session */
