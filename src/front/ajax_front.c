@@ -42,9 +42,10 @@ struct ajax_front {
 /* A message, until its answer. */
 struct ajax_call {
 	struct ajax_front *front;
-	struct http_exchange *exchange;
+	struct http_exchange *exchange;	/* NULL: whoever asked is gone */
 	struct request *request;
 	struct ajax_caller *caller;	/* NULL: not counted */
+	struct timer gone_timer;
 };
 
 static bool	is_for(const struct http_head *, const struct client *, void *);
@@ -323,23 +324,42 @@ on_request(struct http_exchange *x, void *arg)
 static void
 call_free(struct ajax_call *call)
 {
+	loop_timer_stop(call->front->gate->requests->loop, &call->gone_timer);
 	if (call->caller != NULL)
 		ajax_caller_end(call->caller, clock_mono_ms());
 	free(call);
 }
 
-/* The caller is gone, and cannot come back: its request goes on unless the route says otherwise. */
+/* The call ends with its request. */
+static void
+on_gone_for_long(void *arg)
+{
+	struct ajax_call *call = arg;
+
+	request_cancel(call->request);
+}
+
+/*
+ * Nobody can be told any more, but its request goes on for as long as those of clients that may
+ * come back, and counts as open until it ends: leaving makes no room for more.  It is not
+ * cancelled here, where whoever serves it may be up the stack.
+ */
 static void
 on_gone(void *arg)
 {
 	struct ajax_call *call = arg;
+	const struct gate *g = call->front->gate;
 	struct request *r = call->request;
-	bool is_cancelled = r->cancel_on_leave && !call->front->gate->is_draining;
 
-	request_leave(r);
-	call_free(call);
-	if (is_cancelled)
-		request_cancel(r);
+	call->exchange = NULL;
+	if (g->is_draining) {
+		request_leave(r);
+		call_free(call);
+		return;
+	}
+	request_away(r);
+	loop_timer_set(g->requests->loop, &call->gone_timer,
+	    r->cancel_on_leave ? 0 : g->conf->timeouts.resume_ms, on_gone_for_long, call);
 }
 
 /* ---- replies ---- */
@@ -373,9 +393,8 @@ write_error(struct buf *b, const struct ajax_front *f, const struct request *r,
 }
 
 static void
-on_final(struct request *r, const struct reply *reply, void *arg)
+answer(struct ajax_call *call, struct request *r, const struct reply *reply)
 {
-	struct ajax_call *call = arg;
 	const struct gate *g = call->front->gate;
 	struct qewd_reply_extra x = {
 		.set_token = reply->token != NULL,
@@ -393,5 +412,14 @@ on_final(struct request *r, const struct reply *reply, void *arg)
 	token_unref(t);
 	send_answer(call->exchange, status, &body, "", clock_mono_ms() - r->begun_ms);
 	buf_free(&body);
+}
+
+static void
+on_final(struct request *r, const struct reply *reply, void *arg)
+{
+	struct ajax_call *call = arg;
+
+	if (call->exchange != NULL)
+		answer(call, r, reply);
 	call_free(call);
 }

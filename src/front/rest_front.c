@@ -48,7 +48,7 @@ struct part {
 /* An HTTP request, until its answer. */
 struct rest_call {
 	struct rest_front *front;
-	struct http_exchange *exchange;
+	struct http_exchange *exchange;	/* NULL: whoever asked is gone */
 	const struct rest_target *target;
 	struct rest_style style;
 	struct rest_group *group;	/* NULL: there is one part */
@@ -57,7 +57,8 @@ struct rest_call {
 	bool is_local;			/* it is for a local application itself */
 	bool cancels_on_leave;
 	uint64_t begun_ms;
-	size_t n_open;
+	struct timer gone_timer;
+	size_t n_open;			/* parts, and whoever else must find the call there */
 	size_t n;
 	struct part part[];		/* as target->member */
 };
@@ -76,7 +77,7 @@ static void	 on_request(struct http_exchange *, void *);
 static void	 on_gone(void *);
 static void	 on_reply(struct request *, const struct reply *, void *);
 static void	 on_final(struct request *, const struct reply *, void *);
-static void	 finish_group(struct rest_call *);
+static void	 release(struct rest_call *);
 
 static const struct origin_ops origin_ops = {
 	.on_reply = on_reply,
@@ -355,6 +356,7 @@ call_new(struct rest_front *f, struct http_exchange *x, const struct rest_match 
 static void
 call_free(struct rest_call *call)
 {
+	loop_timer_stop(call->front->gate->requests->loop, &call->gone_timer);
 	for (size_t i = 0; i < call->n; i++) {
 		buf_free(&call->part[i].text);
 		token_unref(call->part[i].token);
@@ -468,21 +470,15 @@ copy_trace(char *trace, size_t size, const struct http_head *head)
 static void
 begin_all(struct rest_call *call, const struct http_head *head)
 {
-	bool is_group = call->group != NULL;
 	char trace[TRACE_MAX];
 
 	copy_trace(trace, sizeof(trace), head);
 	http_exchange_wait(call->exchange, on_gone, call);
-	if (!is_group) {
-		begin(&call->part[0], call->target->member[0], trace);
-		return;		/* the call may be over */
-	}
 	/* One more than there are, so that it is not over before all have begun. */
 	call->n_open = call->n + 1;
 	for (size_t i = 0; i < call->n; i++)
 		begin(&call->part[i], call->target->member[i], trace);
-	if (--call->n_open == 0)
-		finish_group(call);
+	release(call);
 }
 
 static bool
@@ -547,22 +543,43 @@ on_request(struct http_exchange *x, void *arg)
 		refuse(f, x, &why, NULL);
 }
 
-/* The caller is gone: what it asked for goes on, unless the route says otherwise. */
+static void
+on_gone_for_long(void *arg)
+{
+	struct rest_call *call = arg;
+
+	call->n_open++;		/* the last cancellation would free it */
+	for (size_t i = 0; i < call->n; i++)
+		if (call->part[i].request != NULL)
+			request_cancel(call->part[i].request);
+	release(call);
+}
+
+/*
+ * Nobody can be told any more, but the requests go on for as long as those of clients that may
+ * come back.  They are not cancelled here, where whoever serves them may be up the stack.
+ */
 static void
 on_gone(void *arg)
 {
 	struct rest_call *call = arg;
+	const struct gate *g = call->front->gate;
 
+	call->exchange = NULL;
 	for (size_t i = 0; i < call->n; i++) {
 		struct request *r = call->part[i].request;
 
-		if (r == NULL)
-			continue;
-		request_leave(r);
-		if (call->cancels_on_leave)
-			request_cancel(r);
+		if (r != NULL && g->is_draining)
+			request_leave(r);
+		else if (r != NULL)
+			request_away(r);
 	}
-	call_free(call);
+	if (g->is_draining)
+		call_free(call);
+	else
+		loop_timer_set(g->requests->loop, &call->gone_timer,
+		    call->cancels_on_leave ? 0 : g->conf->timeouts.resume_ms,
+		    on_gone_for_long, call);
 }
 
 /* ---- replies ---- */
@@ -574,17 +591,16 @@ on_reply(struct request *r, const struct reply *reply UNUSED, void *arg UNUSED)
 }
 
 static void
-finish_group(struct rest_call *call)
+answer_group(struct rest_call *call)
 {
 	struct rest_answer a = { 0 };
 
 	rest_group_answer(call->group, &a);
 	send_answer(call->exchange, &a, call->begun_ms);
-	call_free(call);
 }
 
 static void
-finish_one(struct rest_call *call, const struct reply *reply, const struct buf *token)
+answer_one(struct rest_call *call, const struct reply *reply, const struct buf *token)
 {
 	struct rest_answer a = { 0 };
 
@@ -592,26 +608,42 @@ finish_one(struct rest_call *call, const struct reply *reply, const struct buf *
 	call->style.token_len = token->len;
 	rest_answer_from_reply(&a, &call->style, reply);
 	send_answer(call->exchange, &a, call->begun_ms);
+}
+
+/* What is open is one less; with the last the call is over. */
+static void
+release(struct rest_call *call)
+{
+	if (--call->n_open > 0)
+		return;
+	if (call->group != NULL && call->exchange != NULL)
+		answer_group(call);
 	call_free(call);
+}
+
+static void
+take_final(struct part *p, struct request *r, const struct reply *reply)
+{
+	struct rest_call *call = p->call;
+	size_t i = (size_t)(p - call->part);
+	struct buf token = { 0 };
+
+	rest_token_of_reply(call->front->gate, r, reply, call->is_anonymous, &token);
+	if (call->group == NULL)
+		answer_one(call, reply, &token);
+	else
+		rest_group_add(call->group, i, call->target->member[i]->name, reply,
+		    token.len > 0 ? token.data : NULL, token.len);
+	buf_free(&token);
 }
 
 static void
 on_final(struct request *r, const struct reply *reply, void *arg)
 {
 	struct part *p = arg;
-	struct rest_call *call = p->call;
-	size_t i = (size_t)(p - call->part);
-	struct buf token = { 0 };
 
-	rest_token_of_reply(call->front->gate, r, reply, call->is_anonymous, &token);
 	p->request = NULL;
-	if (call->group == NULL) {
-		finish_one(call, reply, &token);
-	} else {
-		rest_group_add(call->group, i, call->target->member[i]->name, reply,
-		    token.len > 0 ? token.data : NULL, token.len);
-		if (--call->n_open == 0)
-			finish_group(call);
-	}
-	buf_free(&token);
+	if (p->call->exchange != NULL)
+		take_final(p, r, reply);
+	release(p->call);
 }

@@ -277,6 +277,54 @@ u_services:
 	assert.strictEqual((await browser.nextReply()).type, 'news', 'the other went on');
 });
 
+test('leaving makes no room for more', async (t) => {
+	const startHeld = async (t, more) => {
+		const record = new Record(t);
+		const node = await start(t, more, 'size: 3', { ready: { cancel: true }, record: record.file });
+		return { node, record, token: await register(node.port) };
+	};
+	// The node has begun the request, and has seen that nobody waits for it.
+	const abandon = async (t, { node, record, token }, message) => {
+		const connection = await tcp(t, node.port);
+		const text = JSON.stringify({ ...message, token });
+		const n = record.lines('request').length;
+		connection.send(`POST /ajax HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${text.length}\r\n\r\n${text}`);
+		await record.told('request', n + 1);
+		connection.close();
+		await connection.whenEnded();
+		await register(node.port);
+		await register(node.port);
+	};
+
+	await t.test('as long as the requests go on', async (t) => {
+		const held = await startHeld(t, 'limits: { in_flight_per_session: 2 }');
+		const gate = new Gate(t);
+		for (let i = 0; i < 2; i++)
+			await abandon(t, held, job({ gate: gate.file }, { finish: {} }));
+		assertError(await ajax(held.node.port, { ...job({ finish: {} }), token: held.token }), 429, 'too_many');
+		assert.strictEqual(held.record.lines('request').length, 2);
+		gate.open();
+		await waitFor('room', async () => (await ajax(held.node.port, { ...job({ finish: {} }), token: held.token })).status === 200);
+	});
+
+	for (const [what, resume] of [['after timeouts.resume', '200ms'], ['at once, if that is off', 'off']]) {
+		await t.test('they are cancelled ' + what, async (t) => {
+			const held = await startHeld(t, `limits: { in_flight_per_session: 1 }\ntimeouts: { resume: ${resume} }`);
+			await abandon(t, held, job({ until: 'cancel' }));
+			await held.record.told('cancel');
+			const answer = await ajax(held.node.port, { ...job({ finish: { n: 1 } }), token: held.token });
+			assert.strictEqual(answer.json.n, 1);
+		});
+	}
+
+	await t.test('a node that stops does not wait for them', async (t) => {
+		const held = await startHeld(t);
+		await abandon(t, held, job({ until: 'cancel' }));
+		held.node.kill('SIGTERM');
+		assert.deepStrictEqual(await held.node.end(), { code: 0, signal: null });
+	});
+});
+
 test('mapped types are forwarded, as from sockets', async (t) => {
 	const worker = await startUsherd(t, workerOf(scripted, 'size: 1'));
 	const master = await startUsherd(t, masterOf(worker.url));

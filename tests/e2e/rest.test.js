@@ -652,6 +652,32 @@ test('callers who are slow, or leave', async (t) => {
 	}
 });
 
+test('what a caller who left has asked for is cancelled after timeouts.resume, in a group, too', async (t) => {
+	const far = await fakeNode(t, { secret: SECRET });
+	const master = await startUsherd(t, masterOf({ a: far.url, b: far.url },
+	    '  both: { destinations: [a, b] }\ntimeouts: { resume: 200ms }', `
+  - { path: /api/one, destination: a }
+  - { path: /api/both, destination: both }
+`));
+	const seen = [];
+	const ofType = (type) => seen.filter(({ message }) => message.type === type);
+
+	await master.linked();
+	far.answer = (request) => { seen.push(request); return true; };
+	for (const [path, count] of [['one', 1], ['both', 2]]) {
+		let request;
+		const gone = assert.rejects(ask(master.url, 'GET', '/api/' + path, { onRequest: (r) => { request = r; } }));
+
+		seen.length = 0;
+		await waitFor('the requests', () => ofType('restRequest').length === count);
+		request.destroy();
+		await gone;
+		await waitFor('their cancellation', () => ofType('usher-cancel').length === count);
+		assert.deepStrictEqual(ofType('usher-cancel').map(({ message }) => message.usher.id).sort(),
+		    ofType('restRequest').map(({ message }) => message.usher.id).sort());
+	}
+});
+
 test('the worker node knows where the request began', async (t) => {
 	const far = await fakeNode(t, { secret: SECRET });
 	const master = await startUsherd(t, masterOf(far.url));
