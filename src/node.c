@@ -12,6 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admin/admin_http.h"
+#include "admin/admin_socket.h"
+#include "admin/admin_view.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
@@ -87,6 +90,9 @@ struct node {
 	struct http_static *statics;
 	struct http_server *http;
 	struct door *doors;		/* as conf->listeners */
+	struct admin_view admin_view;
+	struct admin_socket *admin_socket;	/* NULL: not configured, as the next */
+	struct admin_http *admin_http;
 
 	enum node_state state;
 	bool is_quick;			/* SIGINT: nothing is waited for */
@@ -331,6 +337,53 @@ close_doors(struct node *n)
 	}
 }
 
+static bool
+open_admin(struct node *n)
+{
+	const struct conf_admin *admin = &n->conf->admin;
+	char *error;
+
+	n->admin_view = (struct admin_view){
+		.conf = n->conf,
+		.loop = n->loop,
+		.requests = &n->requests,
+		.pools = n->pools,
+		.link_sets = n->link_sets,
+		.front = n->front,
+		.begun_ms = clock_mono_ms(),
+		.begun_wall_ms = clock_wall_ms(),
+	};
+	if (admin->socket != NULL) {
+		n->admin_socket = admin_socket_new(&n->admin_view, admin->socket, &error);
+		if (n->admin_socket == NULL) {
+			log_errorx("cannot listen on %s (admin.socket): %s", admin->socket, error);
+			free(error);
+			return false;
+		}
+	}
+	if (admin->http.address != NULL) {
+		n->admin_http = admin_http_new(&n->admin_view, &error);
+		if (n->admin_http == NULL) {
+			log_errorx("cannot listen on %s (admin.http): %s", admin->http.address,
+			    error);
+			free(error);
+			return false;
+		}
+		log_info("metrics and health at http://%s", admin_http_address(n->admin_http));
+	}
+	return true;
+}
+
+/* Before what they look at goes. */
+static void
+close_admin(struct node *n)
+{
+	admin_socket_free(n->admin_socket);
+	n->admin_socket = NULL;
+	admin_http_free(n->admin_http);
+	n->admin_http = NULL;
+}
+
 struct node *
 node_new(struct conf *conf, struct tls_store *tls, struct dev *dev)
 {
@@ -351,7 +404,7 @@ node_new(struct conf *conf, struct tls_store *tls, struct dev *dev)
 	make_services(n);
 	make_switches(n);
 	make_front(n);
-	if (!open_doors(n)) {
+	if (!open_admin(n) || !open_doors(n)) {
 		node_free(n);
 		return NULL;
 	}
@@ -455,6 +508,7 @@ end_serving(struct node *n)
 {
 	n->state = NODE_ENDING;
 	n->ending_since_ms = clock_mono_ms();
+	close_admin(n);
 	n->requests.on_idle = NULL;
 	n->requests.switches = NULL;	/* what they lead to goes now, too */
 	n->pool_env.services = NULL;	/* no more calls: what they are routed to goes now */
@@ -492,6 +546,7 @@ static void
 begin_draining(struct node *n, uint64_t within_ms)
 {
 	n->state = NODE_DRAINING;
+	n->admin_view.state = ADMIN_DRAINING;
 	dev_unwatch(n->dev);
 	close_doors(n);
 	n->eio_env.is_draining = true;
@@ -544,6 +599,7 @@ node_free(struct node *n)
 {
 	if (n == NULL)
 		return;
+	close_admin(n);
 	close_doors(n);
 	free(n->doors);
 	http_server_free(n->http);

@@ -145,3 +145,11 @@ strmap_each(struct strmap *m, void (*fn)(void *, void *), void *arg)
 		for (struct entry *e = m->bucket[i]; e != NULL; e = e->next)
 			fn(e->value, arg);
 }
+
+void
+strmap_each_key(const struct strmap *m, void (*fn)(const char *, size_t, void *), void *arg)
+{
+	for (size_t i = 0; i < m->n_buckets; i++)
+		for (const struct entry *e = m->bucket[i]; e != NULL; e = e->next)
+			fn(e->key, e->len, arg);
+}

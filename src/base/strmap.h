@@ -22,4 +22,8 @@ void		*strmap_remove(struct strmap *, const void *key, size_t len);	/* its value
 /* Calls fn for each value, in no order; fn must not change the map. */
 void		 strmap_each(struct strmap *, void (*fn)(void *value, void *arg), void *arg);
 
+/* The same for each key, with a NUL behind it. */
+void		 strmap_each_key(const struct strmap *, void (*fn)(const char *key, size_t len,
+		    void *arg), void *arg);
+
 #endif

@@ -200,6 +200,11 @@ struct conf_timeouts {
 	uint64_t resume_ms;		/* 0: off */
 };
 
+struct conf_admin {
+	char *socket;			/* of usherctl, absolute; NULL: none */
+	struct conf_listener http;	/* of metrics, loopback; its address is NULL: none */
+};
+
 struct conf {
 	unsigned refs;
 	char *path;			/* of the main file, as given */
@@ -227,6 +232,7 @@ struct conf {
 	size_t n_statics;
 	struct conf_limits limits;
 	struct conf_timeouts timeouts;
+	struct conf_admin admin;
 	enum log_level log_level;
 	uint64_t log_slow_ms;		/* CONF_NO_LIMIT: never */
 };

@@ -526,6 +526,31 @@ check_applications(const struct conf *conf, const struct conf_node *root,
 	}
 }
 
+/* Faults of the values were noted one by one. */
+static void
+build_admin(struct conf *conf, const struct conf_node *root, struct conf_faults *faults)
+{
+	const struct conf_node *admin = conf_node_get(root, "admin");
+	const char *path = conf->admin.socket;
+
+	if (path != NULL && strlen(path) > UNIX_PATH_MAX)
+		conf_node_fault(conf_node_get(admin, "socket"), faults,
+		    "admin.socket: the path %s is longer than %d bytes", path, UNIX_PATH_MAX);
+	if (conf->admin.http.address != NULL &&
+	    conf_value_listener(conf->admin.http.address, &conf->admin.http) != NULL)
+		return;
+	for (size_t i = 0; i < conf->n_listeners; i++) {
+		const struct conf_listener *l = &conf->listeners[i];
+
+		if (is_same_address(l, &conf->admin.http))
+			conf_node_fault(conf_node_get(admin, "http"), faults,
+			    "admin.http: listen has this address already");
+		if (path != NULL && l->unix_path != NULL && strcmp(l->unix_path, path) == 0)
+			conf_node_fault(conf_node_get(admin, "socket"), faults,
+			    "admin.socket: listen has this path already");
+	}
+}
+
 static void
 build(struct conf *conf, struct conf_node *root, struct conf_faults *faults)
 {
@@ -542,6 +567,7 @@ build(struct conf *conf, struct conf_node *root, struct conf_faults *faults)
 	build_switches(conf, root, faults);
 	build_events(conf, root, faults);
 	check_applications(conf, root, faults);
+	build_admin(conf, root, faults);
 	if (conf->timeouts.resume_ms == CONF_NO_LIMIT)
 		conf->timeouts.resume_ms = 0;
 }
@@ -635,6 +661,10 @@ conf_free(struct conf *conf)
 		free(conf->statics[i].root);
 	}
 	free(conf->statics);
+	free(conf->admin.socket);
+	free(conf->admin.http.address);
+	free(conf->admin.http.host);
+	free(conf->admin.http.unix_path);
 	free(conf->socketio.path);
 	free(conf->socketio.cookie);
 	free(conf->node);

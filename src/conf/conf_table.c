@@ -359,7 +359,11 @@ const struct conf_option conf_options[] = {
 	{ "log.slow", CONF_T_DURATION, OFF, "2s", 1, MS_MAX, AT(struct conf, log_slow_ms),
 	    "requests that take longer are logged", NULL, NULL },
 
-	LATER("admin", "the control socket"),
+	{ "admin.socket", CONF_T_PATH, 0, NULL, 1, 107, AT(struct conf, admin.socket),
+	    "the UNIX socket of usherctl", NULL, NULL },
+	{ "admin.http", CONF_T_TEXT, 0, NULL, 1, TEXT_MAX, AT(struct conf, admin.http.address),
+	    "metrics and health over HTTP: a loopback address and a port", NULL,
+	    conf_check_loopback },
 };
 
 const size_t conf_n_options = ARRAY_LEN(conf_options);

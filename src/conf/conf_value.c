@@ -373,6 +373,24 @@ conf_check_address(const char *text)
 }
 
 const char *
+conf_check_loopback(const char *text)
+{
+	static const char wrong[] = "must be a loopback address and a port, such as "
+	    "\"127.0.0.1:9180\" or \"[::1]:9180\"";
+	struct conf_listener listener = { 0 };
+	struct in6_addr v6;
+	bool is_loopback;
+
+	if (conf_value_listener(text, &listener) != NULL)
+		return wrong;
+	is_loopback = listener.host != NULL && (strncmp(listener.host, "127.", 4) == 0 ||
+	    (inet_pton(AF_INET6, listener.host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6)));
+	free(listener.host);
+	free(listener.unix_path);
+	return is_loopback ? NULL : wrong;
+}
+
+const char *
 conf_check_url(const char *text)
 {
 	struct conf_url url = { 0 };

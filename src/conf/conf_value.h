@@ -43,6 +43,7 @@ MUST_USE const char	*conf_value_url(const char *, struct conf_url *);
 
 /* The same, for texts that need no conversion. */
 const char	*conf_check_address(const char *);	/* of a listener */
+const char	*conf_check_loopback(const char *);	/* the same, but of this host alone */
 const char	*conf_check_url(const char *);
 const char	*conf_check_host(const char *);		/* a name or an address, as in a URL */
 const char	*conf_check_origin(const char *);

@@ -137,6 +137,20 @@ eio_session_move(struct eio_session *s, const struct eio_transport *transport, v
 	send_queue(s);
 }
 
+void
+eio_session_describe(const struct eio_session *s, struct eio_session_info *info)
+{
+	*info = (struct eio_session_info){
+		.sid = s->sid,
+		.address = s->client.address,
+		.transport = s->transport != NULL ? s->transport->name : "none",
+		.revision = s->revision,
+		.age_ms = clock_mono_ms() - s->begun_ms,
+		.bytes_in = s->bytes_in,
+		.bytes_out = s->bytes_out,
+	};
+}
+
 /* ---- heart-beat ---- */
 
 static void

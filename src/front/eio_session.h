@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "conf/conf.h"
@@ -49,6 +50,16 @@ bool		 eio_session_is_over_rate(const struct eio_session *);
 /* A proven node: no rates, and room for the replies of many browsers in its queue. */
 void		 eio_session_trust(struct eio_session *);
 bool		 eio_session_is_trusted(const struct eio_session *);
+
+/* A session as it is now, for those who look on; texts are borrowed. */
+struct eio_session_info {
+	const char *sid, *address, *transport;
+	int revision;
+	uint64_t age_ms;
+	uint64_t bytes_in, bytes_out;	/* of packets */
+};
+
+void		 eio_session_describe(const struct eio_session *, struct eio_session_info *);
 
 /*
  * A whole text message, its Engine.IO type digit included.  Where it is too much for the

@@ -79,12 +79,14 @@ static void on_event(struct envelope *, bool, const uint64_t *, void *);
 static void on_close(void *);
 static void on_reply(struct request *, const struct reply *, void *);
 static void on_final(struct request *, const struct reply *, void *);
+static uint64_t n_calls(void *);
 
 static const struct sio_named_events named_events = {
 	.on_connect = on_connect,
 	.on_connected = on_connected,
 	.on_event = on_event,
 	.on_close = on_close,
+	.n_calls = n_calls,
 };
 
 static const struct origin_ops origin_ops = {
@@ -698,4 +700,12 @@ on_final(struct request *r UNUSED, const struct reply *reply, void *arg)
 	if (is_heard)
 		sio_session_end(c->sio, NULL);	/* may close the session */
 	buf_free(&unheard);
+}
+
+static uint64_t
+n_calls(void *arg)
+{
+	const struct plain_client *c = arg;
+
+	return c->n_calls;
 }

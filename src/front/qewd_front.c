@@ -40,6 +40,7 @@ struct qewd_client {
 	struct qewd_sids sids;		/* that name it, its own first */
 	struct resume *resume;		/* what came while it was away; NULL: it never was */
 	bool is_proven;			/* a node of ours: it shares a secret with us */
+	char *node;			/* its name; NULL: it is none */
 	char *application;		/* it registered for; NULL: not registered */
 	size_t application_len;
 	struct idmap by_usher_id;	/* a proven node's open calls, by its numbers */
@@ -150,6 +151,7 @@ release(void *arg)
 
 	idmap_free(&c->by_usher_id);
 	free(c->application);
+	free(c->node);
 	free(c);
 }
 
@@ -436,6 +438,8 @@ on_register(struct call *call)
 		set_application(c, application.data, application.len);
 		if (qewd_register_is_node(g, call->request, who.socket, label_of(c), &u)) {
 			c->is_proven = true;
+			free(c->node);
+			c->node = xstrdup(u.node);
 			sio_session_trust(c->sio);
 			buf_add_str(&message, ",\"usher\":");
 			usher_member_encode_answer(&message, g->conf->node,
@@ -688,5 +692,42 @@ qewd_front_push(const struct push *p, void *arg)
 		next = LIST_NEXT(c, link);	/* sending may close the session */
 		if (is_for(c, &p->to))
 			send_push(c, p);
+	}
+}
+
+/* ---- for those who look on ---- */
+
+static void
+describe(const struct qewd_client *c, struct qewd_client_info *info)
+{
+	const char *plain = plain_application(c);
+
+	*info = (struct qewd_client_info){
+		.is_away = c->sio == NULL,
+		.application = plain != NULL ? plain : c->application,
+		.application_len = plain != NULL ? strlen(plain) : c->application_len,
+		.node = c->node,
+		.n_calls = c->n_calls,
+	};
+	if (c->sio != NULL)
+		info->n_calls += sio_session_describe(c->sio, &info->eio);
+	else
+		info->eio.sid = c->sids.sid[0];
+}
+
+void
+qewd_front_each(const struct qewd_front *f, void (*fn)(const struct qewd_client_info *, void *),
+    void *arg)
+{
+	struct qewd_client_info info;
+	const struct qewd_client *c;
+
+	LIST_FOREACH(c, &f->clients, link) {
+		describe(c, &info);
+		fn(&info, arg);
+	}
+	LIST_FOREACH(c, &f->away, link) {
+		describe(c, &info);
+		fn(&info, arg);
 	}
 }

@@ -8,11 +8,13 @@
 #ifndef FRONT_QEWD_FRONT_H
 #define FRONT_QEWD_FRONT_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
+#include "front/eio_session.h"
 
-struct eio_session;
 struct gate;
 struct push;
 struct qewd_front;
@@ -27,6 +29,19 @@ struct sio_session	*qewd_front_on_session(struct qewd_front *, struct eio_sessio
 
 /* A push of a handler here or of a node behind us (push_sink.push). */
 void			 qewd_front_push(const struct push *, void *front);
+
+/* A client as it is now, for those who look on; texts are borrowed. */
+struct qewd_client_info {
+	struct eio_session_info eio;	/* of one that is away: its sid alone */
+	bool is_away;			/* its connection dropped, and it may come back */
+	const char *application;	/* it registered for; NULL: it has not */
+	size_t application_len;
+	const char *node;		/* a node of ours, of this name; NULL: it is none */
+	uint64_t n_calls;		/* open */
+};
+
+void			 qewd_front_each(const struct qewd_front *,
+			    void (*fn)(const struct qewd_client_info *, void *arg), void *arg);
 
 /* Close frames to all; sessions end by themselves. */
 void			 qewd_front_close_all(struct qewd_front *, enum err why);

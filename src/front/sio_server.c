@@ -90,6 +90,13 @@ sio_session_application(const struct sio_session *s)
 	return s->application;
 }
 
+uint64_t
+sio_session_describe(const struct sio_session *s, struct eio_session_info *info)
+{
+	eio_session_describe(s->eio, info);
+	return s->named != NULL ? s->named->n_calls(s->named_arg) : 0;
+}
+
 static void
 on_connect_timeout(void *arg)
 {

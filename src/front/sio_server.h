@@ -17,6 +17,7 @@ struct buf;
 struct client;
 struct conf;
 struct eio_session;
+struct eio_session_info;
 struct envelope;
 struct loop;
 struct sio_session;
@@ -41,6 +42,7 @@ struct sio_named_events {
 	/* As sio_events.on_event; the name is env->event. */
 	void (*on_event)(struct envelope *, bool is_over_rate, const uint64_t *ack, void *arg);
 	void (*on_close)(void *arg);		/* exactly once */
+	uint64_t (*n_calls)(void *arg);		/* that are open */
 };
 
 /* Takes part in a session that has just begun.  Borrows conf and ev. */
@@ -52,6 +54,9 @@ void			 sio_session_attach_named(struct sio_session *,
 void			 sio_session_set_application(struct sio_session *, const char *);
 const char		*sio_session_application(const struct sio_session *);
 
+/* As eio_session_describe(); gives the number of open calls of named events. */
+uint64_t		 sio_session_describe(const struct sio_session *,
+			    struct eio_session_info *);
 const char		*sio_session_sid(const struct sio_session *);	/* Engine.IO's */
 const struct client	*sio_session_client(const struct sio_session *);
 const char		*sio_session_bearer(const struct sio_session *);	/* eio_session_bearer() */

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/id.h"
 #include "base/idmap.h"
 #include "base/log.h"
@@ -42,6 +43,7 @@ struct link {
 	enum conf_protocol protocol;
 	const char *application;	/* to register for */
 	char name[320];			/* "link ws://10.0.0.5:8081" */
+	unsigned number;
 	struct sio_client_config config;
 	const struct link_events *ev;
 	void *arg;
@@ -62,6 +64,9 @@ struct link {
 	bool is_replacing;		/* closed by us to be dialled anew: counts as up, but taken */
 	bool is_leaving;		/* for good */
 	bool has_complained;		/* about this series of failures */
+	uint64_t state_ms;		/* since when it is in this state */
+	uint64_t n_ups;
+	char last_error[256];
 	struct timer timer;		/* to dial; or the answer to a registration is due */
 };
 
@@ -82,6 +87,7 @@ set_state(struct link *l, enum link_state next)
 {
 	log_debug_for("link", l->name, "%s -> %s", state_name[l->state], state_name[next]);
 	l->state = next;
+	l->state_ms = clock_mono_ms();
 }
 
 struct link *
@@ -94,6 +100,7 @@ link_new(const struct link_env *env, const struct conf_url *url, struct tls_clie
 	l->env = env;
 	l->protocol = protocol;
 	l->application = application;
+	l->number = number;
 	if (number == 1)
 		snprintf(l->name, sizeof(l->name), "link %s", url->text);
 	else
@@ -146,6 +153,28 @@ size_t
 link_outstanding(const struct link *l)
 {
 	return l->in_flight.n + (l->current != NULL || l->has_ghost);
+}
+
+const char *
+link_name(const struct link *l)
+{
+	return l->name + strlen("link ");
+}
+
+void
+link_describe(const struct link *l, struct link_info *info)
+{
+	*info = (struct link_info){
+		.number = l->number,
+		.state = state_name[l->state],
+		.is_up = link_is_up(l),
+		.is_multiplexed = l->is_multiplexed,
+		.node = l->is_multiplexed ? l->peer_node : "",
+		.in_flight = link_outstanding(l),
+		.since_ms = clock_mono_ms() - l->state_ms,
+		.n_ups = l->n_ups,
+		.last_error = l->last_error,
+	};
 }
 
 /* ---- coming up ---- */
@@ -236,6 +265,7 @@ on_registered(struct link *l, const struct envelope *env)
 	l->retry_ms = RETRY_FIRST_MS;
 	l->has_complained = false;
 	l->is_replacing = false;
+	l->n_ups++;
 	set_state(l, LINK_UP);
 	if (l->is_multiplexed)
 		log_info_for(l->name, "up, multiplexed, node %s", l->peer_node);
@@ -297,6 +327,8 @@ complain(struct link *l, enum err why, const char *detail, uint64_t wait_ms)
 {
 	bool was_up = l->state == LINK_UP;
 
+	snprintf(l->last_error, sizeof(l->last_error), "%s%s%s", err_text(why),
+	    detail != NULL ? ": " : "", detail != NULL ? detail : "");
 	if (was_up || !l->has_complained)
 		log_warnx_for(l->name, "%s: %s%s%s; next attempt in %llu ms",
 		    was_up ? "down" : "cannot connect", err_text(why), detail != NULL ? ": " : "",

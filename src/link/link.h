@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "conf/conf.h"
@@ -59,6 +60,21 @@ bool		 link_is_multiplexed(const struct link *);	/* while it is up */
 bool		 link_is_free(const struct link *);		/* up, and takes a request now */
 size_t		 link_outstanding(const struct link *);
 uint64_t	 link_bytes(const struct link *);	/* of the requests multiplexed on it */
+const char	*link_name(const struct link *);	/* "ws://10.0.0.5:8081#2" */
+
+/* A link as it is now, for those who look on; texts are borrowed. */
+struct link_info {
+	unsigned number;		/* which of the links to its URL */
+	const char *state;
+	bool is_up, is_multiplexed;
+	const char *node;		/* multiplexed: the peer's name; else "" */
+	size_t in_flight;
+	uint64_t since_ms;		/* in this state for so long */
+	uint64_t n_ups;			/* how often it came up */
+	const char *last_error;		/* why it was down last; "" if it never was */
+};
+
+void		 link_describe(const struct link *, struct link_info *);
 
 /* Sends it to the application of its destination; the link is free.  May fail it at once. */
 void		 link_submit(struct link *, struct request *);

@@ -24,12 +24,15 @@ struct link_set {
 
 static void submit(struct destination *, struct request *);
 static void cancel(struct destination *, struct request *, enum err);
+static const char *server_name(const struct request *);
 static bool on_free(struct remote *, struct link *, void *);
 static void on_down(struct remote *, void *);
 
 static const struct destination_ops ops = {
 	.submit = submit,
 	.cancel = cancel,
+	.server_kind = "link",
+	.server_name = server_name,
 };
 
 struct link_set *
@@ -81,13 +84,27 @@ link_set_free(struct link_set *s, enum err why)
 	free(s);
 }
 
-static bool
-is_up(const struct link_set *s)
+bool
+link_set_is_up(const struct link_set *s)
 {
 	for (size_t i = 0; i < s->n_remotes; i++)
 		if (remote_is_up(s->remote[i]))
 			return true;
 	return false;
+}
+
+void
+link_set_queue(const struct link_set *s, uint64_t *n, uint64_t *bytes, uint64_t *queue_max)
+{
+	*n = s->queue.n;
+	*bytes = s->queue.bytes;
+	*queue_max = s->conf->queue;
+}
+
+const struct remote *
+link_set_remote(const struct link_set *s, size_t i)
+{
+	return i < s->n_remotes ? s->remote[i] : NULL;
 }
 
 /* A free link to the URL with the fewest outstanding requests; NULL: all are taken. */
@@ -131,7 +148,7 @@ submit(struct destination *d, struct request *r)
 		request_fail(r, ERR_OVERLOADED, "too much is in flight (queue, queue_bytes)");
 	else if (link != NULL)
 		link_submit(link, r);
-	else if (!is_up(s))
+	else if (!link_set_is_up(s))
 		request_fail(r, ERR_LINK_DOWN, NULL);
 	else if (!request_queue_add(&s->queue, r))
 		request_fail(r, ERR_OVERLOADED, "queue of the destination is full (queue, queue_bytes)");
@@ -146,6 +163,12 @@ cancel(struct destination *d, struct request *r, enum err why)
 		link_cancel(r->served_by, r, why);
 	else
 		request_queue_remove(&s->queue, r);
+}
+
+static const char *
+server_name(const struct request *r)
+{
+	return link_name(r->served_by);
 }
 
 static bool
@@ -166,6 +189,6 @@ on_down(struct remote *remote UNUSED, void *arg)
 {
 	struct link_set *s = arg;
 
-	if (!is_up(s))
+	if (!link_set_is_up(s))
 		fail_waiting(s, ERR_LINK_DOWN);
 }

@@ -106,7 +106,7 @@ remote_tls(const struct remote *r)
 bool
 remote_is_up(const struct remote *r)
 {
-	for (unsigned i = 0; i < r->n_wanted; i++)
+	for (unsigned i = 0; r->link != NULL && i < r->n_wanted; i++)
 		if (r->link[i] != NULL && link_is_up(r->link[i]))
 			return true;
 	return false;
@@ -126,10 +126,18 @@ remote_outstanding(const struct remote *r)
 {
 	size_t n = 0;
 
-	for (unsigned i = 0; i < r->n_wanted; i++)
+	for (unsigned i = 0; r->link != NULL && i < r->n_wanted; i++)
 		if (r->link[i] != NULL)
 			n += link_outstanding(r->link[i]);
 	return n;
+}
+
+void
+remote_each_link(const struct remote *r, void (*fn)(const struct link *, void *), void *arg)
+{
+	for (unsigned i = 0; r->link != NULL && i < r->n_wanted; i++)
+		if (r->link[i] != NULL)
+			fn(r->link[i], arg);
 }
 
 /* The peer was replaced by a node: links of the stock time are not needed any more. */

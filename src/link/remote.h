@@ -40,5 +40,7 @@ bool		 remote_is_up(const struct remote *);
 /* A link that can take a request now, NULL if none. */
 struct link	*remote_free_link(const struct remote *);
 size_t		 remote_outstanding(const struct remote *);
+void		 remote_each_link(const struct remote *, void (*fn)(const struct link *, void *arg),
+		    void *arg);
 
 #endif

@@ -21,6 +21,9 @@ struct destination_ops {
 	void (*submit)(struct destination *, struct request *);
 	/* The request is over (why: its deadline, a cancellation): forget it. */
 	void (*cancel)(struct destination *, struct request *, enum err why);
+	/* For those who look on: what request->served_by is, and its name.  May be NULL. */
+	const char *server_kind;
+	const char *(*server_name)(const struct request *);
 };
 
 /* First member of everything that is one. */

@@ -81,6 +81,7 @@ request_new(struct requests *all, const struct origin_ops *origin, void *arg,
 	r->begun_ms = clock_mono_ms();
 	r->deadline_ms = UINT64_MAX;
 	set_trace(r, trace);
+	LIST_INSERT_HEAD(&all->open, r, link);
 	all->n_open++;
 	all->n_awaited++;
 	metrics_inc(loop_metrics(all->loop), METRIC_REQUESTS);
@@ -125,6 +126,7 @@ end(struct request *r, const struct reply *final, const char *how)
 	free(r->application);
 	free(r->text);
 	free(r->type);
+	LIST_REMOVE(r, link);
 	all->n_open--;
 	if (r->origin != NULL && !r->is_away)
 		no_longer_awaited(all);

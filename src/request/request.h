@@ -27,12 +27,15 @@ struct token;
 
 #define REQUEST_ID_LEN 32	/* the trace id: the same on every node a request passes */
 
-/* What all requests of a loop share. */
+LIST_HEAD(request_list, request);
+
+/* What all requests of a loop share; zero-initialised there are none. */
 struct requests {
 	struct loop *loop;
 	const char *node;		/* our name; borrowed */
 	uint64_t slow_ms;		/* a request that took longer is logged */
 	uint64_t last_id;
+	struct request_list open;	/* the youngest first */
 	size_t n_open;
 	size_t n_awaited;		/* open, and whoever asked is still there */
 	const struct switch_table *switches;	/* finals that lead on; NULL: none do */
@@ -42,6 +45,7 @@ struct requests {
 
 struct request {
 	struct requests *all;
+	LIST_ENTRY(request) link;	/* all->open */
 	uint64_t id;			/* this node's number */
 	char name[REQUEST_ID_LEN + 1];	/* in logs and error replies */
 	char trace[TRACE_MAX];		/* traceparent of this hop */

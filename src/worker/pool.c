@@ -34,6 +34,7 @@ struct pool {
 	unsigned n_slots;
 	struct worker *old, *successor;	/* a replacement under way; NULL: none */
 	unsigned last_number;
+	uint64_t n_lost;		/* workers that ended unasked */
 	unsigned roll_below;		/* workers with a lower number are to be replaced */
 	struct request_queue queue;
 	struct strmap *types;		/* what the last ready worker serves; NULL: it did not say */
@@ -47,6 +48,7 @@ struct pool {
 
 static void submit(struct destination *, struct request *);
 static void cancel(struct destination *, struct request *, enum err);
+static const char *server_name(const struct request *);
 static void on_ready(struct worker *, const struct handler_msg *, void *);
 static void on_room(struct worker *, void *);
 static void on_stuck(struct worker *, void *);
@@ -58,6 +60,8 @@ static void replace_next(struct pool *);
 static const struct destination_ops ops = {
 	.submit = submit,
 	.cancel = cancel,
+	.server_kind = "worker",
+	.server_name = server_name,
 };
 
 static const struct worker_events worker_events = {
@@ -423,6 +427,12 @@ cancel(struct destination *d, struct request *r, enum err why)
 		request_queue_remove(&p->queue, r);
 }
 
+static const char *
+server_name(const struct request *r)
+{
+	return worker_name(r->served_by);
+}
+
 /* ---- what happens to workers ---- */
 
 /* A list of types as it is read. */
@@ -550,6 +560,7 @@ on_gone(struct worker *w, void *arg)
 	for (unsigned i = 0; i < p->n_slots; i++)
 		if (p->slot[i] == w)
 			p->slot[i] = NULL;
+	p->n_lost += !worker_was_asked(w);
 	if (w == p->successor && p->roll_below > 0 && worker_number(w) >= p->roll_below &&
 	    !p->is_stopping) {
 		log_warnx("application %s: the new worker did not get ready; the old ones stay",
@@ -595,4 +606,56 @@ pool_stop(struct pool *p, bool is_quick, void (*on_stopped)(void *), void *arg)
 	}
 	if (n_workers(p) == 0)
 		on_stopped(arg);
+}
+
+/* ---- for those who look on ---- */
+
+static void
+count_worker(struct pool_info *info, const struct worker *w)
+{
+	if (worker_is_starting(w))
+		info->n_starting++;
+	else if (worker_is_leaving(w))
+		info->n_leaving++;
+	else if (!worker_is_ready(w))
+		info->n_unready++;
+	else if (worker_n_jobs(w) > 0)
+		info->n_busy++;
+	else
+		info->n_idle++;
+	info->in_flight += worker_n_jobs(w);
+}
+
+void
+pool_describe(const struct pool *p, struct pool_info *info)
+{
+	*info = (struct pool_info){
+		.application = p->conf->name,
+		.size = p->conf->pool_size,
+		.queue = p->queue.n,
+		.queue_bytes = p->queue.bytes,
+		.queue_max = p->conf->pool_queue,
+		.n_started = p->last_number,
+		.n_lost = p->n_lost,
+		.has_types = p->types != NULL,
+	};
+	for (unsigned i = 0; i < p->n_slots; i++)
+		if (p->slot[i] != NULL)
+			count_worker(info, p->slot[i]);
+	info->is_failing = timer_is_set(&p->retry_timer) && info->n_idle + info->n_busy == 0;
+}
+
+void
+pool_each_worker(const struct pool *p, void (*fn)(const struct worker *, void *), void *arg)
+{
+	for (unsigned i = 0; i < p->n_slots; i++)
+		if (p->slot[i] != NULL)
+			fn(p->slot[i], arg);
+}
+
+void
+pool_each_type(const struct pool *p, void (*fn)(const char *, size_t, void *), void *arg)
+{
+	if (p->types != NULL)
+		strmap_each_key(p->types, fn, arg);
 }

@@ -21,6 +21,7 @@ struct procs;
 struct requests;
 struct service_table;
 struct token_cache;
+struct worker;
 
 /* What there is to see of a worker: its life, and its messages. */
 enum pool_sight { POOL_STARTED, POOL_READY, POOL_GONE, POOL_ASKED, POOL_ANSWERED };
@@ -56,6 +57,26 @@ struct pool		*pool_new(const struct pool_env *, const struct conf_application *)
 /* Workers are started when there is work, or (pool.prefork) now. */
 void			 pool_start(struct pool *);
 struct destination	*pool_destination(struct pool *);
+
+/* A pool as it is now, for those who look on. */
+struct pool_info {
+	const char *application;
+	unsigned size;			/* workers at most */
+	unsigned n_starting, n_idle, n_busy, n_unready, n_leaving;
+	unsigned in_flight;		/* requests at workers */
+	uint64_t queue, queue_bytes, queue_max;
+	unsigned n_started;		/* workers, since the daemon began */
+	uint64_t n_lost;		/* those of them that ended unasked */
+	bool is_failing;		/* no worker is ready, and none is started for a while */
+	bool has_types;			/* its workers say which types they serve */
+};
+
+void			 pool_describe(const struct pool *, struct pool_info *);
+void			 pool_each_worker(const struct pool *, void (*fn)(const struct worker *,
+			    void *arg), void *arg);
+/* The types that the last worker announced, in no order; none if it did not say. */
+void			 pool_each_type(const struct pool *, void (*fn)(const char *type,
+			    size_t len, void *arg), void *arg);
 
 /* Replaces all workers, one after the other, each when its successor is ready. */
 void			 pool_roll(struct pool *);

@@ -215,9 +215,33 @@ worker_is_starting(const struct worker *w)
 }
 
 bool
+worker_is_ready(const struct worker *w)
+{
+	return w->state == WORKER_READY;
+}
+
+bool
 worker_is_leaving(const struct worker *w)
 {
 	return w->state == WORKER_LEAVING;
+}
+
+bool
+worker_was_asked(const struct worker *w)
+{
+	return w->was_asked;
+}
+
+const char *
+worker_state_name(const struct worker *w)
+{
+	return state_name[w->state];
+}
+
+int
+worker_pid(const struct worker *w)
+{
+	return w->proc != NULL ? proc_pid(w->proc) : 0;
 }
 
 bool

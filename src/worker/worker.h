@@ -33,7 +33,11 @@ struct worker	*worker_start(const struct pool_env *, const struct conf_applicati
 void		 worker_free(struct worker *);	/* without its process: at an immediate end */
 
 bool		 worker_is_starting(const struct worker *);
+bool		 worker_is_ready(const struct worker *);	/* at work or not */
 bool		 worker_is_leaving(const struct worker *);
+bool		 worker_was_asked(const struct worker *);	/* to leave */
+const char	*worker_state_name(const struct worker *);
+int		 worker_pid(const struct worker *);		/* 0: it has ended */
 bool		 worker_has_room(const struct worker *);
 bool		 worker_is_stuck(const struct worker *);
 unsigned	 worker_n_jobs(const struct worker *);

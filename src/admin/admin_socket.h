@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The UNIX socket of usherctl(8): accepting, and lines in and out.
+ *
+ * Only root and the user of the daemon are served: the file is theirs alone (mode 0600), and
+ * the kernel says who is at the other end.
+ */
+#ifndef ADMIN_ADMIN_SOCKET_H
+#define ADMIN_ADMIN_SOCKET_H
+
+struct admin_socket;
+struct admin_view;
+
+/* Borrows the view.  NULL: it cannot listen at path; *error, to be freed, says why. */
+struct admin_socket	*admin_socket_new(const struct admin_view *, const char *path,
+			    char **error);
+/* NULL is fine.  What was answered is still written. */
+void			 admin_socket_free(struct admin_socket *);
+
+#endif

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * From values to cells, and from cells to lines.
+ *
+ * Some texts are chosen by clients of the daemon: none of their bytes may drive the terminal.
+ */
+#include "ctl/table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/xmalloc.h"
+
+#define DEPTH_MAX 16
+
+/* Rows of cells, one row behind the other. */
+struct cells {
+	char **cell;
+	size_t n;
+};
+
+/* ---- values ---- */
+
+/* C0 and C1 controls and DEL, and what turns the direction of writing, are shown by their code. */
+static void
+add_printable(struct buf *b, const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)s[i], next = i + 1 < len ? (unsigned char)s[i + 1] : 0;
+
+		if (c < 0x20 || c == 0x7f) {
+			buf_printf(b, "\\x%02x", c);
+		} else if (c == 0xc2 && next >= 0x80 && next < 0xa0) {
+			buf_printf(b, "\\x%02x", next);
+			i++;
+		} else if (c == 0xe2 && i + 2 < len && (next == 0x80 || next == 0x81) &&
+		    (next == 0x80 ? (unsigned char)s[i + 2] >= 0xa8 && (unsigned char)s[i + 2] <= 0xae :
+		    (unsigned char)s[i + 2] >= 0xa6 && (unsigned char)s[i + 2] <= 0xa9)) {
+			buf_printf(b, "\\u20%02x", (next - 0x80) * 0x40 +
+			    ((unsigned char)s[i + 2] - 0x80));
+			i += 2;
+		} else {
+			buf_add_char(b, s[i]);
+		}
+	}
+}
+
+static void
+add_text(struct buf *b, const char *text, struct json_value v)
+{
+	struct buf raw = { 0 };
+
+	if (json_string_get(text, v, &raw))
+		add_printable(b, raw.data, raw.len);
+	else
+		buf_add(b, text + v.start, v.end - v.start);
+	buf_free(&raw);
+}
+
+static void
+add_age(struct buf *b, uint64_t ms)
+{
+	unsigned long long s = ms / 1000;
+
+	if (ms < 1000)
+		buf_printf(b, "%llums", (unsigned long long)ms);
+	else if (s < 60)
+		buf_printf(b, "%llus", s);
+	else if (s < 3600)
+		buf_printf(b, "%llum%02llus", s / 60, s % 60);
+	else if (s < 86400)
+		buf_printf(b, "%lluh%02llum", s / 3600, s % 3600 / 60);
+	else
+		buf_printf(b, "%llud%02lluh", s / 86400, s % 86400 / 3600);
+}
+
+static void
+add_bytes(struct buf *b, uint64_t bytes)
+{
+	static const char unit[] = "kMGTPE";
+	double value = (double)bytes / 1000;
+	size_t i = 0;
+
+	if (bytes < 1000) {
+		buf_add_u64(b, bytes);
+		return;
+	}
+	for (; value >= 999.95 && i + 2 < sizeof(unit); i++)
+		value /= 1000;
+	buf_printf(b, "%.1f%c", value, unit[i]);
+}
+
+static void
+add_list(struct buf *b, const char *text, struct json_value v)
+{
+	struct json_scan s;
+	size_t n = 0;
+
+	json_scan_init(&s, text + v.start, v.end - v.start, DEPTH_MAX);
+	(void)json_scan_take(&s, '[');
+	while (json_scan_value(&s, &v)) {
+		buf_add_str(b, n++ > 0 ? ", " : "");
+		add_text(b, s.text, v);
+		if (!json_scan_take(&s, ','))
+			break;
+	}
+	if (n == 0)
+		buf_add_str(b, "none");
+}
+
+/* Gives. */
+static char *
+cell_of(enum format format, const char *text, struct json_value v)
+{
+	struct buf b = { 0 };
+	uint64_t n = 0;
+
+	if (v.kind == JSON_NONE || v.kind == JSON_NULL)
+		buf_add_str(&b, format == FORMAT_FAULT ? "ok" : "-");
+	else if (format == FORMAT_AGE && json_number_u64(text, v, &n))
+		add_age(&b, n);
+	else if (format == FORMAT_BYTES && json_number_u64(text, v, &n))
+		add_bytes(&b, n);
+	else if (format == FORMAT_YES)
+		buf_add_str(&b, v.kind == JSON_TRUE ? "yes" : "no");
+	else if (format == FORMAT_LIST && v.kind == JSON_ARRAY)
+		add_list(&b, text, v);
+	else
+		add_text(&b, text, v);
+	return buf_take(&b);
+}
+
+/* ---- cells ---- */
+
+static void
+add_cell(struct cells *cells, char *cell)
+{
+	cells->cell = xreallocarray(cells->cell, cells->n + 1, sizeof(*cells->cell));
+	cells->cell[cells->n++] = cell;
+}
+
+static void
+read_row(struct cells *cells, const struct list *list, const char *text,
+    const struct json_object *row)
+{
+	for (size_t i = 0; i < list->n_columns; i++)
+		add_cell(cells, cell_of(list->column[i].format, text, row->member[i].value));
+}
+
+static void
+read_rows(struct cells *cells, const struct list *list, const char *text, struct json_value array)
+{
+	const char *member[JSON_NAMES_MAX];
+	struct json_names names = { list->n_columns, member };
+	struct json_object row;
+	struct json_value v;
+	struct json_scan s;
+
+	for (size_t i = 0; i < list->n_columns; i++)
+		member[i] = list->column[i].member;
+	json_scan_init(&s, text + array.start, array.end - array.start, DEPTH_MAX);
+	(void)json_scan_take(&s, '[');
+	while (json_scan_members(&s, &v, &names, &row, -1, NULL)) {
+		read_row(cells, list, s.text, &row);
+		if (!json_scan_take(&s, ','))
+			break;
+	}
+}
+
+/* Characters, not bytes. */
+static size_t
+width_of(const char *cell)
+{
+	size_t n = 0;
+
+	for (; *cell != '\0'; cell++)
+		n += ((unsigned char)*cell & 0xc0) != 0x80;
+	return n;
+}
+
+static bool
+is_right(enum format format)
+{
+	return format == FORMAT_NUMBER || format == FORMAT_AGE || format == FORMAT_BYTES;
+}
+
+/* The last one has no blanks behind it. */
+static void
+print_cell(const char *cell, size_t width, bool is_right_bound, bool is_last)
+{
+	int gap = (int)(width - width_of(cell));
+
+	if (is_right_bound)
+		printf("%*s%s", gap, "", cell);
+	else
+		printf("%s%*s", cell, is_last ? 0 : gap, "");
+	fputs(is_last ? "\n" : "  ", stdout);
+}
+
+static void
+print_cells(const struct list *list, const struct cells *cells)
+{
+	size_t width[JSON_NAMES_MAX], n = list->n_columns;
+
+	for (size_t i = 0; i < n; i++)
+		width[i] = strlen(list->column[i].head);
+	for (size_t i = 0; i < cells->n; i++)
+		if (width_of(cells->cell[i]) > width[i % n])
+			width[i % n] = width_of(cells->cell[i]);
+	for (size_t i = 0; i < n; i++)
+		print_cell(list->column[i].head, width[i], is_right(list->column[i].format),
+		    i + 1 == n);
+	for (size_t i = 0; i < cells->n; i++)
+		print_cell(cells->cell[i], width[i % n], is_right(list->column[i % n].format),
+		    i % n + 1 == n);
+}
+
+static void
+free_cells(struct cells *cells)
+{
+	for (size_t i = 0; i < cells->n; i++)
+		free(cells->cell[i]);
+	free(cells->cell);
+}
+
+void
+table_print(const struct list *list, const char *text, struct json_value array)
+{
+	struct cells cells = { 0 };
+
+	if (list->title != NULL)
+		printf("%s\n", list->title);
+	read_rows(&cells, list, text, array);
+	if (cells.n == 0)
+		printf("%s\n", list->nothing);
+	else
+		print_cells(list, &cells);
+	free_cells(&cells);
+}
+
+void
+table_print_object(const struct column *column, size_t n, const char *text, struct json_value v)
+{
+	const char *member[JSON_NAMES_MAX];
+	struct json_names names = { n, member };
+	struct json_object o;
+	struct json_scan s;
+	size_t width = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		member[i] = column[i].member;
+		if (strlen(column[i].head) > width)
+			width = strlen(column[i].head);
+	}
+	json_scan_init(&s, text + v.start, v.end - v.start, DEPTH_MAX);
+	if (!json_scan_members(&s, &v, &names, &o, -1, NULL))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		char *cell = cell_of(column[i].format, s.text, o.member[i].value);
+
+		printf("%-*s  %s\n", (int)width, column[i].head, cell);
+		free(cell);
+	}
+}
