@@ -17,6 +17,13 @@ const { startUsherd, folder, nodeKit, HANDLERS, KITS, SECRET } = require('./lib/
 const example = (...parts) => path.join(KITS, ...parts);
 const PYTHON = `environment: { PYTHONPATH: "${example('python')}", PYTHONDONTWRITEBYTECODE: "1", CONCURRENCY: "@" }`;
 
+const pythonWith = (concurrency, more = '') => PYTHON.replace('"@"', JSON.stringify(String(concurrency)) + more);
+
+// QEWD's own worker, with a module for an application and a store in memory.
+const qewdWorker = JSON.stringify([process.execPath, example('node', 'usher-qewd-worker.js')]);
+const qewdWith = (application, module) => `qewd: true, directory: "${__dirname}", settings: ${JSON.stringify({
+	moduleMap: { [application]: module }, onWorkerStartedPath: path.join(__dirname, '..', 'kits', 'qewd', 'store.js') })}`;
+
 // What a worker says on its standard error, or is said of it.
 const COMPLAINT = / (warn|error) +remote-app#/;
 
@@ -110,6 +117,50 @@ test('Node without a kit, by its own channel', async (t) => {
 	assert.doesNotMatch(node.log, / (warn|error) /);
 });
 
+// One browser of application test-app, asked like the clients of tests/kits/clients.mjs; what it sees has
+// their form.  The session is read from the tokens it gets, as any node with the secret would.
+function tableClient(browser, onlyUsers) {
+	return async (type, params) => {
+		const intermediates = [], { message } = await browser.request({ type, params }, intermediates);
+		const { token, ...rest } = Array.isArray(message) ? {} : message;
+
+		browser.token = token || browser.token;
+		const secrets = decryptSecrets(browser.token, SECRET), { qewd, ...open } = claims(browser.token);
+		return {
+			sends: intermediates.map((reply) => [reply.type, reply.message]),
+			final: Array.isArray(message) ? message : rest.code ? { error: rest.error } : rest,
+			code: rest.code, session: onlyUsers({ ...secrets, ...open }), secret: Object.keys(secrets).sort()
+		};
+	};
+}
+
+// A program of the table, or the login example, in a language.
+const tableSource = (name, kit, suffix) => name === 'login' ? example(kit, 'examples', 'login.' + suffix)
+	: path.join(__dirname, '..', 'kits', 'table', name + '.' + suffix);
+
+const tableApplications = {
+	Python: (name) => `command: ${JSON.stringify(['python3', tableSource(name, 'python', 'py')])}, ${pythonWith(1)}`,
+	Node: (name) => `command: ${JSON.stringify([process.execPath, example('node', 'usher-worker.js'), tableSource(name, 'node', 'js')])}`,
+	'qewd: true': (name) => `command: ${qewdWorker}, ` + qewdWith('test-app', tableSource(name, 'node', 'js'))
+};
+
+for (const [kind, application] of Object.entries(tableApplications)) {
+	test('a browser sees what the conformance table says, and has it in its token: ' + kind, async (t) => {
+		const { expectations, programs } = await import('../kits/table.mjs');
+		const { onlyUsers } = await import('../kits/clients.mjs');
+
+		for (const [name, cases] of Object.entries(programs)) {
+			const node = await startUsherd(t, nodeOf('near', { 'test-app': `{ ${application(name)}, pool: { size: 1 } }` }));
+			const browser = await rawBrowser(t, node.port, 'test-app');
+			const { socketId } = decryptSecrets(browser.token, SECRET);
+			const ask = tableClient(browser, onlyUsers);
+
+			for (const { asked, seen } of expectations(cases))
+				assert.deepStrictEqual(await ask(...asked), { ...seen, session: { ...seen.session, socketId } }, name + JSON.stringify(asked));
+		}
+	});
+}
+
 // What is asked in a storm: so many of a hundred each.
 const plan = (n) => [[40, 'steps', { gap: 3 }], [18, 'doubled'], [6, 'flood', { n }], [14, 'fail'], [6, 'nonesuch'],
 	[7, 'crash'], [1, 'hang'], [1, 'block'], [2, 'leave'], [5, 'steps', { gap: 30 }]];
@@ -117,7 +168,6 @@ const plan = (n) => [[40, 'steps', { gap: 3 }], [18, 'doubled'], [6, 'flood', { 
 const usual = { pool: 'size: 4, max_messages: 50, deadline: 1500ms', rounds: 14, plan: plan(200), calm: 20 };
 // A hanging request's place is free after the deadline; who blocks the loop misses a ping.
 const several = { ...usual, pool: 'size: 2, max_messages: 50, concurrency: 8, deadline: 1500ms, hang: 1s', rounds: 9, calm: 10 };
-const pythonWith = (concurrency, more = '') => PYTHON.replace('"@"', JSON.stringify(String(concurrency)) + more);
 const pythonStorm = JSON.stringify(['python3', path.join(HANDLERS, 'storm.py')]);
 
 const storms = {
@@ -138,9 +188,8 @@ const storms = {
 	'Python, one at a time': { ...usual, command: () => pythonStorm, more: pythonWith(1) },
 	'Python, eight threads': { ...several, command: () => pythonStorm, more: pythonWith(8) },
 	'Python, eight coroutines': { ...several, command: () => pythonStorm, more: pythonWith(8, ', ASYNC: "1"') },
-	'QEWD\'s own worker': { ...usual, rounds: 8, command: () => JSON.stringify([process.execPath, example('node', 'usher-qewd-worker.js')]),
-		more: `qewd: true, directory: "${__dirname}", settings: ${JSON.stringify({ moduleMap: { 'remote-app': path.join(HANDLERS, 'storm.js') },
-			onWorkerStartedPath: path.join(__dirname, '..', 'kits', 'qewd', 'store.js') })}` }
+	'QEWD\'s own worker': { ...usual, rounds: 8, command: () => qewdWorker,
+		more: qewdWith('remote-app', path.join(HANDLERS, 'storm.js')) }
 };
 
 for (const [what, { command, pool, more, ...options }] of Object.entries(storms)) {
