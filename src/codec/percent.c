@@ -45,3 +45,21 @@ percent_decode(struct buf *b, const char *text, size_t len)
 	buf_used(b, n);
 	return true;
 }
+
+void
+percent_decode_form(struct buf *b, const char *text, size_t len)
+{
+	char *p = buf_reserve(b, len);
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '%' && len - i > 2 && digit(text[i + 1]) >= 0 &&
+		    digit(text[i + 2]) >= 0) {
+			p[n++] = (char)(digit(text[i + 1]) << 4 | digit(text[i + 2]));
+			i += 2;
+		} else {
+			p[n++] = text[i] == '+' ? ' ' : text[i];
+		}
+	}
+	buf_used(b, n);
+}

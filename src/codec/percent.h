@@ -17,4 +17,7 @@
  */
 MUST_USE bool	percent_decode(struct buf *, const char *text, size_t len);
 
+/* Appends the bytes, whatever they are: as in forms, a '+' is a blank, a stray '%' is itself. */
+void		percent_decode_form(struct buf *, const char *text, size_t len);
+
 #endif

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A query string, or a form's body, as the JSON object that Express makes of it:
+ * A query string, or a form's body, as the JSON object that Node's querystring, and so
+ * Express, makes of it: names mean nothing, and one that comes again makes a list.
  *
  *	a=1&b=two+words		{"a":"1","b":"two words"}
- *	a=1&a=2, a[]=1&a[]=2	{"a":["1","2"]}
- *	a[b]=1&a[c]=2		{"a":{"b":"1","c":"2"}}
+ *	a=1&a=2&a[b]=3		{"a":["1","2"],"a[b]":"3"}
  *
- * Names that every JavaScript object has of its own ("__proto__", "constructor", ...) are
- * left out, and so is what comes behind the limits below.
+ * What comes behind QUERY_PAIRS_MAX pairs is left out.
  */
 #ifndef CODEC_QUERY_H
 #define CODEC_QUERY_H
@@ -17,10 +16,11 @@
 #include "base/buf.h"
 
 #define QUERY_PAIRS_MAX 1000
-#define QUERY_DEPTH_MAX 5	/* [name] inside one another; what comes behind is one name */
-#define QUERY_INDEX_MAX 20	/* a[20]=x is an element of a list, a[21]=x a member "21" */
 
-/* Appends the object.  Any text is fine; what cannot be decoded is taken as it is. */
+/*
+ * Appends the object, in a time that grows as the text does.  Any text is fine: a '%' without two
+ * digits stands for itself, and what is then no UTF-8 becomes U+FFFD.
+ */
 void	query_add_json(struct buf *, const char *text, size_t len);
 
 #endif

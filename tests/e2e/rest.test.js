@@ -7,6 +7,7 @@ const path = require('node:path');
 const test = require('node:test');
 const { fakeNode } = require('./lib/fake-node');
 const { ask } = require('./lib/http');
+const { tcp } = require('./lib/raw');
 const { startStockMaster, startStockService } = require('./lib/stock');
 const { claims, decryptSecrets, isSigned, session, sign } = require('./lib/tokens');
 const { startUsherd, nodeKit, HANDLERS, JWT, KITS, LISTEN, SECRET } = require('./lib/usherd');
@@ -128,7 +129,7 @@ async function everything(t, url, application) {
 		assert.strictEqual(m.method, 'PUT');
 		assert.deepStrictEqual(m.args, { a: 'a b', rest: 'c/d/e' });
 		assert.deepStrictEqual(m.params, { type: 'raw', 0: 'a b/c/d/e/' });
-		assert.deepStrictEqual(m.query, { x: ['1', '2'], y: { z: '3' }, w: 'a b' });
+		assert.deepStrictEqual(m.query, { x: ['1', '2'], 'y[z]': '3', w: 'a b' });
 		assert.deepStrictEqual(m.body, { n: [1, null, 'ü'], o: {} });
 		assert.deepStrictEqual([m.ip, m.ips, m.jwt], ['127.0.0.1', [], true]);
 		assert.ok(Number.isInteger(m.ms_requestId));
@@ -421,7 +422,7 @@ limits: { http_body: 2000, json_depth: 20 }
 		const type = (value) => ({ headers: { 'content-type': value } });
 		const post = (body, value) => ask(url, 'POST', '/api/raw', { body, ...type(value) });
 		const [form, utf8, text, latin, broken, deep, big, bare] = await Promise.all([
-			post('a=1&b[]=2&b[]=3&__proto__[x]=1', 'application/x-www-form-urlencoded'),
+			post('a=1&b[]=2&b[]=3&c[x]=1', 'application/x-www-form-urlencoded'),
 			post('{"n":0.10,"u":"\u00fc"}', 'application/json; charset=UTF-8'),
 			post('hello', 'text/plain'), post('{}', 'application/json; charset=iso-8859-1'),
 			post('{"a":', 'application/json'),
@@ -429,7 +430,7 @@ limits: { http_body: 2000, json_depth: 20 }
 			post('"' + 'x'.repeat(3000) + '"', 'application/json'), ask(url, 'POST', '/api/raw', { body: 'x' })
 		]);
 
-		assert.deepStrictEqual(form.json.received.body, { a: '1', b: ['2', '3'] });
+		assert.deepStrictEqual(form.json.received.body, { a: '1', 'b[]': ['2', '3'], 'c[x]': '1' });
 		assert.deepStrictEqual(utf8.json.received.body, { n: 0.1, u: '\u00fc' });
 		assert.deepStrictEqual([text.status, latin.status, bare.status], [415, 415, 415]);
 		node(broken, 'bad_message');
@@ -675,6 +676,20 @@ test('what a caller who left has asked for is cancelled after timeouts.resume, i
 		await waitFor('their cancellation', () => ofType('usher-cancel').length === count);
 		assert.deepStrictEqual(ofType('usher-cancel').map(({ message }) => message.usher.id).sort(),
 		    ofType('restRequest').map(({ message }) => message.usher.id).sort());
+	}
+});
+
+test('a page may read why the body of its request was not taken', async (t) => {
+	const node = await startUsherd(t, localOf(nodeKit('rest-app.js'), 'limits: { http_body: 1000 }\ntimeouts: { http_body: 100ms }'));
+	const head = `POST /api/raw HTTP/1.1\r\nHost: a\r\nOrigin: http://a\r\nContent-Type: application/json\r\n`;
+
+	for (const [body, status] of [['Content-Length: 1001\r\n\r\n', 413], ['Transfer-Encoding: chunked\r\n\r\n3e9\r\n', 413],
+		['Transfer-Encoding: chunked\r\n\r\nx\r\n', 400], ['Content-Length: 5\r\n\r\n', 408]]) {
+		const connection = await tcp(t, node.port);
+
+		connection.send(head + body);
+		await connection.whenEnded();
+		assert.match(String(connection.received), new RegExp(`^HTTP/1\\.1 ${status} [^]*\r\nAccess-Control-Allow-Origin: http://a\r\n`));
 	}
 });
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * path_template and query: any template and any path, parted by the first LF, the variables lie in
- * the path, and what is written is JSON.
+ * path_template: any template and any path, parted by the first LF, the variables lie in the path,
+ * and what is written is JSON.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -9,7 +9,6 @@
 
 #include "codec/json_scan.h"
 #include "codec/path_template.h"
-#include "codec/query.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -50,11 +49,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	const char *text = (const char *)data, *fault;
 	const char *lf = len > 0 ? memchr(text, '\n', len) : NULL;
-	struct buf template = { 0 }, b = { 0 };
+	struct buf template = { 0 };
 	struct path_template *t;
 
-	query_add_json(&b, text, len);
-	require_object(&b);
 	if (lf == NULL)
 		return 0;
 	buf_add(&template, text, (size_t)(lf - text));
