@@ -331,6 +331,19 @@ eio_session_take_queue(struct eio_session *s, struct buf *payload)
 	buf_free(&s->queue);
 }
 
+void
+eio_session_each_unsent(const struct eio_session *s,
+    void (*fn)(const char *packet, size_t len, void *arg), void *arg)
+{
+	const char *packet;
+	size_t len;
+
+	for (size_t at = 0; at < s->queue.len;) {
+		packet = packet_at(&s->queue, &at, &len);
+		fn(packet, len, arg);
+	}
+}
+
 /* The session may end meanwhile; what is left is dropped then. */
 static void
 send_queue(struct eio_session *s)

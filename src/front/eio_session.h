@@ -69,4 +69,8 @@ void		 eio_session_send(struct eio_session *, const char *data, size_t len);
 /* Ends it in order: the client is told, by its next poll if it polls.  Again: no effect. */
 void		 eio_session_close(struct eio_session *, enum err why, const char *detail);
 
+/* What a client that polls has not fetched, from on_close: packets, in order. */
+void		 eio_session_each_unsent(const struct eio_session *,
+		    void (*fn)(const char *packet, size_t len, void *arg), void *arg);
+
 #endif

@@ -199,6 +199,24 @@ is_kept(const struct call *call)
 	    (!call->to_node || call->request->cancel_on_leave);
 }
 
+static void
+start_resume(struct qewd_client *c)
+{
+	if (c->resume == NULL)
+		c->resume = resume_new(c->front->resumes, &resume_events);
+	if (!resume_is_started(c->resume))
+		resume_start(c->resume, c);
+}
+
+static void
+keep_unsent(const char *text, size_t len, void *arg)
+{
+	struct qewd_client *c = arg;
+
+	start_resume(c);
+	resume_add(c->resume, text, len);
+}
+
 /* A client without open requests is gone; another is away, and may come back for them. */
 static void
 on_close(enum err why UNUSED, void *arg)
@@ -207,6 +225,8 @@ on_close(enum err why UNUSED, void *arg)
 	struct qewd_front *f = c->front;
 	struct call *call, *next;
 
+	if (!c->is_proven && !f->gate->is_draining)
+		sio_session_each_unsent(c->sio, keep_unsent, c);
 	c->sio = NULL;
 	for (call = LIST_FIRST(&c->calls); call != NULL; call = next) {
 		next = LIST_NEXT(call, link);
@@ -221,9 +241,7 @@ on_close(enum err why UNUSED, void *arg)
 	}
 	LIST_REMOVE(c, link);
 	LIST_INSERT_HEAD(&f->away, c, link);
-	if (c->resume == NULL)
-		c->resume = resume_new(f->resumes, &resume_events);
-	resume_start(c->resume, c);
+	start_resume(c);
 }
 
 static void

@@ -206,6 +206,12 @@ resume_take(struct resume *r, struct buf *b)
 }
 
 bool
+resume_is_started(const struct resume *r)
+{
+	return r->is_started;
+}
+
+bool
 resume_is_empty(const struct resume *r)
 {
 	return STAILQ_EMPTY(&r->texts);

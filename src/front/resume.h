@@ -37,6 +37,7 @@ void		 resume_free(struct resume *);		/* NULL is fine; stops it */
 
 /* The client is away from now on; a stopped one may be started again, for another arg. */
 void		 resume_start(struct resume *, void *arg);
+bool		 resume_is_started(const struct resume *);
 /* It is back: no event comes any more, and the texts stay until they are taken. */
 void		 resume_stop(struct resume *);
 

@@ -348,6 +348,31 @@ sio_session_end(struct sio_session *s, const uint64_t *ack)
 	buf_free(&s->out);	/* an idle session holds no buffer */
 }
 
+struct unsent {
+	void (*fn)(const char *text, size_t len, void *arg);
+	void *arg;
+};
+
+static void
+on_unsent(const char *packet, size_t len, void *arg)
+{
+	static const char head[] = "42[\"" ENVELOPE_EVENT "\",";
+	const struct unsent *u = arg;
+	size_t head_len = sizeof(head) - 1;
+
+	if (len > head_len && memcmp(packet, head, head_len) == 0)
+		u->fn(packet + head_len, len - head_len - 1, u->arg);	/* without its ']' */
+}
+
+void
+sio_session_each_unsent(const struct sio_session *s,
+    void (*fn)(const char *text, size_t len, void *arg), void *arg)
+{
+	struct unsent u = { fn, arg };
+
+	eio_session_each_unsent(s->eio, on_unsent, &u);
+}
+
 void
 sio_session_close(struct sio_session *s, enum err why, const char *detail)
 {

@@ -6,6 +6,7 @@ const test = require('node:test');
 const { stockBrowser } = require('./lib/browser');
 const { masterOf, workerOf, nodeOf, scriptedApp, scripted } = require('./lib/configs');
 const { cutter } = require('./lib/cutter');
+const { Poller, event, messageOf } = require('./lib/polling');
 const { rawBrowser, rawClient } = require('./lib/raw');
 const { assertError } = require('./lib/replies');
 const { job, Gate, Record } = require('./lib/scripts');
@@ -374,3 +375,22 @@ for (const generation of [2, 4])
 		await waitFor('the page to be connected', () => page.socket.connected);
 		assert.strictEqual((await page.request(job({ finish: { n: 4 } })))[0].message.n, 4);
 	});
+
+test('what a client that polls has not fetched is kept for it', async (t) => {
+	const node = await startUsherd(t, nodeOf('near', { 'browser-app': scriptedApp('size: 2') },
+	    'socketio: { ping_interval: 300ms, ping_timeout: 200ms }\n'), LOG);
+	const poller = await new Poller(node.port, 3).connect();
+	await poller.post(event({ type: 'ewd-register', application: 'browser-app', jwt: true }));
+	const [registered] = (await poller.poll()).map(messageOf);
+	const { token } = registered.message;
+	const offset = node.log.length;
+
+	for (const n of [1, 2])
+		await poller.post(event({ ...job({ send: { n } }, { finish: { n, own: true } }), token, ms_requestId: n }));
+	await ended(node, offset, 2);
+	await node.logged(/closed: /, offset);		// it has not come for them
+	const browser = await comeBack(t, node, token);
+
+	assert.deepStrictEqual((await heard(browser)).map((r) => [r.ms_requestId, r.finished, r.message.n]).sort(),
+	    [[1, false, 1], [1, true, 1], [2, false, 2], [2, true, 2]]);
+});
