@@ -10,7 +10,7 @@ const { killWorker } = require('./lib/crowd');
 const { run } = require('./lib/processes');
 const { rawBrowser } = require('./lib/raw');
 const { assertError } = require('./lib/replies');
-const { storm, assertOneFinalEach } = require('./lib/storm');
+const { storm, assertFatesAreCaused, assertOneFinalEach } = require('./lib/storm');
 const { claims, decryptSecrets, isSigned } = require('./lib/tokens');
 const { startUsherd, folder, nodeKit, HANDLERS, KITS, SECRET } = require('./lib/usherd');
 
@@ -167,7 +167,7 @@ const plan = (n) => [[40, 'steps', { gap: 3 }], [18, 'doubled'], [6, 'flood', { 
 
 const usual = { pool: 'size: 4, max_messages: 50, deadline: 1500ms', rounds: 14, plan: plan(200), calm: 20 };
 // A hanging request's place is free after the deadline; who blocks the loop misses a ping.
-const several = { ...usual, pool: 'size: 2, max_messages: 50, concurrency: 8, deadline: 1500ms, hang: 1s', rounds: 9, calm: 10 };
+const several = { ...usual, pool: 'size: 2, max_messages: 50, concurrency: 8, deadline: 1500ms, hang: 1s', concurrency: 8, rounds: 9, calm: 10 };
 const pythonStorm = JSON.stringify(['python3', path.join(HANDLERS, 'storm.py')]);
 
 const storms = {
@@ -181,7 +181,7 @@ const storms = {
 		return JSON.stringify([program]);
 	} },
 	// Each reply costs it some starts of jq, so it gets less to do.
-	'shell': { pool: 'size: 3, max_messages: 5, deadline: 4s', rounds: 1, plan: plan(3), killEvery: 12, flood: 60, calm: 2,
+	'shell': { pool: 'size: 3, max_messages: 5, deadline: 4s', rounds: 1, plan: plan(3), killEvery: 12, cancels: 0.3, flood: 60, calm: 2, maxMessages: 5,
 		command: () => JSON.stringify(['bash', path.join(HANDLERS, 'storm.sh')]) },
 	'Node, one at a time': { ...usual, command: () => nodeKit('storm.js') },
 	'Node, eight at a time': { ...several, command: () => nodeKit('storm.js').replace('"]', '","--concurrency","8"]') },
@@ -205,6 +205,6 @@ for (const [what, { command, pool, more, ...options }] of Object.entries(storms)
 		assert.ok(books.failed.too_many > 0, told);
 		assert.ok(books.own > 50 * options.rounds / 3, told);
 		assert.ok(books.killed > 0, told);
-		assert.match(worker.log, /will be replaced by/);
+		assertFatesAreCaused(result, { concurrency: options.concurrency || 1, maxMessages: options.maxMessages || 50, log: worker.log });
 	});
 }

@@ -28,7 +28,10 @@ const KINDS = {
 
 class Books {
 	constructor() {
-		Object.assign(this, { sent: 0, finals: 0, own: 0, failed: {}, wrong: [], killed: 0 });
+		Object.assign(this, { sent: 0, finals: 0, own: 0, failed: {}, wrong: [], killed: 0,
+			asked: { hang: 0, block: 0, leave: 0 },		// type -> how many
+			cancels: 0,		// that were sent
+			cancelledAtRandom: 0 });	// requests of visits that were answered so
 		this.onFinal = () => {};
 	}
 
@@ -110,6 +113,7 @@ class Page {
 		const request = { id, type, params, step: 0, ...more };
 
 		this.books.sent++;
+		this.books.asked[type] = (this.books.asked[type] || 0) + 1;
 		const ended = new Promise((resolve) => { request.resolve = resolve; });
 		this.open.set(id, request);
 		this.browser.emit({ type, token: this.browser.token, ms_requestId: id, params: { ...params, tag: id } });
@@ -117,6 +121,7 @@ class Page {
 	}
 
 	cancel(id) {
+		this.books.cancels++;
 		this.browser.emit({ type: 'usher-cancel', token: this.browser.token, ms_requestId: id });
 	}
 
@@ -134,7 +139,8 @@ async function visit(page, types, cancels) {
 
 		if (Math.random() < cancels)
 			setTimeout(() => page.cancel(id), Math.random() * CANCEL_WITHIN_MS);
-		await ended;
+		if (await ended === 'cancelled')
+			page.books.cancelledAtRandom++;
 	}
 }
 
@@ -206,4 +212,23 @@ function assertOneFinalEach({ books, refused, lost }) {
 	assert.strictEqual(books.own + failed, books.finals, told);
 }
 
-module.exports = { storm, assertOneFinalEach };
+// Each fate befalls no more requests than the storm itself gave reason for.  concurrency, maxMessages:
+// those of the pool; log: of the node with the pool.
+function assertFatesAreCaused({ books }, { concurrency, maxMessages, log }) {
+	const { asked, failed, killed } = books, told = JSON.stringify(books);
+	const ended = killed + asked.leave + asked.block + asked.hang;
+	// A machine that is busy elsewhere for as long as a deadline, or a ping, makes some more.
+	const slack = Math.ceil((books.finals - (failed.too_many || 0)) / 20);
+	const recycled = (log.match(/ will be replaced by /g) || []).length;
+
+	assert.ok(books.cancelledAtRandom > 0, told);
+	assert.ok(failed.cancelled <= books.cancels, told);
+	// Who ends takes along all that it has; who hangs, itself; who blocks, all until the ping is missed.
+	assert.ok((failed.worker_lost || 0) <= ended * concurrency + slack, told);
+	assert.ok((failed.timeout || 0) <= asked.hang + asked.block * concurrency + slack, told);
+	// A successor that was killed itself is one more.
+	assert.ok(recycled >= 1, 'no worker was replaced for pool.max_messages');
+	assert.ok(recycled <= books.finals / maxMessages + ended + slack, `${recycled} workers were replaced: ${told}`);
+}
+
+module.exports = { storm, assertOneFinalEach, assertFatesAreCaused };
