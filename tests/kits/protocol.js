@@ -66,6 +66,7 @@ module.exports = {
     block: (m, session, send, finished) => {
       send({ started: true });
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, m.params.ms);
+      send({ ended: true });
       finished({ done: true });
     },
     wait: async (m, session, send) => {

@@ -110,6 +110,7 @@ async def deaf(message, session, send):
 async def block(message, session, send):
     send({"started": True})
     time.sleep(message["params"]["ms"] / 1000)
+    send({"ended": True})
     return {"done": True}
 
 
