@@ -7,31 +7,43 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { started, ways } from './worker.mjs';
 
-const SECONDS = 1.5;
+const SAMPLE_MS = 500;
+const ROUNDS = 6;	// at most; one with nothing else on the machine is enough
 
-/* Answers a second of a worker that serves n requests at a time. */
-async function rate(t, program, n) {
+/* A worker that serves n requests at a time, and has as many; gives its answers a second. */
+async function driven(t, program, n) {
   const worker = await started(t, program);
   const put = () => worker.put(worker.request('wait', { ms: 20 }));
-  let answers = 0;
+  const finish = async () => assert.equal((await worker.next()).op, 'finish');
 
-  for (let i = 0; i < n; i++) put();
-  await worker.next();	// the first is slower than all others
-  put();
-  const begin = performance.now();
-  while (performance.now() - begin < SECONDS * 1000) {
-    assert.equal((await worker.next()).op, 'finish');
-    answers++;
+  return async () => {
+    let answers = 0;
+
+    for (let i = 0; i < n; i++) put();
+    await finish();	// the first is slower than all others
     put();
-  }
-  return answers / ((performance.now() - begin) / 1000);
+    const begin = performance.now();
+    while (performance.now() - begin < SAMPLE_MS) {
+      await finish();
+      answers++;
+      put();
+    }
+    const rate = answers / ((performance.now() - begin) / 1000);
+    for (let i = 0; i < n; i++) await finish();
+    return rate;
+  };
 }
 
 for (const { name, program } of ways.filter((way) => way.name !== 'python')) {
   test(`${name}: 32 at a time answer at least ten times as many requests`, async (t) => {
-    const alone = await rate(t, program(1), 1);
-    const together = await rate(t, program(32), 32);
+    const [one, many] = [await driven(t, program(1), 1), await driven(t, program(32), 32)];
+    let alone = 0, together = 0;
 
+    // In turn, so that what else the machine does meets both; the best of each counts.
+    for (let round = 0; round < ROUNDS && (round < 2 || together < 10 * alone); round++) {
+      alone = Math.max(alone, await one());
+      together = Math.max(together, await many());
+    }
     t.diagnostic(`${name}, handlers of 20 ms: concurrency 1: ${alone.toFixed()} a second, ` +
       `concurrency 32: ${together.toFixed()} a second`);
     assert.ok(together >= 10 * alone, `${alone} a second, then ${together}`);
