@@ -53,16 +53,15 @@ add_cors(struct buf *b, const struct http_exchange *e)
 	    "Access-Control-Allow-Credentials: true\r\n", (int)origin->len, origin->p);
 }
 
-/* As stock: revision 3 sets it in each answer, 4 in the first. */
+/* As stock: revision 3 has it in each answer, 4 in none. */
 static void
-add_cookie(struct buf *b, const struct eio_session *s, bool is_first)
+add_cookie(struct buf *b, const struct eio_session *s)
 {
 	const char *name = eio_session_env(s)->conf->socketio.cookie;
-	bool is_old = eio_session_revision(s) == 3;
 
-	if (name != NULL && (is_old || is_first))
-		buf_printf(b, "Set-Cookie: %s=%s; Path=/; HttpOnly; SameSite=%s\r\n", name,
-		    eio_session_sid(s), is_old ? "Strict" : "Lax");
+	if (name != NULL && eio_session_revision(s) == 3)
+		buf_printf(b, "Set-Cookie: %s=%s; Path=/; HttpOnly; SameSite=Strict\r\n", name,
+		    eio_session_sid(s));
 }
 
 static void
@@ -99,15 +98,15 @@ eio_answer_too_big(struct http_exchange *e)
 }
 
 void
-eio_answer_payload(struct http_exchange *e, const struct eio_session *s, bool is_first,
-    const char *payload, size_t len)
+eio_answer_payload(struct http_exchange *e, const struct eio_session *s, const char *payload,
+    size_t len)
 {
 	struct http_answer a = { .status = 200, .type = "text/plain; charset=UTF-8",
 		.body = payload, .len = len, .goes_on = !eio_session_has_ended(s) };
 	struct buf extra = { 0 };
 
 	buf_add_str(&extra, NO_STORE);
-	add_cookie(&extra, s, is_first);
+	add_cookie(&extra, s);
 	add_cors(&extra, e);
 	answer(e, &a, &extra);
 }
@@ -119,7 +118,7 @@ eio_answer_ok(struct http_exchange *e, const struct eio_session *s)
 	struct buf extra = { 0 };
 
 	buf_add_str(&extra, NO_STORE);
-	add_cookie(&extra, s, false);
+	add_cookie(&extra, s);
 	add_cors(&extra, e);
 	answer(e, &a, &extra);
 }

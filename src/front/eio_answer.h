@@ -35,8 +35,8 @@ void	eio_answer_refusal(struct http_exchange *, const struct eio_refusal *, bool
 /* A body above the limit. */
 void	eio_answer_too_big(struct http_exchange *);
 
-/* To a request of a polling session: a payload, or "ok".  is_first: this is its first answer. */
-void	eio_answer_payload(struct http_exchange *, const struct eio_session *, bool is_first,
+/* To a request of a polling session: a payload, or "ok". */
+void	eio_answer_payload(struct http_exchange *, const struct eio_session *,
 	    const char *payload, size_t len);
 void	eio_answer_ok(struct http_exchange *, const struct eio_session *);
 

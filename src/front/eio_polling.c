@@ -35,7 +35,6 @@ struct eio_polling {
 	struct http_exchange *poll;	/* waits for packets; NULL: none does */
 	struct http_exchange *post;	/* its body is on its way; NULL: none is */
 	struct eio_websocket *probe;	/* may take over; NULL: none */
-	bool is_first;			/* the next answer is the first */
 	bool is_draining;		/* the probe has succeeded */
 	bool is_leaving;		/* the session has ended, the next poll hears of it */
 	bool is_over;			/* nothing is said any more; a post may be on its way */
@@ -67,7 +66,6 @@ eio_polling_begin(struct eio_session *s, struct http_exchange *e)
 	p->session = s;
 	p->loop = eio_session_env(s)->loop;
 	p->poll = e;
-	p->is_first = true;
 	eio_session_begin(s, &eio_polling_transport, p);
 	on_flush(p);
 }
@@ -128,8 +126,7 @@ answer_with(struct eio_polling *p, struct buf *payload)
 	p->poll = NULL;
 	if (!p->is_leaving)
 		loop_timer_stop(p->loop, &p->timer);
-	eio_answer_payload(e, p->session, p->is_first, payload->data, payload->len);
-	p->is_first = false;
+	eio_answer_payload(e, p->session, payload->data, payload->len);
 	buf_free(payload);
 }
 
