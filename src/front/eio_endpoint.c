@@ -257,7 +257,7 @@ check_known(struct eio_env *env, const struct asked *a)
 	if (is_upgrade)
 		return eio_session_has_ended(a->session) ? &eio_session_unknown :
 		    check_websocket(a);
-	return http_text_is(a->head->method, "GET") || http_text_is(a->head->method, "POST") ?
+	return http_text_equals(a->head->method, "GET") || http_text_equals(a->head->method, "POST") ?
 	    NULL : &eio_bad_request;
 }
 
@@ -266,7 +266,7 @@ check_new(struct eio_env *env, const struct asked *a)
 {
 	const struct eio_refusal *no;
 
-	if (!http_text_is(a->head->method, "GET"))
+	if (!http_text_equals(a->head->method, "GET"))
 		return &bad_method;
 	if (is_websocket(a) ? (no = check_websocket(a)) != NULL :
 	    ws_handshake_is_upgrade(a->head) && (no = &eio_bad_request) != NULL)
@@ -290,7 +290,7 @@ check(struct eio_env *env, const struct http_exchange *e, struct asked *a)
 		return &transport_unknown;
 	if (!origin_is_clean(a->head))
 		return &eio_bad_request;
-	if (has_parameter(a->head->query, "j"))
+	if (!is_websocket(a) && has_parameter(a->head->query, "j"))
 		return &no_jsonp;
 	if (!has_parameter(a->head->query, "sid"))
 		return check_new(env, a);
@@ -352,7 +352,7 @@ on_head(struct http_exchange *e, void *arg)
 	const struct eio_refusal *no;
 	struct asked a;
 
-	if (!is_upgrade && !http_text_is(head->method, "POST"))
+	if (!is_upgrade && !http_text_equals(head->method, "POST"))
 		return 0;
 	if ((no = check(ep->env, e, &a)) != NULL)
 		eio_answer_refusal(e, no, true);
@@ -385,9 +385,9 @@ on_request(struct http_exchange *e, void *arg)
 	struct eio_session *s;
 	struct asked a;
 
-	if (http_text_is(head->method, "POST")) {
+	if (http_text_equals(head->method, "POST")) {
 		serve_post(ep, e);
-	} else if (http_text_is(head->method, "OPTIONS")) {
+	} else if (http_text_equals(head->method, "OPTIONS")) {
 		if (origin_is_allowed(ep->env, http_exchange_client(e), head))
 			eio_answer_preflight(e);
 		else

@@ -339,6 +339,21 @@ for (const eio of [3, 4]) {
 				assert.match(JSON.parse(body).message, /^JSONP is not served: /);
 			}
 		});
+
+		await t.test('what it is asked with means nothing to a WebSocket', async (t) => {
+			const socket = new RawSocket(`ws://127.0.0.1:${port}/socket.io/?EIO=${eio}&transport=websocket&j=1`);
+			atEnd(t, () => socket.close());
+			assert.match(await socket.next(), /^0\{"sid":/);
+		});
+
+		await t.test('a method in small letters is another one', async (t) => {
+			for (const method of ['get', 'post']) {
+				const connection = await tcp(t, port);
+				connection.send(`${method} /socket.io/?EIO=${eio}&transport=polling HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+				await connection.whenEnded();
+				assert.match(String(connection.received), /^HTTP\/1\.1 400 [^]*"code":2/);
+			}
+		});
 	});
 
 	test('heart-beats of EIO=' + eio + ' over polling', async (t) => {
