@@ -87,17 +87,11 @@ ajax_front_service(const struct ajax_front *f)
 }
 
 static bool
-is_text(struct http_text t, const char *s)
-{
-	return t.len == strlen(s) && memcmp(t.p, s, t.len) == 0;
-}
-
-static bool
 is_for(const struct http_head *head, const struct client *client, void *arg)
 {
 	const struct ajax_front *f = arg;
 
-	return f->gate->conf->http_ajax && is_text(head->path, PATH) &&
+	return f->gate->conf->http_ajax && http_text_equals(head->path, PATH) &&
 	    client->listener->audience != CONF_FOR_NODES;
 }
 
@@ -163,16 +157,12 @@ answer_options(struct http_exchange *x)
 }
 
 static bool
-origin_is_permitted(const struct ajax_front *f, const struct http_exchange *x)
+check_origin(const struct ajax_front *f, const struct http_exchange *x)
 {
-	struct buf unused = { 0 };
-	bool is_good = origin_allow_headers(&unused, http_exchange_head(x),
-	    http_exchange_client(x)->listener);
-
-	buf_free(&unused);
-	if (!is_good)
-		metrics_inc(gate_metrics(f->gate), METRIC_ORIGINS_REFUSED);
-	return is_good;
+	if (origin_is_permitted(http_exchange_head(x), http_exchange_client(x)->listener))
+		return true;
+	metrics_inc(gate_metrics(f->gate), METRIC_ORIGINS_REFUSED);
+	return false;
 }
 
 static size_t
@@ -182,12 +172,12 @@ on_head(struct http_exchange *x, void *arg)
 	const struct conf_limits *limits = &f->gate->conf->limits;
 	const struct http_head *head = http_exchange_head(x);
 
-	if (is_text(head->method, "OPTIONS"))
+	if (http_text_equals(head->method, "OPTIONS"))
 		answer_options(x);
-	else if (!is_text(head->method, "POST"))
+	else if (!http_text_equals(head->method, "POST"))
 		refuse(f, x, ERR_METHOD_NOT_ALLOWED, "messages are sent with POST",
 		    err_http_status(ERR_METHOD_NOT_ALLOWED), "Allow: POST, OPTIONS\r\n");
-	else if (!origin_is_permitted(f, x))
+	else if (!check_origin(f, x))
 		refuse(f, x, ERR_NOT_ALLOWED, "pages of this origin are not permitted",
 		    err_http_status(ERR_NOT_ALLOWED), "");
 	else if (rest_body_kind(head) != REST_BODY_JSON)

@@ -26,31 +26,10 @@ const struct eio_refusal eio_bad_request = {
 	400, NULL, "{\"code\":3,\"message\":\"Bad request\"}"
 };
 
-bool
-eio_answer_is_for_origin(const struct client *client, const struct http_head *head)
-{
-	const struct http_text *origin = http_find(head, "Origin", NULL);
-	const struct conf_listener *l = client->listener;
-
-	/* Browsers do not come in where nodes do. */
-	return origin == NULL || (l->audience != CONF_FOR_NODES &&
-	    origin_check(*origin, http_find(head, "Host", NULL), l->origins, l->n_origins));
-}
-
-/* Old clients send credentials, so that the origin must be named. */
 static void
 add_cors(struct buf *b, const struct http_exchange *e)
 {
-	const struct http_head *head = http_exchange_head(e);
-	const struct http_text *origin = http_find(head, "Origin", NULL);
-
-	if (origin == NULL)
-		return;
-	buf_add_str(b, "Vary: Origin\r\n");
-	if (!eio_answer_is_for_origin(http_exchange_client(e), head))
-		return;
-	buf_printf(b, "Access-Control-Allow-Origin: %.*s\r\n"
-	    "Access-Control-Allow-Credentials: true\r\n", (int)origin->len, origin->p);
+	origin_allow_headers(b, http_exchange_head(e), http_exchange_client(e)->listener);
 }
 
 /* As stock: revision 3 has it in each answer, 4 in none. */

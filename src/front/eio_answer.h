@@ -24,9 +24,6 @@ struct eio_refusal {
 extern const struct eio_refusal eio_session_unknown;	/* code 1 */
 extern const struct eio_refusal eio_bad_request;	/* code 3 */
 
-/* May pages of this origin come in here?  Without "Origin" it is no page. */
-bool	eio_answer_is_for_origin(const struct client *, const struct http_head *);
-
 /* Each of these answers; the exchange must not be used any more. */
 
 /* close: end the connection behind it. */

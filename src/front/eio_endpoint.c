@@ -25,6 +25,7 @@
 #include "front/eio_session_int.h"
 #include "front/eio_websocket.h"
 #include "front/http_exchange.h"
+#include "front/origin_check.h"
 #include "front/rest_token.h"
 #include "net/loop.h"
 
@@ -135,17 +136,6 @@ static const struct eio_refusal
 	full = { 503, NULL, "{\"code\":4,\"message\":\"no more sessions are taken\"}" },
 	unsupported = { 400, NULL, "{\"code\":5,\"message\":\"Unsupported protocol version\"}" };
 
-static bool
-origin_is_clean(const struct http_head *head)
-{
-	const struct http_text *origin = http_find(head, "Origin", NULL);
-
-	for (size_t i = 0; origin != NULL && i < origin->len; i++)
-		if ((unsigned char)origin->p[i] <= 0x20 || (unsigned char)origin->p[i] >= 0x7f)
-			return false;
-	return true;
-}
-
 /* Only the page's own origin and listed ones; browsers do not come in where nodes do. */
 static bool
 origin_is_allowed(struct eio_env *env, const struct client *client, const struct http_head *head)
@@ -155,7 +145,7 @@ origin_is_allowed(struct eio_env *env, const struct client *client, const struct
 	const struct conf_listener *l = client->listener;
 	static struct log_limit limit;
 
-	if (eio_answer_is_for_origin(client, head))
+	if (origin_is_permitted(head, l))
 		return true;
 	metrics_inc(loop_metrics(env->loop), METRIC_ORIGINS_REFUSED);
 	if (!log_allows(&limit))

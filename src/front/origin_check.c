@@ -99,29 +99,39 @@ origin_check(struct http_text origin, const struct http_text *host, char *const 
 	return false;
 }
 
-/* What is sent back in a header line. */
-static bool
-is_visible(struct http_text t)
-{
-	for (size_t i = 0; i < t.len; i++)
-		if ((unsigned char)t.p[i] <= 0x20 || (unsigned char)t.p[i] >= 0x7f)
-			return false;
-	return true;
-}
-
 bool
-origin_allow_headers(struct buf *b, const struct http_head *head, const struct conf_listener *l)
+origin_is_clean(const struct http_head *head)
 {
 	size_t n;
 	const struct http_text *origin = http_find(head, "Origin", &n);
 
+	for (size_t i = 0; origin != NULL && i < origin->len; i++)
+		if ((unsigned char)origin->p[i] <= 0x20 || (unsigned char)origin->p[i] >= 0x7f)
+			return false;
+	return n <= 1;
+}
+
+bool
+origin_is_permitted(const struct http_head *head, const struct conf_listener *l)
+{
+	const struct http_text *origin = http_find(head, "Origin", NULL);
+
+	return origin == NULL || (l->audience != CONF_FOR_NODES && origin_is_clean(head) &&
+	    origin_check(*origin, http_find(head, "Host", NULL), l->origins, l->n_origins));
+}
+
+/* Old clients send credentials, so that the origin must be named. */
+bool
+origin_allow_headers(struct buf *b, const struct http_head *head, const struct conf_listener *l)
+{
+	const struct http_text *origin = http_find(head, "Origin", NULL);
+
 	if (origin == NULL)
-		return true;
-	if (n > 1 || l->audience == CONF_FOR_NODES || !is_visible(*origin) ||
-	    !origin_check(*origin, http_find(head, "Host", NULL), l->origins, l->n_origins))
+		return false;
+	buf_add_str(b, "Vary: Origin\r\n");
+	if (!origin_is_permitted(head, l))
 		return false;
 	buf_printf(b, "Access-Control-Allow-Origin: %.*s\r\n"
-	    "Access-Control-Allow-Credentials: true\r\nVary: Origin\r\n", (int)origin->len,
-	    origin->p);
+	    "Access-Control-Allow-Credentials: true\r\n", (int)origin->len, origin->p);
 	return true;
 }

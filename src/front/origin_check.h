@@ -21,10 +21,18 @@ struct conf_listener;
 bool	origin_check(struct http_text origin, const struct http_text *host, char *const *list,
 	    size_t n);
 
+/* At most one Origin, in characters that may be sent back in a header line. */
+bool	origin_is_clean(const struct http_head *);
+
 /*
- * The header lines that let the page of this request read its answer, appended if it has an
- * Origin that may come in at this listener.  false: it has one that may not, and the request
- * should be refused; nothing is appended then, nor where there is no Origin at all.
+ * May the page of this request come in at this listener?  What has no Origin is no page, and
+ * may; what is not clean may not, and no page may where nodes come in.
+ */
+bool	origin_is_permitted(const struct http_head *, const struct conf_listener *);
+
+/*
+ * Appends the header lines by which a browser lets that page read the answer, if it may come
+ * in.  true: it has done so; without an Origin there is nothing to let.
  */
 bool	origin_allow_headers(struct buf *, const struct http_head *, const struct conf_listener *);
 

@@ -210,13 +210,11 @@ answer_options(struct rest_front *f, struct http_exchange *x)
 	const struct http_head *head = http_exchange_head(x);
 	bool is_preflight = http_find(head, "access-control-request-method", NULL) != NULL;
 	struct buf extra = { 0 }, methods = { 0 };
-	size_t len;
 
 	rest_table_add_methods(f->table, head->path, &methods);
 	buf_printf(&extra, "Allow: %s\r\n", buf_str(&methods));
-	len = extra.len;
 	if (is_preflight && origin_allow_headers(&extra, head,
-	    http_exchange_client(x)->listener) && extra.len > len) {
+	    http_exchange_client(x)->listener)) {
 		buf_printf(&extra, "Access-Control-Allow-Methods: %s\r\n", buf_str(&methods));
 		add_asked_headers(&extra, head);
 	}
@@ -252,24 +250,13 @@ no_destination_text(const struct rest_match *m)
 }
 
 static bool
-is_permitted_origin(const struct http_exchange *x)
-{
-	struct buf unused = { 0 };
-	bool is_permitted = origin_allow_headers(&unused, http_exchange_head(x),
-	    http_exchange_client(x)->listener);
-
-	buf_free(&unused);
-	return is_permitted;
-}
-
-static bool
 check_head(struct rest_front *f, struct http_exchange *x, const struct rest_match *m)
 {
 	const struct http_head *head = http_exchange_head(x);
 
 	if (f->gate->is_draining) {
 		refuse(f, x, &(struct refusal){ .err = ERR_STOPPING }, NULL);
-	} else if (!is_permitted_origin(x)) {
+	} else if (!origin_is_permitted(head, http_exchange_client(x)->listener)) {
 		metrics_inc(gate_metrics(f->gate), METRIC_ORIGINS_REFUSED);
 		refuse(f, x, &(struct refusal){ .err = ERR_NOT_ALLOWED,
 		    .text = xstrdup("pages of this origin are not permitted") }, NULL);

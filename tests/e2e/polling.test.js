@@ -497,6 +497,17 @@ for (const eio of [3, 4]) {
 			});
 		}
 
+		await t.test('two origins are none, of whatever kind', async () => {
+			const poller = await connect(port);
+			const both = from(['https://app.example.org', 'https://app.example.org']);
+			for (const answer of [await request(port, query, both), await request(port, query + '&sid=' + poller.sid, both),
+				await request(port, query + '&sid=' + poller.sid, Object.assign({ method: 'POST', body: encode(eio, ['1']) }, both))]) {
+				assertRefused(answer, 3);
+				assert.strictEqual(answer.headers['access-control-allow-origin'], undefined);
+			}
+			await register(poller);
+		});
+
 		await t.test('a preflight touches no session', async () => {
 			const origin = 'https://app.example.org';
 			const poller = await connect(port);
