@@ -78,7 +78,8 @@ admin_http_new(const struct admin_view *view, char **error)
 	}
 	h->admission = admission_new(PEERS_MAX, PEERS_MAX);
 	h->server = http_server_new(view->loop, view->conf, h->admission);
-	h->service = (struct http_service){ is_for, on_head, on_request, h };
+	h->service = (struct http_service){ .is_for = is_for, .on_head = on_head,
+		.on_request = on_request, .arg = h };
 	http_server_add(h->server, &h->service);
 	return h;
 }

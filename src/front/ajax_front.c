@@ -67,7 +67,8 @@ ajax_front_new(const struct gate *gate)
 
 	f->gate = gate;
 	f->callers = ajax_callers_new(gate->conf->limits.sessions);
-	f->service = (struct http_service){ is_for, on_head, on_request, f };
+	f->service = (struct http_service){ .is_for = is_for, .on_head = on_head,
+		.on_request = on_request, .on_bad_body = origin_refuse_body, .arg = f };
 	return f;
 }
 

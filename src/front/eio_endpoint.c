@@ -46,6 +46,7 @@ struct asked {
 static bool is_for(const struct http_head *, const struct client *, void *);
 static size_t on_head(struct http_exchange *, void *);
 static void on_request(struct http_exchange *, void *);
+static void on_bad_body(struct http_exchange *, int, const char *, void *);
 
 struct eio_endpoint *
 eio_endpoint_new(struct eio_env *env)
@@ -53,7 +54,8 @@ eio_endpoint_new(struct eio_env *env)
 	struct eio_endpoint *ep = xcalloc(1, sizeof(*ep));
 
 	ep->env = env;
-	ep->service = (struct http_service){ is_for, on_head, on_request, ep };
+	ep->service = (struct http_service){ .is_for = is_for, .on_head = on_head,
+		.on_request = on_request, .on_bad_body = on_bad_body, .arg = ep };
 	env->sessions = strmap_new();
 	return ep;
 }
@@ -354,8 +356,8 @@ on_head(struct http_exchange *e, void *arg)
 }
 
 /* Since its head was checked, its session waits for it. */
-static void
-serve_post(struct eio_endpoint *ep, struct http_exchange *e)
+static struct eio_polling *
+find_poster(const struct eio_endpoint *ep, const struct http_exchange *e)
 {
 	char sid[ID_SID_LEN + 1] = "";
 	struct eio_session *s;
@@ -363,7 +365,19 @@ serve_post(struct eio_endpoint *ep, struct http_exchange *e)
 	(void)http_query_get(http_exchange_head(e)->query, "sid", sid, sizeof(sid));
 	s = strmap_find(ep->env->sessions, sid, strlen(sid));
 	assert(s != NULL && eio_session_transport(s) == &eio_polling_transport);
-	eio_polling_post(eio_session_carrier(s), e);
+	return eio_session_carrier(s);
+}
+
+/* Nothing but a post may have one. */
+static void
+on_bad_body(struct http_exchange *e, int status, const char *text UNUSED, void *arg)
+{
+	const struct eio_endpoint *ep = arg;
+
+	if (http_text_equals(http_exchange_head(e)->method, "POST"))
+		eio_polling_refuse_post(find_poster(ep, e), e, status);
+	else
+		eio_answer_too_big(e);
 }
 
 static void
@@ -376,7 +390,7 @@ on_request(struct http_exchange *e, void *arg)
 	struct asked a;
 
 	if (http_text_equals(head->method, "POST")) {
-		serve_post(ep, e);
+		eio_polling_post(find_poster(ep, e), e);
 	} else if (http_text_equals(head->method, "OPTIONS")) {
 		if (origin_is_allowed(ep->env, http_exchange_client(e), head))
 			eio_answer_preflight(e);

@@ -256,6 +256,25 @@ eio_polling_post_head(struct eio_polling *p, struct http_exchange *e)
 	return max;
 }
 
+/* Part of it may be lost, unless it was too long: then all of it is, and the client knows. */
+void
+eio_polling_refuse_post(struct eio_polling *p, struct http_exchange *e, int status)
+{
+	static const struct eio_refusal slow = {
+		408, NULL, "{\"code\":3,\"message\":\"the body took too long\"}"
+	};
+
+	p->post = NULL;
+	if (status == 413)
+		eio_answer_too_big(e);
+	else
+		eio_answer_refusal(e, status == 408 ? &slow : &eio_bad_request, true);
+	if (p->is_over)
+		leave(p);
+	else if (status != 413)
+		eio_session_end(p->session, ERR_BAD_HTTP, "in a post");
+}
+
 /* It broke off in its body. */
 static void
 on_post_gone(void *arg)

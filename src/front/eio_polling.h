@@ -33,6 +33,8 @@ void	 eio_polling_get(struct eio_polling *, struct http_exchange *);
 size_t	 eio_polling_post_head(struct eio_polling *, struct http_exchange *);
 /* Its body is in: answers. */
 void	 eio_polling_post(struct eio_polling *, struct http_exchange *);
+/* Its body is refused: answers.  After 413 the session goes on. */
+void	 eio_polling_refuse_post(struct eio_polling *, struct http_exchange *, int status);
 
 /* A WebSocket begins to probe.  false: another one does. */
 bool	 eio_polling_add_probe(struct eio_polling *, struct eio_websocket *);

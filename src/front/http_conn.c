@@ -232,16 +232,24 @@ send_piece(struct http_conn *h)
 	}
 }
 
-/* This is no request, whether an exchange began or not: nothing behind it is looked at. */
+/*
+ * This is no request, whether an exchange began or not: nothing behind it is looked at.  Where
+ * only the body is wrong, there is a service, which knows who may read the answer.
+ */
 static void
 refuse(struct http_conn *h, int status, const char *text)
 {
 	struct http_answer a = http_answer_text(status, NULL, text);
 	struct http_answer_to to = { .minor = 1 };
+	struct http_exchange *x = h->exchange;
 
-	to.is_head = h->exchange != NULL && http_text_equals(h->exchange->head.method, "HEAD");
-	tell_gone(h);
 	log_debug_for("http", h->client.label, "refused: %s", text);
+	if (x != NULL && x->service != NULL && x->service->on_bad_body != NULL) {
+		x->service->on_bad_body(x, status, text, x->service->arg);
+		return;
+	}
+	to.is_head = x != NULL && http_text_equals(x->head.method, "HEAD");
+	tell_gone(h);
 	http_answer_write(conn_out(h->conn), h->server, &a, &to);
 	http_conn_answered(h, true);
 }

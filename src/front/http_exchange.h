@@ -46,6 +46,12 @@ struct http_service {
 	size_t (*on_head)(struct http_exchange *, void *arg);
 	/* The request is whole.  Answers, now or later. */
 	void (*on_request)(struct http_exchange *, void *arg);
+	/*
+	 * The body is not taken: above the limit (413), too slow (408) or malformed (400), as
+	 * text says, which is a line.  Answers now; the connection ends behind it.  NULL: the
+	 * server answers with that text.
+	 */
+	void (*on_bad_body)(struct http_exchange *, int status, const char *text, void *arg);
 	void *arg;
 };
 
@@ -55,8 +61,9 @@ const struct client	*http_exchange_client(const struct http_exchange *);
 const char		*http_exchange_body(const struct http_exchange *, size_t *len);
 
 /*
- * Who answers later: told once if the client is gone, the rest of its request was refused,
- * or the server ends, before that; the exchange must not be used any more then.
+ * Who answers later: told once if the client is gone, the rest of its request was refused (not
+ * by the service itself), or the server ends, before that; the exchange must not be used any
+ * more then.
  */
 void	http_exchange_wait(struct http_exchange *, void (*on_gone)(void *arg), void *arg);
 

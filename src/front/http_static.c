@@ -49,8 +49,10 @@ http_static_new(const struct conf *conf)
 		if (s->root[i] < 0 && conf->statics[i].root != NULL)
 			log_warn("static %s: %s", conf->statics[i].path, conf->statics[i].root);
 	}
-	s->files = (struct http_service){ is_for_files, on_head, on_file_request, s };
-	s->roots = (struct http_service){ is_for_roots, on_head, on_root_request, s };
+	s->files = (struct http_service){ .is_for = is_for_files, .on_head = on_head,
+		.on_request = on_file_request, .arg = s };
+	s->roots = (struct http_service){ .is_for = is_for_roots, .on_head = on_head,
+		.on_request = on_root_request, .arg = s };
 	return s;
 }
 

@@ -8,7 +8,10 @@
 #include <strings.h>
 
 #include "base/buf.h"
+#include "base/compiler.h"
 #include "conf/conf.h"
+#include "front/client.h"
+#include "front/http_exchange.h"
 
 struct parts {
 	struct http_text scheme, host, port;
@@ -134,4 +137,14 @@ origin_allow_headers(struct buf *b, const struct http_head *head, const struct c
 	buf_printf(b, "Access-Control-Allow-Origin: %.*s\r\n"
 	    "Access-Control-Allow-Credentials: true\r\n", (int)origin->len, origin->p);
 	return true;
+}
+
+void
+origin_refuse_body(struct http_exchange *x, int status, const char *text, void *arg UNUSED)
+{
+	struct buf extra = { 0 };
+
+	origin_allow_headers(&extra, http_exchange_head(x), http_exchange_client(x)->listener);
+	http_exchange_refuse(x, status, buf_str(&extra), text);
+	buf_free(&extra);
 }

@@ -12,6 +12,7 @@
 
 struct buf;
 struct conf_listener;
+struct http_exchange;
 
 /*
  * Its own ("http://" or "https://" and what Host says), or one of the list: exact, "*",
@@ -35,5 +36,8 @@ bool	origin_is_permitted(const struct http_head *, const struct conf_listener *)
  * in.  true: it has done so; without an Origin there is nothing to let.
  */
 bool	origin_allow_headers(struct buf *, const struct http_head *, const struct conf_listener *);
+
+/* on_bad_body() of services whose answers pages read: see http_exchange.h. */
+void	origin_refuse_body(struct http_exchange *, int status, const char *text, void *arg);
 
 #endif

@@ -91,8 +91,10 @@ rest_front_new(const struct gate *gate, rest_find_fn *find, void *arg)
 
 	f->gate = gate;
 	f->table = rest_table_new(gate->conf, find, arg);
-	f->service = (struct http_service){ is_for, on_head, on_request, f };
-	f->fallback = (struct http_service){ is_like, on_head, on_request, f };
+	f->service = f->fallback = (struct http_service){ .on_head = on_head,
+		.on_request = on_request, .on_bad_body = origin_refuse_body, .arg = f };
+	f->service.is_for = is_for;
+	f->fallback.is_for = is_like;
 	return f;
 }
 

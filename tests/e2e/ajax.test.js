@@ -176,6 +176,17 @@ test('who is let in', async (t) => {
 		assert.strictEqual(answer.headers['access-control-allow-origin'], 'https://app.example.org');
 	});
 
+	await t.test('and why a body was not taken', async (t) => {
+		const head = 'POST /ajax HTTP/1.1\r\nHost: a\r\nOrigin: https://app.example.org\r\nContent-Type: application/json\r\n';
+		for (const [body, status] of [['Content-Length: 100000000\r\n\r\n', 413],
+			['Transfer-Encoding: chunked\r\n\r\n5F5E100\r\n', 413], ['Transfer-Encoding: chunked\r\n\r\nx\r\n', 400]]) {
+			const connection = await tcp(t, port);
+			connection.send(head + body);
+			await connection.whenEnded();
+			assert.match(String(connection.received), new RegExp(`^HTTP/1\\.1 ${status} [^]*\r\nAccess-Control-Allow-Origin: https://app\\.example\\.org\r\n`));
+		}
+	});
+
 	await t.test('others are not', async () => {
 		for (const Origin of ['https://evil.example', 'null', 'https://app.example.org.evil.example']) {
 			const answer = await ajax(port, message, { Origin });

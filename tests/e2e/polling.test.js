@@ -419,11 +419,24 @@ for (const eio of [3, 4]) {
 		});
 
 		await t.test('also if its length is not said before', async () => {
+			const headers = { Origin: 'http://127.0.0.1:' + port };
 			const poller = await connect(port);
-			const answer = await poller.request({ method: 'POST', body: ['6'.repeat(2000), '6'.repeat(2000)] });
+			const answer = await poller.request({ method: 'POST', body: ['6'.repeat(2000), '6'.repeat(2000)], headers });
 
-			assert.strictEqual(answer.status, 413);
-			await waitFor('the end', () => poller.isUnknown());
+			assert.deepStrictEqual([answer.status, answer.body], [413, '']);
+			assert.strictEqual(answer.headers['access-control-allow-origin'], headers.Origin);
+			await register(poller);
+			await poller.post('1');
+		});
+
+		await t.test('a body that is malformed is refused, and the session ends', async (t) => {
+			const poller = await connect(port);
+			const connection = await tcp(t, port);
+
+			connection.send(`POST /socket.io/${poller.query()} HTTP/1.1\r\nHost: a\r\nOrigin: http://a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n66\r\n`);
+			await connection.whenEnded();
+			assert.match(String(connection.received), /^HTTP\/1\.1 400 [^]*\r\nAccess-Control-Allow-Origin: http:\/\/a\r\n[^]*"code":3/);
+			await poller.assertUnknown();
 		});
 
 		await t.test('a queue that nobody fetches has its limit', async () => {

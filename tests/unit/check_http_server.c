@@ -99,7 +99,19 @@ on_later_request(struct http_exchange *x, void *arg UNUSED)
 	ck_assert_ptr_eq(x, waiting);
 }
 
-static const struct http_service later = { is_later, on_later_head, on_later_request, NULL };
+static struct http_service later = {
+	.is_for = is_later,
+	.on_head = on_later_head,
+	.on_request = on_later_request,
+};
+
+static void
+on_bad_later_body(struct http_exchange *x, int status, const char *text, void *arg UNUSED)
+{
+	ck_assert_ptr_eq(x, waiting);
+	waiting = NULL;
+	http_exchange_refuse(x, status, "X-Own: way\r\n", text);
+}
 
 static bool
 is_taken_with(void *text)
@@ -135,6 +147,8 @@ setup(void)
 	int pair[2], fd = mkstemp(file);
 
 	signal(SIGPIPE, SIG_IGN);	/* as the daemon does */
+	later.on_bad_body = NULL;
+	n_gone = 0;
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(ftruncate(fd, FILE_BYTES), 0);
 	close(fd);
@@ -396,6 +410,20 @@ START_TEST(a_body_that_is_refused_is_an_end_of_waiting)
 }
 END_TEST
 
+START_TEST(a_service_may_refuse_a_body_in_its_own_way)
+{
+	later.on_bad_body = on_bad_later_body;
+	peer_sends("POST /later HTTP/1.1\r\nHost: a\r\n");
+	peer_sends(bad_bodies[_i].body);
+	loop_run_until(loop, peer_sees_end, NULL);
+	ck_assert_mem_eq(peer_got.data, bad_bodies[_i].status, strlen(bad_bodies[_i].status));
+	ck_assert_ptr_nonnull(strstr(buf_str(&peer_got), "\r\nX-Own: way\r\n"));
+	ck_assert_ptr_nonnull(strstr(buf_str(&peer_got), "\r\nConnection: close\r\n"));
+	ck_assert_ptr_null(waiting);
+	ck_assert_uint_eq(n_gone, 0);
+}
+END_TEST
+
 START_TEST(a_body_that_is_whole_is_given)
 {
 	const char *body;
@@ -480,6 +508,8 @@ make_suite(void)
 	tcase_add_test(tc, who_leaves_before_the_answer_is_gone_once);
 	tcase_add_test(tc, the_end_of_the_server_is_an_end_of_waiting);
 	tcase_add_test(tc, what_was_answered_is_written_when_the_server_ends);
+	tcase_add_loop_test(tc, a_service_may_refuse_a_body_in_its_own_way, 0,
+	    ARRAY_LEN(bad_bodies));
 	tcase_add_loop_test(tc, a_body_that_is_refused_is_an_end_of_waiting, 0,
 	    ARRAY_LEN(bad_bodies));
 	tcase_add_test(tc, a_body_that_is_whole_is_given);
