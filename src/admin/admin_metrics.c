@@ -85,12 +85,12 @@ add_node(const struct admin_view *v, struct buf *b)
 {
 	uint64_t n_clients[2] = { 0 };
 
-	begin_family(b, "build_info", "gauge", "the version of the daemon and the name of the node");
+	begin_family(b, "build_info", "gauge", "version of the daemon, name of the node");
 	buf_add_str(b, "usher_build_info");
 	add_label(b, '{', "version", PACKAGE_VERSION);
 	add_label(b, ',', "node", v->conf->node);
 	buf_add_str(b, "} 1\n");
-	begin_family(b, "start_time_seconds", "gauge", "when the node began, in seconds since 1970");
+	begin_family(b, "start_time_seconds", "gauge", "when the node began, since 1970");
 	buf_printf(b, "usher_start_time_seconds %lld.%03d\n",
 	    (long long)(v->begun_wall_ms / 1000), (int)(v->begun_wall_ms % 1000));
 	add_gauge(b, "draining", "1: no new messages are taken", v->state == ADMIN_DRAINING);
@@ -139,8 +139,10 @@ count_link(const struct link *l, void *arg)
 static bool
 is_repeated(const struct link_set *s, size_t i)
 {
+	const char *url = remote_url(link_set_remote(s, i));
+
 	for (size_t k = 0; k < i; k++)
-		if (strcmp(remote_url(link_set_remote(s, k)), remote_url(link_set_remote(s, i))) == 0)
+		if (strcmp(remote_url(link_set_remote(s, k)), url) == 0)
 			return true;
 	return false;
 }
@@ -174,7 +176,7 @@ add_links(const struct admin_view *v, struct buf *b)
 	static const struct {
 		const char *name, *help;
 	} family[] = {
-		[LINKS] = { "links", "links to a URL of a destination; destinations may share them" },
+		[LINKS] = { "links", "links to a URL of a destination, which others may share" },
 		[LINKS_UP] = { "links_up", "those of them that are up" },
 		[LINK_REQUESTS] = { "link_requests", "requests under way on them" },
 	};
@@ -281,7 +283,7 @@ add_pools(const struct admin_view *v, struct buf *b)
 		[POOL_FAILING] = { "pool_failing", "gauge",
 		    "1: no worker is ready, and none is started for a while" },
 		[POOL_REQUESTS] = { "pool_requests", "gauge", "requests at workers" },
-		[POOL_QUEUE] = { "pool_queue_requests", "gauge", "requests that wait for a worker" },
+		[POOL_QUEUE] = { "pool_queue_requests", "gauge", "requests waiting for a worker" },
 		[POOL_QUEUE_BYTES] = { "pool_queue_bytes", "gauge", "their bytes" },
 		[POOL_WORKERS_STARTED] = { "pool_workers_started_total", "counter",
 		    "worker processes of the application started" },

@@ -26,7 +26,7 @@ struct admin_route {
 	const char *method;		/* of paths; NULL: any */
 	const char *destination;	/* NULL: the path names it */
 	uint64_t timeout_ms;		/* that counts */
-	const char *why;		/* it is not served now; NULL: it is, as far as one can know */
+	const char *why;		/* it is not served now; NULL: it is, as far as we know */
 };
 
 /* As they are written; those of local applications come last. */

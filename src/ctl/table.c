@@ -23,27 +23,46 @@ struct cells {
 
 /* ---- values ---- */
 
-/* C0 and C1 controls and DEL, and what turns the direction of writing, are shown by their code. */
+/* The character at s, which is UTF-8, and the number of its bytes. */
+static uint32_t
+character_at(const char *s, size_t len, size_t *n)
+{
+	unsigned char first = (unsigned char)*s;
+	uint32_t c;
+
+	*n = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1;
+	if (*n == 1 || *n > len) {
+		*n = 1;
+		return first;
+	}
+	c = first & (0x7fu >> *n);
+	for (size_t i = 1; i < *n; i++)
+		c = c << 6 | ((unsigned char)s[i] & 0x3f);
+	return c;
+}
+
+/* Controls, ends of lines, and what turns the direction of writing. */
+static bool
+drives_terminal(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x200e || c == 0x200f ||
+	    (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
 static void
 add_printable(struct buf *b, const char *s, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)s[i], next = i + 1 < len ? (unsigned char)s[i + 1] : 0;
+	size_t n;
 
-		if (c < 0x20 || c == 0x7f) {
+	for (size_t i = 0; i < len; i += n) {
+		uint32_t c = character_at(s + i, len - i, &n);
+
+		if (!drives_terminal(c))
+			buf_add(b, s + i, n);
+		else if (c < 0x100)
 			buf_printf(b, "\\x%02x", c);
-		} else if (c == 0xc2 && next >= 0x80 && next < 0xa0) {
-			buf_printf(b, "\\x%02x", next);
-			i++;
-		} else if (c == 0xe2 && i + 2 < len && (next == 0x80 || next == 0x81) &&
-		    (next == 0x80 ? (unsigned char)s[i + 2] >= 0xa8 && (unsigned char)s[i + 2] <= 0xae :
-		    (unsigned char)s[i + 2] >= 0xa6 && (unsigned char)s[i + 2] <= 0xa9)) {
-			buf_printf(b, "\\u20%02x", (next - 0x80) * 0x40 +
-			    ((unsigned char)s[i + 2] - 0x80));
-			i += 2;
-		} else {
-			buf_add_char(b, s[i]);
-		}
+		else
+			buf_printf(b, "\\u%04x", c);
 	}
 }
 

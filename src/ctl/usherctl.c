@@ -195,7 +195,7 @@ print_help(void)
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		printf("  %-10s %s\n", commands[i].name, commands[i].help);
 	puts("\n"
-	     "Exit status: 0 all is well, 1 the daemon refused, 2 wrong usage, 3 no daemon answers.\n"
+	     "Exit status: 0 answered, 1 the daemon refused, 2 wrong usage, 3 no daemon answers.\n"
 	     "\n"
 	     "Manual: usherctl(8).");
 }
@@ -215,7 +215,8 @@ parse_limit(const char *text)
 
 	errno = 0;
 	n = strtoul(text, &end, 10);
-	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || n < 1 || n > LIMIT_MAX) {
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || n < 1 ||
+	    n > LIMIT_MAX) {
 		fprintf(stderr, "usherctl: \"%s\": --limit takes 1 to %d\n", text, LIMIT_MAX);
 		exit(STATUS_USAGE);
 	}
