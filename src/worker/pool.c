@@ -219,12 +219,18 @@ start_one(struct pool *p)
 }
 
 /* As many as there are requests that nobody is about to take; all with pool.prefork. */
+static bool
+needs_worker(const struct pool *p)
+{
+	return !p->is_stopping && n_counted(p) < p->conf->pool_size &&
+	    n_workers(p) < p->n_slots &&
+	    (p->conf->pool_prefork || n_starting(p) < p->queue.n);
+}
+
 static void
 start_workers(struct pool *p)
 {
-	while (!p->is_stopping && !timer_is_set(&p->retry_timer) &&
-	    n_counted(p) < p->conf->pool_size && n_workers(p) < p->n_slots &&
-	    (p->conf->pool_prefork || n_starting(p) < p->queue.n))
+	while (!timer_is_set(&p->retry_timer) && needs_worker(p))
 		if (start_one(p) == NULL)
 			return;
 }
@@ -577,6 +583,9 @@ on_gone(struct worker *w, void *arg)
 	if (!worker_was_of_use(w))
 		retry_later(p);
 	replace_next(p);
+	/* One that was of use is followed at once, whatever others may be waited for. */
+	if (worker_was_of_use(w) && needs_worker(p))
+		start_one(p);
 	start_workers(p);
 	refuse_calls_if_stuck(p);
 }

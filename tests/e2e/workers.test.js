@@ -282,6 +282,28 @@ test('workers notice that the daemon was killed', async (t) => {
 	await waitFor('the worker to be gone', () => !isAlive(pid));
 });
 
+test('a worker that was of use is followed at once, also while others that fail are waited for', async (t) => {
+	const bad = path.join(folder(t), 'bad'), gate = new Gate(t);
+	const [program, script] = JSON.parse(scripted);
+	const { node, browser } = await start(t, 'size: 2',
+	    { command: JSON.stringify(['sh', '-c', `[ ! -e ${bad} ] || exit 1; exec ${program} ${script}`]) });
+	const emit = (message, id) => browser.emit({ ...message, token: browser.token, ms_requestId: id });
+	const moment = (pattern) => Date.parse(node.log.split('\n').findLast((line) => pattern.test(line)).split(' ')[0]);
+	const { message: { pid } } = await browser.request(tagged(1));
+
+	fs.writeFileSync(bad, '');
+	emit(job({ gate: gate.file }), 'lost');
+	emit(tagged(2), 'waits');
+	await node.logged(/no worker is started for 3200 ms/);
+	fs.unlinkSync(bad);
+	process.kill(pid, 'SIGKILL');
+	const lost = await browser.nextReply(), served = await browser.nextReply();
+	assert.deepStrictEqual([lost.ms_requestId, lost.message.code], ['lost', 'worker_lost']);
+	assert.deepStrictEqual([served.ms_requestId, served.message.tag], ['waits', 2]);
+	const waited_ms = moment(/ready \(process/) - moment(/for 3200 ms/);
+	assert.ok(waited_ms < 3200, `${waited_ms} ms`);
+});
+
 // A node with an application "asking", whose worker tells all in the record, and one that it asks.
 async function startAsking(t, asked) {
 	const record = new Record(t);
