@@ -22,7 +22,9 @@
 #include "conf/conf.h"
 #include "front/gate.h"
 #include "front/gate_service.h"
+#include "request/forward.h"
 #include "request/request.h"
+#include "request/service.h"
 
 #define TRIES	       8	/* while something in the path is being renamed */
 #define READ_BYTES     65536
@@ -61,6 +63,26 @@ is_good_name(const char *name, size_t len)
 	if (len == 0 || len > NAME_MAX_BYTES || strlen(name) != len || name[0] == '.')
 		return false;
 	return strstr(name, "/.") == NULL;
+}
+
+/* May a program that puts paths together without looking at them be asked for it? */
+static bool
+is_inside(const struct buf *name)
+{
+	const char *p = name->data;
+
+	if (name->len == 0 || name->len > NAME_MAX_BYTES || strlen(p) != name->len ||
+	    *p == '/' || strchr(p, '\\') != NULL)
+		return false;
+	for (;; p++) {
+		size_t len = strcspn(p, "/");
+
+		if (len == 2 && memcmp(p, "..", 2) == 0)
+			return false;
+		p += len;
+		if (*p == '\0')
+			return true;
+	}
 }
 
 /* -1: there is no such file. */
@@ -122,17 +144,16 @@ load(const struct conf_application *a, const struct buf *name, struct buf *conte
 
 /* QEWD's answers. */
 static void
-answer(const struct conf_application *a, struct request *r, struct buf *name)
+answer(struct request *r, const struct buf *name, bool is_there, const struct buf *content)
 {
-	struct buf message = { 0 }, content = { 0 };
-	bool is_there = load(a, name, &content);
+	struct buf message = { 0 };
 	char *text;
 
 	if (is_there) {
 		buf_add_str(&message, "{\"fragmentName\":");
 		buf_add_json_string(&message, name->data, name->len);
 		buf_add_str(&message, ",\"content\":");
-		buf_add_json_string(&message, buf_str(&content), content.len);
+		buf_add_json_string(&message, content->data, content->len);
 	} else {
 		text = xasprintf("Fragment file %s does not exist", name->data);
 		buf_add_str(&message, "{\"error\":");
@@ -143,12 +164,31 @@ answer(const struct conf_application *a, struct request *r, struct buf *name)
 	}
 	buf_add_char(&message, '}');
 	gate_answer(r, &message, !is_there);
-	buf_free(&content);
 	buf_free(&message);
 }
 
+/* From the application's folder; without one, by QEWD's own worker, which has a folder. */
+static void
+serve(const struct gate *g, struct request *r, const struct conf_application *a,
+    const struct buf *name, uint64_t left_ms)
+{
+	struct buf content = { 0 };
+	bool is_there;
+
+	if (a->fragments == NULL && is_inside(name)) {
+		forward_by(service_find_local(g->services, a->name), r,
+		    g->conf->timeouts.request_ms, left_ms);
+		return;
+	}
+	is_there = a->fragments != NULL && load(a, name, &content);
+	(void)buf_str(&content);
+	answer(r, name, is_there, &content);
+	buf_free(&content);
+}
+
 void
-fragment_serve(const struct gate *g, struct request *r, const struct gate_sender *sender)
+fragment_serve(const struct gate *g, struct request *r, const struct gate_sender *sender,
+    uint64_t left_ms)
 {
 	const struct conf_application *a;
 	struct buf name = { 0 };
@@ -156,14 +196,14 @@ fragment_serve(const struct gate *g, struct request *r, const struct gate_sender
 
 	if (!gate_find_service(g, r, sender, &a, &is_other))
 		return;
-	if (a == NULL || a->fragments == NULL)
+	if (a == NULL || (a->fragments == NULL && !a->qewd))
 		request_fail(r, ERR_NOT_ALLOWED, "ewd-fragment is not mapped by u_services, and "
 		    "there is no folder of fragments");
 	else if (!json_string_get(r->text, find_file(r), &name))
 		request_fail(r, ERR_BAD_MESSAGE, "params.file must be a string");
 	else {
 		(void)buf_str(&name);
-		answer(a, r, &name);
+		serve(g, r, a, &name, left_ms);
 	}
 	buf_free(&name);
 }

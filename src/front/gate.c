@@ -194,7 +194,7 @@ gate_pass(const struct gate *g, struct request *r, const struct gate_sender *sen
 	if (is_routed(g, r))
 		forward(g->services, r, g->conf->timeouts.request_ms, left_ms);
 	else if (gate_is_type(r, "ewd-fragment"))
-		fragment_serve(g, r, sender);
+		fragment_serve(g, r, sender, left_ms);
 	else
 		pass_to_service(g, r, sender, left_ms);
 }

@@ -100,9 +100,10 @@ check_permitted(const struct gate *g, struct request *r, const struct conf_appli
 	return false;
 }
 
+/* QEWD's own worker has services beside its application, and knows who may use them. */
 static bool
 find_named(const struct gate *g, struct request *r, const struct conf_application *own,
-    const struct buf *name, const struct conf_application **service)
+    const struct buf *name, const struct conf_application **service, bool *is_other)
 {
 	char *text;
 
@@ -110,6 +111,10 @@ find_named(const struct gate *g, struct request *r, const struct conf_applicatio
 		request_fail(r, ERR_BAD_MESSAGE, "service must be a name");
 		return false;
 	}
+	*service = own;
+	if (own != NULL && own->qewd && !is_listed(own, name->data))
+		return true;
+	*is_other = true;
 	if (!check_permitted(g, r, own, name->data))
 		return false;
 	*service = gate_find_application(g, name->data, name->len);
@@ -158,10 +163,9 @@ gate_find_service(const struct gate *g, struct request *r, const struct gate_sen
 	}
 	if (!json_is_truthy(r->text, v))
 		return true;
-	*is_other = true;
 	json_string_get(r->text, v, &name);
 	(void)buf_str(&name);
-	is_good = find_named(g, r, *a, &name, a);
+	is_good = find_named(g, r, *a, &name, a, is_other);
 	buf_free(&name);
 	return is_good;
 }

@@ -22,7 +22,8 @@ const struct conf_application	*gate_find_application(const struct gate *, const 
 
 /*
  * The application that a checked message, which no route names, is for: its own; the service
- * that it names and may use; or, if its own is not here and a stock node asks at a listener
+ * that it names and may use (an application of QEWD's own worker says itself what it may use,
+ * unless the configuration lists it); or, if its own is not here and a stock node asks at a listener
  * for nodes, its "qewd_application".  NULL: none here.  false: the request has ended.
  */
 MUST_USE bool	gate_find_service(const struct gate *, struct request *,

@@ -346,6 +346,41 @@ test('a login through a converted master and a converted service', async (t) => 
 		error: 'Handler not defined for browser-app messages of type echo' });
 });
 
+test('services and fragments of a converted startup file, as in QEWD', async (t) => {
+	const kits = path.join(__dirname, '..', 'kits', 'qewd');
+	const www = folder(t);
+	for (const name of ['browser-app', 'shared']) {
+		fs.mkdirSync(path.join(www, name));
+		fs.writeFileSync(path.join(www, name, 'a.html'), `<b>${name}</b>`);
+	}
+	const { stdout } = convertText({
+		serverName: 'front', port: 8080, jwt: { secret: SECRET }, webServerRootPath: www,
+		onWorkerStartedPath: path.join(kits, 'store.js'),
+		moduleMap: { 'browser-app': path.join(kits, 'application.js'), shared: path.join(kits, 'service.js') }
+	}, ['-d', __dirname]);
+	const listed = runnable(stdout).replace(/^( *)qewd: true$/m, (line, pad) => `${line}\n${pad}services: [shared]`);
+	assert.notStrictEqual(listed, runnable(stdout));
+
+	for (const [what, yaml] of [['the worker decides', runnable(stdout)], ['the daemon decides', listed]]) {
+		await t.test(what, async (t) => {
+			const node = await startUsherd(t, yaml, { files: { 'jwt.secret': SECRET + '\n' } });
+			const browser = await rawBrowser(t, node.port);
+			const ask = async (message) => (await browser.request(message)).message;
+			const fragment = (file, more) => ask({ type: 'ewd-fragment', params: { file }, ...more });
+
+			assert.strictEqual((await ask({ type: 'hello', service: 'shared' })).hello,
+			    what === 'the worker decides' ? 'browser-app' : 'shared');
+			assert.match((await ask({ type: 'hello', service: 'other' })).error,
+			    /^other service is not permitted for the browser-app application$/);
+			assert.strictEqual((await fragment('a.html')).content, '<b>browser-app</b>');
+			for (const file of ['../shared/a.html', 'x/../../shared/a.html', '/etc/passwd', '..', '..\\shared\\a.html', 'a.html\0'])
+				assert.strictEqual((await fragment(file)).error, `Fragment file ${file.split('\0')[0]} does not exist`);
+			if (what === 'the daemon decides')
+				assert.strictEqual((await fragment('a.html', { service: 'shared' })).content, '<b>shared</b>');
+		});
+	}
+});
+
 test('a converted micro-service of QEWD-Up', async (t) => {
 	const project = path.join(DATA, 'running');
 	const up = ['running/configuration/config.json', 'running/configuration/routes.json'];

@@ -340,6 +340,8 @@ class Qewd {
       request.finish({ error: `Fragment file ${file} does not exist`, file });
       return;
     }
+    // The daemon has let this session use it; QEWD would ask whether the service may use itself.
+    if (message.service === application) Reflect.deleteProperty(message, 'service');
     request.ticket = this.config.jwt ? new TokenTicket(this.mint, request.line)
       : new StoreTicket(this.process, request.line);
     this.process.count++;
