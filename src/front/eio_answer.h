@@ -8,9 +8,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "codec/http_parse.h"
-
-struct client;
 struct eio_session;
 struct http_exchange;
 

@@ -249,8 +249,8 @@ check_known(struct eio_env *env, const struct asked *a)
 	if (is_upgrade)
 		return eio_session_has_ended(a->session) ? &eio_session_unknown :
 		    check_websocket(a);
-	return http_text_equals(a->head->method, "GET") || http_text_equals(a->head->method, "POST") ?
-	    NULL : &eio_bad_request;
+	return http_text_equals(a->head->method, "GET") ||
+	    http_text_equals(a->head->method, "POST") ? NULL : &eio_bad_request;
 }
 
 static const struct eio_refusal *

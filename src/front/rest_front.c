@@ -190,7 +190,7 @@ refuse(struct rest_front *f, struct http_exchange *x, const struct refusal *why,
 static bool
 is_options(const struct http_head *head)
 {
-	return head->method.len == 7 && memcmp(head->method.p, "OPTIONS", 7) == 0;
+	return http_text_equals(head->method, "OPTIONS");
 }
 
 /* A page of a permitted origin may send what it likes. */

@@ -8,7 +8,6 @@ const test = require('node:test');
 const { fakeNode } = require('./lib/fake-node');
 const { ask } = require('./lib/http');
 const { tcp } = require('./lib/raw');
-const { tcp } = require('./lib/raw');
 const { startStockMaster, startStockService } = require('./lib/stock');
 const { claims, decryptSecrets, isSigned, session, sign } = require('./lib/tokens');
 const { startUsherd, nodeKit, HANDLERS, JWT, KITS, LISTEN, SECRET } = require('./lib/usherd');
@@ -677,20 +676,6 @@ test('what a caller who left has asked for is cancelled after timeouts.resume, i
 		await waitFor('their cancellation', () => ofType('usher-cancel').length === count);
 		assert.deepStrictEqual(ofType('usher-cancel').map(({ message }) => message.usher.id).sort(),
 		    ofType('restRequest').map(({ message }) => message.usher.id).sort());
-	}
-});
-
-test('a page may read why the body of its request was not taken', async (t) => {
-	const node = await startUsherd(t, localOf(nodeKit('rest-app.js'), 'limits: { http_body: 1000 }\ntimeouts: { http_body: 100ms }'));
-	const head = `POST /api/raw HTTP/1.1\r\nHost: a\r\nOrigin: http://a\r\nContent-Type: application/json\r\n`;
-
-	for (const [body, status] of [['Content-Length: 1001\r\n\r\n', 413], ['Transfer-Encoding: chunked\r\n\r\n3e9\r\n', 413],
-		['Transfer-Encoding: chunked\r\n\r\nx\r\n', 400], ['Content-Length: 5\r\n\r\n', 408]]) {
-		const connection = await tcp(t, node.port);
-
-		connection.send(head + body);
-		await connection.whenEnded();
-		assert.match(String(connection.received), new RegExp(`^HTTP/1\\.1 ${status} [^]*\r\nAccess-Control-Allow-Origin: http://a\r\n`));
 	}
 });
 
