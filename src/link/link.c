@@ -169,7 +169,7 @@ link_describe(const struct link *l, struct link_info *info)
 		.state = state_name[l->state],
 		.is_up = link_is_up(l),
 		.is_multiplexed = l->is_multiplexed,
-		.node = l->is_multiplexed ? l->peer_node : "",
+		.node = l->is_multiplexed && link_is_up(l) ? l->peer_node : "",
 		.in_flight = link_outstanding(l),
 		.since_ms = clock_mono_ms() - l->state_ms,
 		.n_ups = l->n_ups,

@@ -67,7 +67,7 @@ struct link_info {
 	unsigned number;		/* which of the links to its URL */
 	const char *state;
 	bool is_up, is_multiplexed;
-	const char *node;		/* multiplexed: the peer's name; else "" */
+	const char *node;		/* up and multiplexed: the peer's name; else "" */
 	size_t in_flight;
 	uint64_t since_ms;		/* in this state for so long */
 	uint64_t n_ups;			/* how often it came up */

@@ -198,6 +198,7 @@ test('links: their state, the node behind them, and what they fail with', async 
 		const seen = await result(master, 'links');
 		return !seen.destinations[0].up && seen;
 	});
+	assert.deepStrictEqual([after.links[0].protocol, after.links[0].node, after.links[0].times_up], [null, null, 1]);
 	assert.ok(after.links[0].last_error, 'why it went down');
 });
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/strmap.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -95,6 +96,39 @@ START_TEST(holds_thousands_and_shows_each_once)
 }
 END_TEST
 
+struct keys {
+	size_t n, bytes;
+	bool has_nul, are_ended;
+};
+
+static void
+see_key(const char *key, size_t len, void *arg)
+{
+	struct keys *seen = arg;
+
+	seen->n++;
+	seen->bytes += len;
+	seen->has_nul |= len == 3 && memcmp(key, "a\0b", 3) == 0;
+	seen->are_ended &= key[len] == '\0';
+}
+
+START_TEST(shows_each_key_whole_and_ended)
+{
+	struct keys seen = { .are_ended = true };
+
+	strmap_each_key(m, see_key, &seen);
+	ck_assert_uint_eq(seen.n, 0);
+	*strmap_at(m, "a\0b", 3) = m;
+	*strmap_at(m, "", 0) = m;
+	*strmap_at(m, "longer", 6) = NULL;
+	strmap_each_key(m, see_key, &seen);
+	ck_assert_uint_eq(seen.n, 3);
+	ck_assert_uint_eq(seen.bytes, 9);
+	ck_assert(seen.has_nul);
+	ck_assert(seen.are_ended);
+}
+END_TEST
+
 START_TEST(frees_its_values_if_asked_to)
 {
 	struct strmap *own = strmap_new();
@@ -118,6 +152,7 @@ make_suite(void)
 	tcase_add_test(tc, the_key_is_copied);
 	tcase_add_test(tc, a_removed_key_is_gone_and_may_come_back);
 	tcase_add_test(tc, holds_thousands_and_shows_each_once);
+	tcase_add_test(tc, shows_each_key_whole_and_ended);
 	tcase_add_test(tc, frees_its_values_if_asked_to);
 	suite_add_tcase(s, tc);
 	return s;
