@@ -77,6 +77,7 @@ target_for(struct rest_table *table, const struct conf_target *target)
 	if (*at != NULL)
 		return *at;
 	*at = t = xcalloc(1, sizeof(*t));
+	t->is_application = d == NULL;
 	if (d != NULL && d->n_members > 0) {
 		t->is_group = true;
 		t->timeout_ms = d->timeout_ms;
@@ -85,15 +86,16 @@ target_for(struct rest_table *table, const struct conf_target *target)
 	return t;
 }
 
-/* Those that are written inside routes ("application@url") have no name of their own. */
+/*
+ * Those that a path may name; those that are written inside routes ("application@url") have
+ * no name of their own.
+ */
 static void
-add_all_targets(struct rest_table *table, const struct conf *conf)
+add_destinations(struct rest_table *table, const struct conf *conf)
 {
 	for (size_t i = 0; i < conf->n_destinations; i++)
 		if (strchr(conf->destinations[i].name, '@') == NULL)
 			target_for(table, &(struct conf_target){ &conf->destinations[i], NULL });
-	for (size_t i = 0; i < conf->n_applications; i++)
-		target_for(table, &(struct conf_target){ NULL, &conf->applications[i] });
 }
 
 static void
@@ -165,7 +167,7 @@ rest_table_new(const struct conf *conf, rest_find_fn *find, void *arg)
 		if (conf->applications[i].rest != NULL)
 			add_local(table, &conf->applications[i]);
 	if (table->n_entries > 0)
-		add_all_targets(table, conf);
+		add_destinations(table, conf);
 	return table;
 }
 
@@ -243,6 +245,7 @@ takes(const struct conf_rest_route *route, struct http_text method)
 	return is_method(method, route->method) || is_method(as_get(method), route->method);
 }
 
+/* Applications here have routes that are meant for them, and prefixes, but no name in paths. */
 static const struct rest_target *
 target_of_path(const struct rest_table *table, const struct path_vars *vars)
 {
@@ -252,7 +255,7 @@ target_of_path(const struct rest_table *table, const struct path_vars *vars)
 	if (path_vars_get(vars, "destination", &name))
 		t = strmap_find(table->targets, buf_str(&name), name.len);
 	buf_free(&name);
-	return t;
+	return t != NULL && t->is_application ? NULL : t;
 }
 
 /* As in QEWD, a destination that the path names comes before the route's. */

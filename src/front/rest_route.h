@@ -28,6 +28,7 @@ typedef struct destination *rest_find_fn(const struct conf_target *, void *arg);
 /* Whom a request goes to: one destination, or all that a group leads to, each once. */
 struct rest_target {
 	bool is_group;
+	bool is_application;		/* a local one */
 	uint64_t timeout_ms;		/* of the group; 0: not set */
 	struct destination **member;	/* at least one */
 	size_t n;
