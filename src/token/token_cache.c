@@ -195,6 +195,26 @@ check_again(struct token_cache *c, struct entry *e, int64_t now_ms, struct token
 }
 
 enum jwt_fault
+token_check_once(struct token_cache *c, const char *text, size_t len, int64_t now_ms,
+    struct token **out)
+{
+	enum jwt_fault fault;
+	struct token *t;
+
+	if (len > JWT_MAX_BYTES)
+		return JWT_SEGMENTS;
+	fault = token_new(c->ring, text, len, &t);
+	if (fault != JWT_OK)
+		return fault;
+	fault = token_check_time(t, now_ms);
+	if (fault == JWT_OK)
+		*out = t;
+	else
+		token_unref(t);
+	return fault;
+}
+
+enum jwt_fault
 token_check(struct token_cache *c, const char *text, size_t len, int64_t now_ms,
     struct token **out)
 {
@@ -209,14 +229,9 @@ token_check(struct token_cache *c, const char *text, size_t len, int64_t now_ms,
 	e = find(c, hash, text, len);
 	if (e != NULL)
 		return check_again(c, e, now_ms, out);
-	fault = token_new(c->ring, text, len, &t);
+	fault = token_check_once(c, text, len, now_ms, &t);
 	if (fault != JWT_OK)
 		return fault;
-	fault = token_check_time(t, now_ms);
-	if (fault != JWT_OK) {
-		token_unref(t);
-		return fault;
-	}
 	remember(c, hash, t);
 	*out = t;
 	return JWT_OK;

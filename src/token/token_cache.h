@@ -33,6 +33,10 @@ size_t			 token_cache_bytes(const struct token_cache *);
 MUST_USE enum jwt_fault	 token_check(struct token_cache *, const char *text, size_t len,
 			    int64_t now_ms, struct token **t);
 
+/* The same for a token that will not be shown again: it is neither looked for nor remembered. */
+MUST_USE enum jwt_fault	 token_check_once(struct token_cache *, const char *text, size_t len,
+			    int64_t now_ms, struct token **t);
+
 /*
  * The same token for another application (protocol reference section 4.3): claim
  * "application" replaced, every other byte of the payload kept, signed with the

@@ -98,6 +98,23 @@ START_TEST(finds_a_token_again)
 }
 END_TEST
 
+START_TEST(a_token_that_is_checked_once_takes_no_place)
+{
+	struct token *t, *again;
+
+	ck_assert_int_eq(token_check_once(cache, vector_login, strlen(vector_login), NOW_MS, &t),
+	    JWT_OK);
+	ck_assert_str_eq(t->text, vector_login);
+	ck_assert_uint_eq(token_cache_count(cache), 0);
+	again = valid(vector_login);
+	ck_assert_ptr_ne(t, again);
+	ck_assert_uint_eq(token_cache_count(cache), 1);
+	token_unref(t);
+	token_unref(again);
+	ck_assert_int_eq(token_check_once(cache, "a.b", 3, NOW_MS, &t), JWT_SEGMENTS);
+}
+END_TEST
+
 START_TEST(a_reference_outlives_the_entry)
 {
 	struct token *t = valid(vector_login), *again;
@@ -501,6 +518,7 @@ make_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, knows_what_a_stock_token_says);
 	tcase_add_test(tc, finds_a_token_again);
+	tcase_add_test(tc, a_token_that_is_checked_once_takes_no_place);
 	tcase_add_test(tc, a_reference_outlives_the_entry);
 	tcase_add_test(tc, a_refused_token_is_not_remembered);
 	tcase_add_test(tc, a_token_expires_while_it_is_remembered);
