@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -148,11 +149,23 @@ style_of(const struct rest_front *f)
 	};
 }
 
+/* Does one of the header lines begin so?  Values are the handler's. */
+static bool
+has_line(const char *lines, const char *begin)
+{
+	for (const char *p = lines; p != NULL && *p != '\0'; p = strchr(p, '\n')) {
+		p += strspn(p, "\n");
+		if (strncasecmp(p, begin, strlen(begin)) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 send_answer(struct http_exchange *x, struct rest_answer *a, uint64_t begun_ms)
 {
 	/* A handler that says who may read it knows better. */
-	if (strcasestr(buf_str(&a->extra), "access-control-allow-origin:") == NULL)
+	if (!has_line(buf_str(&a->extra), "access-control-allow-origin:"))
 		(void)origin_allow_headers(&a->extra, http_exchange_head(x),
 		    http_exchange_client(x)->listener);
 	buf_printf(&a->extra, "X-ResponseTime: %llums\r\n",

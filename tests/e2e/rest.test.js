@@ -728,6 +728,16 @@ test('pages of other origins', async (t) => {
 		assert.deepStrictEqual(get.json, { info: 'svc' });
 	});
 
+	await t.test('a handler that answers with the line itself knows better, one that names it in a value does not', async () => {
+		const answer = async (json) => (await ask(local.url, 'POST', '/api/headers',
+		    { headers: { origin: 'https://app.example.org' }, json })).headers;
+		const named = await answer({ 'X-Note': 'see Access-Control-Allow-Origin: nobody' });
+		const own = await answer({ 'X-First': '1', 'access-control-allow-origin': 'https://other.example' });
+
+		assert.strictEqual(named['access-control-allow-origin'], 'https://app.example.org');
+		assert.strictEqual(own['access-control-allow-origin'], 'https://other.example');
+	});
+
 	await t.test('are refused otherwise, and no handler runs', async () => {
 		const before = await from('https://evil.example', 'OPTIONS', asked);
 		const get = await from('https://evil.example', 'GET');
