@@ -71,12 +71,17 @@ class Poller {
 		return this.request(options);
 	}
 
-	// A poll that is on its way before whatever is sent next: { answer }.
-	hold() {
-		return new Promise((resolve, reject) => {
-			const answer = this.get({ onSent: () => resolve({ answer }) });
+	// A poll that the node has, before whatever is sent next: { answer }.
+	async hold() {
+		let answer;
+
+		await new Promise((resolve, reject) => {
+			answer = this.get({ onSent: resolve });
 			answer.catch(reject);
 		});
+		// Whatever connection came first is read first: when this is answered, the poll was read.
+		await request(this.port, '', { path: '/nothing-is-here' });
+		return { answer };
 	}
 
 	// The packets of one poll.
