@@ -234,8 +234,14 @@ static void
 make_switches(struct node *n)
 {
 	const struct conf *conf = n->conf;
+	bool has_any = false;
 
-	if (conf->n_switches == 0)
+	/* Those of applications elsewhere are for what their masters send on (gate_service.c). */
+	for (size_t i = 0; i < conf->n_switches; i++)
+		for (size_t k = 0; k < conf->n_applications; k++)
+			has_any = has_any || strcmp(conf->switches[i].from,
+			    conf->applications[k].name) == 0;
+	if (!has_any)
 		return;
 	n->switches = switch_table_new(n->tokens);
 	for (size_t i = 0; i < conf->n_applications; i++)

@@ -444,7 +444,7 @@ build_statics(struct conf *conf, const struct conf_node *root, struct conf_fault
 
 /* permit_application_switch: { from: { to: true } } */
 static void
-build_switches(struct conf *conf, const struct conf_node *root, struct conf_faults *faults)
+build_switches(struct conf *conf, const struct conf_node *root)
 {
 	struct conf_node *map = conf_node_get(root, "permit_application_switch");
 
@@ -463,9 +463,6 @@ build_switches(struct conf *conf, const struct conf_node *root, struct conf_faul
 				xstrdup(map->key[i].name), xstrdup(to->key[k].name)
 			};
 		}
-		if (find_application(conf, map->key[i].name) == NULL)
-			conf_node_fault(to, faults, "permit_application_switch.%s: there is no "
-			    "local application of this name", map->key[i].name);
 	}
 }
 
@@ -564,7 +561,7 @@ build(struct conf *conf, struct conf_node *root, struct conf_faults *faults)
 	conf_services_build(conf, root, faults);
 	check_protocols(conf, root, faults);
 	build_statics(conf, root, faults);
-	build_switches(conf, root, faults);
+	build_switches(conf, root);
 	build_events(conf, root, faults);
 	check_applications(conf, root, faults);
 	build_admin(conf, root, faults);

@@ -126,13 +126,24 @@ find_named(const struct gate *g, struct request *r, const struct conf_applicatio
 	return false;
 }
 
+static bool
+is_permitted(const struct conf *conf, const char *from, size_t from_len, const char *to)
+{
+	for (size_t i = 0; i < conf->n_switches; i++)
+		if (strlen(conf->switches[i].from) == from_len &&
+		    memcmp(conf->switches[i].from, from, from_len) == 0 &&
+		    strcmp(conf->switches[i].to, to) == 0)
+			return true;
+	return false;
+}
+
 /*
  * A stock master that sends a message on to another application (permit_application_switch)
- * leaves the token as it is and says in the message where it goes.  A browser can say so too, but
- * what it sends through that master has a token for an application that is here.
+ * leaves the token as it is and says in the message where it goes.  A browser can say so
+ * too, so it has to be permitted here as well.
  */
 static const struct conf_application *
-find_switched(const struct gate *g, const struct request *r)
+find_switched(const struct gate *g, const struct request *r, const char *own, size_t own_len)
 {
 	struct json_value v = find_member(r->text, r->env.arg, "qewd_application");
 	const struct conf_application *a = NULL;
@@ -141,7 +152,7 @@ find_switched(const struct gate *g, const struct request *r)
 	if (json_string_get(r->text, v, &name) && name.len > 0)
 		a = gate_find_application(g, name.data, name.len);
 	buf_free(&name);
-	return a;
+	return a != NULL && is_permitted(g->conf, own, own_len, a->name) ? a : NULL;
 }
 
 bool
@@ -158,7 +169,7 @@ gate_find_service(const struct gate *g, struct request *r, const struct gate_sen
 	*is_other = false;
 	*a = gate_find_application(g, own, len);
 	if (*a == NULL && sender->is_relay && !sender->is_limited) {
-		*a = find_switched(g, r);
+		*a = find_switched(g, r, own, len);
 		*is_other = *a != NULL;
 	}
 	if (!json_is_truthy(r->text, v))

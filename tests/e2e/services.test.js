@@ -267,7 +267,8 @@ async function heard(browser, message = job(DONE)) {
 // A stock master leaves its own application in the token, and names the other in the message.
 test('what a stock master sends on is for the application that the message names', async (t) => {
 	const one = app(t), two = app(t);
-	const worker = await startUsherd(t, nodeOf('worker', { one: one.text, two: two.text }).replace(LISTEN,
+	const worker = await startUsherd(t, nodeOf('worker', { one: one.text, two: two.text },
+	    'permit_application_switch: { kit-app: { two: true, three: true } }\n').replace(LISTEN,
 	    'listen: [{ address: "127.0.0.1:0", for: nodes }, { address: "127.0.0.1:0" }]'), { listeners: 2 });
 	const [nodes, browsers] = await Promise.all(worker.ports.map((port) => rawBrowser(t, port)));
 	const served = () => [one, two].map(({ record }) => record.lines('request').length);
@@ -281,9 +282,10 @@ test('what a stock master sends on is for the application that the message names
 	assert.deepStrictEqual(served(), [0, 1]);
 	assert.strictEqual((await nodes.request(switched('one', 'two'))).message.done, true);
 	assert.deepStrictEqual(served(), [1, 1], 'an application that is here wins');
-	for (const to of ['three', '', '__proto__', 7, null, { two: true }])
+	for (const to of ['one', 'three', '', '__proto__', 7, null, { two: true }])
 		assertError(await nodes.request(switched('kit-app', to)), { type: 'job', code: 'no_handler' });
 	assertError(await browsers.request(switched('kit-app', 'two')), { type: 'job', code: 'no_handler' });
+	assertError(await nodes.request(switched('other-app', 'two')), { type: 'job', code: 'no_handler' });
 });
 
 test('what a handler says to all, or to an application, reaches the browsers of every node', async (t) => {

@@ -484,6 +484,7 @@ applications:
   remote-app: { command: ${nodeKit('trace-remote.js')}, pool: { size: 2 }, environment: { SERVICE_NAME: ${name} },
     services: [shared-svc] }
   shared-svc: { command: ${nodeKit('trace-shared.js')}, pool: { size: 1 } }
+permit_application_switch: { kit-app: { remote-app: true } }
 `;
 
 // How many links of a master to a service are up, by its log.

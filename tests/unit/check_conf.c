@@ -786,8 +786,6 @@ static const struct {
 	    "u.yaml:3: clients.events.a/b: the name must not hold \"/\"" },
 	{ HEAD "permit_application_switch: { a: { b: yes } }\n",
 	    "u.yaml:3: permit_application_switch.a.b: must be true or false" },
-	{ HEAD "permit_application_switch: { a: { b: true } }\n",
-	    "u.yaml:3: permit_application_switch.a: there is no local application" },
 	{ HEAD "applications: { a: { command: [x], services: [b] } }\n",
 	    "u.yaml:3: applications.a.services: there is no local application \"b\"" },
 	{ HEAD "applications: { a: { command: [x], fragments: nowhere } }\n",
