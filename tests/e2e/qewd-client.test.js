@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: ISC
-// The newer stock client, qewd-client, unmodified: over a socket, over Ajax and with fetch.
+// The stock clients, unmodified: qewd-client over a socket, over Ajax and with fetch; ewd-client over
+// Ajax (its sockets are all over the other tests).
 'use strict';
 const assert = require('node:assert');
 const fs = require('node:fs');
@@ -8,6 +9,7 @@ const test = require('node:test');
 const { pathToFileURL } = require('node:url');
 const io = require('socket.io-client');
 const { atEnd } = require('./lib/cleanup');
+const { stockBrowser } = require('./lib/browser');
 const { masterOf, workerOf } = require('./lib/configs');
 const { claims } = require('./lib/tokens');
 const { folder, startUsherd, nodeKit } = require('./lib/usherd');
@@ -61,7 +63,7 @@ const TRANSPORTS = {
 
 global.document = { cookie: '' };	// which it looks into
 
-test('qewd-client through a master and a worker node', async (t) => {
+test('stock clients through a master and a worker node', async (t) => {
 	const worker = await startUsherd(t, workerOf(nodeKit('remote-app.js')));
 	const master = await startUsherd(t, masterOf(worker.url));
 	const log = console.log;
@@ -85,6 +87,17 @@ test('qewd-client through a master and a worker node', async (t) => {
 			assert.strictEqual((await failed).message.error, 'Told to fail');
 		});
 	}
+
+	await t.test('ewd-client, over Ajax, message by message', async (t) => {
+		const client = await stockBrowser(t, master.url, 'browser-app', 2, { $: jQuery });
+		const [login] = await client.request({ type: 'login', params: { username: 'rob', password: 'secret' }, ajax: true });
+		const [after] = await client.request({ type: 'whoami', ajax: true });
+		const steps = await client.request({ type: 'steps', params: { tag: 's' }, ajax: true });
+
+		assert.strictEqual(login.message.ok, true);
+		assert.strictEqual(after.message.username, 'rob');
+		assert.deepStrictEqual(steps.map((reply) => reply.message.done), [true], 'the final alone');
+	});
 
 	await t.test('intermediates come before their final', async (t) => {
 		const client = await page(t, master.url, { io: socket });

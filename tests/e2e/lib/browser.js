@@ -19,8 +19,9 @@ function loadEwdClient() {
 
 // A page with the unmodified stock client.  isOrdinary: as a page does that the node itself serves,
 // with io.connect(), which polls and then upgrades; otherwise it names a url, and begins with a WebSocket.
+// $: what stands for jQuery, for messages with "ajax".
 class StockBrowser {
-	constructor(url, application, io, { isOrdinary = false } = {}) {
+	constructor(url, application, io, { isOrdinary = false, $ } = {}) {
 		this.replies = new Inbox();
 		this.errors = new Inbox();
 		this.pushes = new Inbox();
@@ -32,7 +33,7 @@ class StockBrowser {
 			return this.socket;
 		};
 		connect.connect = () => connect(url);
-		this.client.start({ application, url: isOrdinary ? undefined : url, jwt: true, io: connect });
+		this.client.start({ application, url: isOrdinary ? undefined : url, jwt: true, io: connect, $ });
 	}
 
 	on(type, callback) {
