@@ -149,7 +149,7 @@ START_TEST(nothing_at_all_is_no_payload)
 END_TEST
 
 static const char *const texts[] = {
-	"4\xc3\xa9\xe9\x8d\xb5\xf0\x9f\x98\x80", "2", "40", "1:2", "4" "abcdefghij",
+	"4\xc3\xa9\xe9\x8d\xb5\xf0\x9f\x98\x80", "2", "40", "1:2", "4abcdefghij",
 	"42[\"ewdjs\",{\"a\":\"\xe2\x82\xac\xf0\x9f\x98\x80\xf0\x9f\x98\x80\"}]"
 };
 
