@@ -410,6 +410,10 @@ node_new(struct conf *conf, struct tls_store *tls, struct dev *dev)
 	make_services(n);
 	make_switches(n);
 	make_front(n);
+	/* Whoever sees the addresses may send signals. */
+	loop_on_signal(n->loop, SIGTERM, on_signal, n);
+	loop_on_signal(n->loop, SIGINT, on_signal, n);
+	loop_on_signal(n->loop, SIGHUP, on_hangup, n);
 	if (!open_admin(n) || !open_doors(n)) {
 		node_free(n);
 		return NULL;
@@ -432,9 +436,6 @@ on_files_changed(void *arg)
 void
 node_run(struct node *n)
 {
-	loop_on_signal(n->loop, SIGTERM, on_signal, n);
-	loop_on_signal(n->loop, SIGINT, on_signal, n);
-	loop_on_signal(n->loop, SIGHUP, on_hangup, n);
 	for (size_t i = 0; i < n->n_remotes; i++)
 		remote_start(n->remotes[i]);
 	for (size_t i = 0; i < n->conf->n_applications; i++)
