@@ -671,6 +671,20 @@ unescape(char out[4], const char **p, const char *end)
 	return 1;
 }
 
+struct json_value
+json_member_of(const char *text, struct json_value v, const char *name)
+{
+	const struct json_names names = { 1, &name };
+	struct json_object o;
+	struct json_scan scan;
+
+	json_scan_init(&scan, text, v.end, UINT16_MAX);
+	scan.pos = v.start;
+	if (v.kind != JSON_OBJECT || !json_scan_members(&scan, &v, &names, &o, -1, NULL))
+		return (struct json_value){ .kind = JSON_NONE };
+	return o.member[0].value;
+}
+
 bool
 json_string_is(const char *text, struct json_value v, const char *s)
 {

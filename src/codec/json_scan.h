@@ -107,6 +107,9 @@ MUST_USE bool	json_scan_text(const char *text, size_t len, unsigned depth_max,
 
 /* The following read a value that a scan has validated; v is inside text. */
 
+/* The member of that name, if v is an object; else, or without one, JSON_NONE.  A pass of its own. */
+struct json_value json_member_of(const char *text, struct json_value v, const char *name);
+
 /* Is it a string that unescapes to s? */
 bool	json_string_is(const char *text, struct json_value v, const char *s);
 

@@ -32,22 +32,6 @@ gate_find_application(const struct gate *g, const char *name, size_t len)
 	return NULL;
 }
 
-/* A member of the object that is value v in text; JSON_NONE if there is none. */
-static struct json_value
-find_member(const char *text, struct json_value v, const char *name)
-{
-	const char *const list[] = { name };
-	struct json_names names = { 1, list };
-	struct json_object o;
-	struct json_scan scan;
-
-	json_scan_init(&scan, text, v.end, DEPTH_MAX);
-	scan.pos = v.start;
-	if (v.kind != JSON_OBJECT || !json_scan_members(&scan, &v, &names, &o, -1, NULL))
-		return (struct json_value){ .kind = JSON_NONE };
-	return o.member[0].value;
-}
-
 /* The claim allowedServices: { name: true or false }. */
 static enum verdict
 ask_session(const struct gate *g, const struct request *r, const char *service)
@@ -61,8 +45,8 @@ ask_session(const struct gate *g, const struct request *r, const char *service)
 	    &secret);
 	json_scan_init(&scan, session.data, session.len, DEPTH_MAX);
 	if (json_scan_value(&scan, &v)) {
-		v = find_member(session.data, v, "allowedServices");
-		v = find_member(session.data, v, service);
+		v = json_member_of(session.data, v, "allowedServices");
+		v = json_member_of(session.data, v, service);
 		if (v.kind != JSON_NONE)
 			verdict = json_is_truthy(session.data, v) ? ALLOWED : FORBIDDEN;
 	}
@@ -145,7 +129,7 @@ is_permitted(const struct conf *conf, const char *from, size_t from_len, const c
 static const struct conf_application *
 find_switched(const struct gate *g, const struct request *r, const char *own, size_t own_len)
 {
-	struct json_value v = find_member(r->text, r->env.arg, "qewd_application");
+	struct json_value v = json_member_of(r->text, r->env.arg, "qewd_application");
 	const struct conf_application *a = NULL;
 	struct buf name = { 0 };
 
@@ -159,7 +143,7 @@ bool
 gate_find_service(const struct gate *g, struct request *r, const struct gate_sender *sender,
     const struct conf_application **a, bool *is_other)
 {
-	struct json_value v = find_member(r->text, r->env.arg, "service");
+	struct json_value v = json_member_of(r->text, r->env.arg, "service");
 	struct buf name = { 0 };
 	const char *own;
 	bool is_good;

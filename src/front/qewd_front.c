@@ -17,6 +17,7 @@
 #include "base/strmap.h"
 #include "base/xmalloc.h"
 #include "codec/envelope.h"
+#include "codec/json_scan.h"
 #include "codec/usher_member.h"
 #include "conf/conf.h"
 #include "front/client.h"
@@ -319,9 +320,11 @@ take_over(struct qewd_client *c, struct qewd_client *away)
 /*
  * A session is on this socket now.  The one it had, if that is not connected, names this
  * client from now on; *n: requests that were still open there.  false: it left nothing.
+ * A client that says it has lost that connection is believed: it may know so long before
+ * our heart-beat does.
  */
 static bool
-come_back(struct qewd_client *c, const struct token *t, uint64_t *n)
+come_back(struct qewd_client *c, const struct token *t, bool has_lost, uint64_t *n)
 {
 	struct qewd_front *f = c->front;
 	struct buf sid = { 0 }, address = { 0 };
@@ -330,6 +333,11 @@ come_back(struct qewd_client *c, const struct token *t, uint64_t *n)
 
 	claims_client(token_cache_ring(f->gate->tokens), t, &sid, &address);
 	before = strmap_find(f->by_sid, buf_str(&sid), strlen(buf_str(&sid)));
+	if (has_lost && before != NULL && before != c && before->sio != NULL &&
+	    !before->is_proven) {
+		sio_session_close(before->sio, ERR_REPLACED, NULL);
+		before = strmap_find(f->by_sid, buf_str(&sid), strlen(buf_str(&sid)));
+	}
 	if (before == NULL) {
 		qewd_sids_add(f->by_sid, &c->sids, buf_str(&sid), c);
 	} else if (before->sio == NULL && !before->is_proven && !resume_is_over(before->resume)) {
@@ -469,6 +477,14 @@ on_register(struct call *call)
 	buf_free(&message);
 }
 
+static bool
+says_lost(const struct request *r)
+{
+	struct json_value v = json_member_of(r->text, r->env.arg, "resume");
+
+	return v.kind == JSON_TRUE;
+}
+
 /* r->token has been checked. */
 static void
 on_reregister(struct call *call)
@@ -482,7 +498,7 @@ on_reregister(struct call *call)
 
 	set_application(c, t->application, t->application_len);
 	qewd_reregister(g, call->request, &who, &message);
-	if (!c->is_proven && come_back(c, t, &n))
+	if (!c->is_proven && come_back(c, t, says_lost(call->request), &n))
 		buf_printf(&message, ",\"resumed\":%llu", (unsigned long long)n);
 	qewd_register_answer(g, call->request, &message);
 	buf_free(&message);

@@ -36,10 +36,10 @@ async function drop(node, browser) {
 const ended = (node, offset, count = 1) => node.logged(new RegExp('(: type job at \\S+: [^]*?){' + count + '}'), offset);
 
 // The same session on a new socket.  Gives what was answered.
-async function comeBack(t, node, token) {
+async function comeBack(t, node, token, more = {}) {
 	const browser = await rawClient(t, node.port);
 
-	browser.emit({ type: 'ewd-reregister', token });
+	browser.emit({ type: 'ewd-reregister', token, ...more });
 	browser.answer = await browser.nextReply('the answer to ewd-reregister');
 	assert.strictEqual(browser.answer.type, 'ewd-reregister');
 	assert.strictEqual(browser.answer.message.ok, true);
@@ -159,6 +159,27 @@ test('a second tab with the same token takes nothing from the first', async (t) 
 	assert.strictEqual((await browser.nextReply()).message.n, 2);
 	assert.strictEqual((await browser.nextReply()).message.n, 3);
 	assert.deepStrictEqual(await heard(tab), []);
+});
+
+test('one that says it has lost its connection takes over before we notice', async (t) => {
+	const { node, browser } = await start(t);
+	const gate = new Gate(t);
+	await begin(browser, 'a', { gate: gate.file }, { send: { n: 2 } }, { finish: { n: 3 } });
+	const offset = node.log.length;
+	const back = await comeBack(t, node, browser.token, { resume: true });
+
+	assert.strictEqual(back.answer.message.resumed, 1);
+	await node.logged(/closed: the client came back on another connection/, offset);
+	gate.open();
+	assert.strictEqual((await back.nextReply()).message.n, 2);
+	assert.strictEqual((await back.nextReply()).message.n, 3);
+	const other = await rawBrowser(t, node.port);
+	const again = await comeBack(t, node, other.token, { resume: true });
+	assert.strictEqual(again.answer.message.resumed, undefined, 'nothing was open there');
+	const self = await comeBack(t, node, other.token, { resume: 'yes' });
+	assert.strictEqual(self.answer.message.resumed, undefined);
+	self.emit({ type: 'ewd-reregister', token: self.token, resume: true });
+	assert.strictEqual((await self.nextReply()).message.ok, true, 'and nobody takes over from himself');
 });
 
 test('a session that had nothing open leaves nothing', async (t) => {

@@ -222,6 +222,7 @@ class Session {
 		this.watched = [];		// our listeners at the socket
 		this.readers = [];		// who waits for ready()
 		this.connection = 0;		// counts them
+		this.hasLost = false;		// a connection on which we were known
 		this.epoch = 0;			// counts sessions: no token of an earlier one
 		this.token = options.token;
 		// Replies to a page's calls may reach the page that takes its place.
@@ -291,6 +292,7 @@ class Session {
 	// The door says: what is sent from now on is served.
 	onOpen(isResumed) {
 		this.isOpen = true;
+		this.hasLost = false;
 		for (const call of this.unheard.splice(0)) {
 			if (isResumed || call.connection === this.connection)
 				this.door.cancel(call);
@@ -305,6 +307,7 @@ class Session {
 
 	onDisconnect(why) {
 		this.connection++;
+		this.hasLost = this.hasLost || this.isOpen;
 		this.isOpen = false;
 		this.door.pause();
 		this.tell('disconnect', why);
@@ -589,6 +592,8 @@ class QewdDoor {
 		this.emit({
 			...token === undefined ? { type: 'ewd-register', application } :
 			    { type: 'ewd-reregister', token },
+			// The server may not have noticed yet.
+			...token !== undefined && this.session.hasLost && { resume: true },
 			jwt: true, ms_requestId: this.registration
 		});
 		this.again(REGISTER_MS);
