@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -190,6 +191,19 @@ load_tls(struct conf *conf, struct dev *dev)
 	exit(EX_CONFIG);
 }
 
+/* What was wrong until here went to standard error, and what follows goes where it was asked for. */
+static void
+start_log(const struct conf *conf)
+{
+	log_set_level(conf->log_level);
+	log_set_format(conf->log_format, conf->node);
+	if (conf->log_file == NULL || log_open(conf->log_file))
+		return;
+	fprintf(stderr, "%s: log.file: cannot write to %s: %s; its folder must be there, and the "
+	    "user of usherd may write to it\n", conf->path, conf->log_file, strerror(errno));
+	exit(EX_CANTCREAT);
+}
+
 /* Writing to a peer that is gone gives EPIPE, which net/conn looks at. */
 static void
 ignore_sigpipe(void)
@@ -208,6 +222,8 @@ main(int argc, char **argv)
 	struct conf *conf;
 	struct node *node;
 
+	ignore_sigpipe();
+	log_init();
 	parse_arguments(argc, argv, &a);
 	if (a.is_dev)
 		dev = dev_new(a.command, a.port);
@@ -221,10 +237,11 @@ main(int argc, char **argv)
 		conf_unref(conf);
 		return EX_OK;
 	}
-	log_set_level(conf->log_level);
-	ignore_sigpipe();
+	start_log(conf);
 	node = node_new(conf, tls, dev);
 	if (node == NULL) {
+		if (conf->log_file != NULL)
+			fprintf(stderr, "usherd: not started: see the end of %s\n", conf->log_file);
 		tls_store_free(tls);
 		conf_unref(conf);
 		dev_free(dev);
@@ -235,6 +252,7 @@ main(int argc, char **argv)
 	tls_store_free(tls);
 	conf_unref(conf);
 	dev_free(dev);
+	log_finish();
 	log_info("stopped");
 	return EX_OK;
 }

@@ -47,6 +47,7 @@
 #define LAST_WORDS_MS 2500	/* for close frames to be written and answered */
 #define HANDLER_DEPTH_MAX 1000	/* handlers may nest deeper than browsers may */
 #define FETCH_MS      500	/* for clients that poll to come for their last replies */
+#define LOG_TICK_MS   10000
 #define LOOK_MS	      10	/* how often we look whether all connections are gone */
 
 enum node_state { NODE_SERVING, NODE_DRAINING, NODE_ENDING };
@@ -99,10 +100,13 @@ struct node {
 	size_t n_pools_running;		/* while ending */
 	uint64_t ending_since_ms;
 	struct timer timer;		/* draining takes too long; ending: look again */
+	struct timer log_timer;		/* lines that were left out */
 };
 
 static void on_signal(int, void *);
 static void on_hangup(int, void *);
+static void on_reopen(int, void *);
+static void on_log_tick(void *);
 static void finish_draining(void *);
 
 /* ---- building, from the bottom up ---- */
@@ -414,6 +418,7 @@ node_new(struct conf *conf, struct tls_store *tls, struct dev *dev)
 	loop_on_signal(n->loop, SIGTERM, on_signal, n);
 	loop_on_signal(n->loop, SIGINT, on_signal, n);
 	loop_on_signal(n->loop, SIGHUP, on_hangup, n);
+	loop_on_signal(n->loop, SIGUSR1, on_reopen, n);
 	if (!open_admin(n) || !open_doors(n)) {
 		node_free(n);
 		return NULL;
@@ -442,6 +447,7 @@ node_run(struct node *n)
 		pool_start(n->pools[i]);
 	if (n->dev != NULL)
 		dev_watch(n->dev, n->loop, on_files_changed, n);
+	on_log_tick(n);
 	log_info("node %s is serving", n->conf->node);
 	loop_run(n->loop);
 }
@@ -600,6 +606,23 @@ on_hangup(int signo UNUSED, void *arg)
 	}
 }
 
+/* logrotate has moved the file of the log away. */
+static void
+on_reopen(int signo UNUSED, void *arg UNUSED)
+{
+	log_reopen();
+	log_info("SIGUSR1: the log is opened anew");
+}
+
+static void
+on_log_tick(void *arg)
+{
+	struct node *n = arg;
+
+	log_tick();
+	loop_timer_set(n->loop, &n->log_timer, LOG_TICK_MS, on_log_tick, n);
+}
+
 /* From the top down. */
 void
 node_free(struct node *n)
@@ -619,6 +642,7 @@ node_free(struct node *n)
 	free(n->pools);
 	procs_free(n->procs);
 	loop_timer_stop(n->loop, &n->timer);
+	loop_timer_stop(n->loop, &n->log_timer);
 	resolver_free(n->resolver);
 	loop_free(n->loop);
 	qewd_front_free(n->front);

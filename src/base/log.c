@@ -1,26 +1,23 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Log lines: "2026-01-31T12:00:00.123Z warn  C-17 203.0.113.9:5512: text".
- *
- * A line is formatted into one buffer and written with one write(2), so lines
- * of several threads never mix.  Control characters, which may come from a
- * peer, are shown as '?'.
+ * Which lines are shown, and how many of a kind; log_line makes them, log_out writes them.
  */
 #include "base/log.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log_line.h"
+#include "base/log_out.h"
 
-#define LINE_MAX_BYTES 4096
-#define LIMIT_LINES    10	/* of one kind, in LIMIT_MS */
-#define LIMIT_MS       10000
+#define LIMIT_LINES 10		/* of one kind, in LIMIT_MS */
+#define LIMIT_MS    10000
 
 static const char *const level_name[] = {
 	[LOG_LEVEL_ERROR] = "error",
@@ -34,13 +31,41 @@ static const char *const area_name[] = {
 	"conn", "http", "sio", "token", "request", "link", "pool",
 };
 
-static enum log_level level_shown = LOG_LEVEL_INFO;
-static bool area_shown[ARRAY_LEN(area_name)], shows_some_area;
+/* What every thread looks at, and one may change. */
+static _Atomic enum log_level level_shown = LOG_LEVEL_INFO;
+static atomic_bool area_shown[ARRAY_LEN(area_name)], shows_some_area;
+
+/* Set before there are threads. */
+static enum log_format line_format;
+static const char *node_name;
+
+/* Limits, and the list of those that left lines out, which is looked at without the lock. */
+static pthread_mutex_t limits_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct log_limit *_Atomic limits_full;
+
+void
+log_set_format(enum log_format format, const char *node)
+{
+	line_format = format;
+	node_name = node;
+}
 
 void
 log_set_level(enum log_level level)
 {
 	level_shown = level;
+}
+
+enum log_level
+log_get_level(void)
+{
+	return level_shown;
+}
+
+const char *
+log_level_name(enum log_level level)
+{
+	return level_name[level];
 }
 
 bool
@@ -80,114 +105,169 @@ log_shows_area(const char *area)
 	return false;
 }
 
-static size_t PRINTF_LIKE(3, 0)
-put(char *line, size_t len, const char *fmt, va_list ap)
-{
-	int n = vsnprintf(line + len, LINE_MAX_BYTES - len, fmt, ap);
-
-	if (n < 0)
-		return len;
-	return len + (size_t)n < LINE_MAX_BYTES - 1 ? len + (size_t)n : LINE_MAX_BYTES - 1;
-}
-
-static size_t PRINTF_LIKE(3, 4)
-putf(char *line, size_t len, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	len = put(line, len, fmt, ap);
-	va_end(ap);
-	return len;
-}
-
 static size_t
-put_head(char *line, enum log_level level, const char *area, const char *who)
+make_line(char *line, enum log_level level, const char *area, const struct log_subject *about,
+    const char *text)
 {
-	struct timespec now;
-	struct tm tm;
-	size_t len;
+	struct log_entry e = { .level = level, .node = node_name, .area = area, .text = text,
+		.is_for_journal = log_out_is_journal() };
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	len = strftime(line, LINE_MAX_BYTES, "%Y-%m-%dT%H:%M:%S", &tm);
-	len = putf(line, len, ".%03ldZ %-5s ", now.tv_nsec / 1000000, level_name[level]);
-	if (area != NULL)
-		len = putf(line, len, "[%s] ", area);
-	if (who != NULL)
-		len = putf(line, len, "%s: ", who);
-	return len;
+	if (about != NULL)
+		e.about = *about;
+	clock_gettime(CLOCK_REALTIME, &e.time);
+	return line_format == LOG_FORMAT_JSON ? log_line_json(line, &e) : log_line_text(line, &e);
 }
 
-static void
-write_line(char *line, size_t len)
+static void PRINTF_LIKE(3, 0)
+format_text(char *text, int errnum, const char *fmt, va_list ap)
 {
-	size_t done = 0;
-	ssize_t n;
+	int n = vsnprintf(text, LOG_TEXT_MAX, fmt, ap);
+	size_t len = n < 0 ? 0 : n < LOG_TEXT_MAX ? (size_t)n : LOG_TEXT_MAX - 1;
 
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-			line[i] = '?';
-	line[len++] = '\n';
-	while (done < len) {
-		n = write(STDERR_FILENO, line + done, len - done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;	/* nowhere to complain */
-		done += (size_t)n;
+	if (errnum != 0)
+		snprintf(text + len, LOG_TEXT_MAX - len, ": %s", strerror(errnum));
+}
+
+static void PRINTF_LIKE(5, 0)
+vlog(enum log_level level, const char *area, const struct log_subject *about, int errnum,
+    const char *fmt, va_list ap)
+{
+	char text[LOG_TEXT_MAX], line[LOG_LINE_MAX_BYTES];
+	int saved = errno;
+
+	if (level <= level_shown || level == LOG_LEVEL_DEBUG) {
+		format_text(text, errnum, fmt, ap);
+		log_out_write(line, make_line(line, level, area, about, text));
 	}
+	errno = saved;
 }
 
 void
 log_msg(enum log_level level, const char *area, const char *who, int errnum, const char *fmt, ...)
 {
-	char line[LINE_MAX_BYTES + 1];
-	int saved = errno;
+	struct log_subject about = { .who = who };
 	va_list ap;
-	size_t len;
 
-	if (level > level_shown && level != LOG_LEVEL_DEBUG)
-		return;
-	len = put_head(line, level, area, who);
 	va_start(ap, fmt);
-	len = put(line, len, fmt, ap);
+	vlog(level, area, &about, errnum, fmt, ap);
 	va_end(ap);
-	if (errnum != 0)
-		len = putf(line, len, ": %s", strerror(errnum));
-	write_line(line, len);
-	errno = saved;
+}
+
+void
+log_about(enum log_level level, const char *area, const struct log_subject *about, int errnum,
+    const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vlog(level, area, about, errnum, fmt, ap);
+	va_end(ap);
+}
+
+/* ---- limits ---- */
+
+static void
+say_left_out(const char *about, unsigned n)
+{
+	if (about != NULL)
+		log_warnx("%u more lines about %s were left out", n, about);
+	else
+		log_warnx("%u similar lines were left out", n);
+}
+
+/* With the lock: its lines are counted anew.  How many were left out. */
+static unsigned
+restart(struct log_limit *l, uint64_t now_ms)
+{
+	unsigned left_out = l->left_out;
+	struct log_limit *head = limits_full;
+
+	if (head == l) {
+		limits_full = l->next;
+	} else {
+		for (; head != NULL; head = head->next)
+			if (head->next == l)
+				head->next = l->next;
+	}
+	l->since_ms = now_ms;
+	l->n = l->left_out = 0;
+	l->next = NULL;
+	return left_out;
 }
 
 bool
 log_allows(struct log_limit *l)
 {
 	uint64_t now_ms = clock_mono_ms();
+	unsigned left_out = 0;
+	bool is_allowed;
 
-	if (now_ms - l->since_ms >= LIMIT_MS) {
-		if (l->left_out > 0)
-			log_warnx("%u similar lines were left out", l->left_out);
-		*l = (struct log_limit){ .since_ms = now_ms };
+	pthread_mutex_lock(&limits_lock);
+	if (now_ms - l->since_ms >= LIMIT_MS)
+		left_out = restart(l, now_ms);
+	is_allowed = l->n < LIMIT_LINES;
+	if (is_allowed) {
+		l->n++;
+	} else if (l->left_out++ == 0) {
+		l->next = limits_full;
+		limits_full = l;
 	}
-	if (l->n >= LIMIT_LINES) {
-		l->left_out++;
-		return false;
-	}
-	l->n++;
-	return true;
+	pthread_mutex_unlock(&limits_lock);
+	if (left_out > 0)
+		say_left_out(l->about, left_out);
+	return is_allowed;
 }
 
+/* Of all that are older: what they left out. */
+static void
+flush_limits(uint64_t age_ms)
+{
+	uint64_t now_ms = clock_mono_ms();
+	struct log_limit *l = NULL;
+	const char *about = NULL;
+	unsigned left_out = 0;
+
+	while (limits_full != NULL) {
+		pthread_mutex_lock(&limits_lock);
+		for (l = limits_full; l != NULL && now_ms - l->since_ms < age_ms; l = l->next)
+			continue;
+		if (l != NULL) {
+			about = l->about;
+			left_out = restart(l, now_ms);
+		}
+		pthread_mutex_unlock(&limits_lock);
+		if (l == NULL)
+			break;
+		say_left_out(about, left_out);
+	}
+}
+
+void
+log_tick(void)
+{
+	flush_limits(LIMIT_MS);
+}
+
+void
+log_finish(void)
+{
+	flush_limits(0);
+}
+
+/* ---- the end ---- */
+
+/* Whoever started us looks at standard error. */
 static void NO_RETURN PRINTF_LIKE(2, 0)
 fatal_line(int errnum, const char *fmt, va_list ap)
 {
-	char line[LINE_MAX_BYTES + 1];
+	char text[LOG_TEXT_MAX], line[LOG_LINE_MAX_BYTES];
 	size_t len;
 
-	len = put_head(line, LOG_LEVEL_ERROR, NULL, NULL);
-	len = put(line, len, fmt, ap);
-	if (errnum != 0)
-		len = putf(line, len, ": %s", strerror(errnum));
-	write_line(line, len);
+	format_text(text, errnum, fmt, ap);
+	len = make_line(line, LOG_LEVEL_ERROR, NULL, NULL, text);
+	log_out_write(line, len);
+	if (log_out_is_file())
+		log_out_complain(line, len);
 	exit(1);
 }
 

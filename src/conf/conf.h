@@ -234,6 +234,8 @@ struct conf {
 	struct conf_timeouts timeouts;
 	struct conf_admin admin;
 	enum log_level log_level;
+	enum log_format log_format;
+	char *log_file;			/* absolute; NULL: standard error */
 	uint64_t log_slow_ms;		/* CONF_NO_LIMIT: never */
 };
 

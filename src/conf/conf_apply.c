@@ -659,6 +659,7 @@ conf_free(struct conf *conf)
 	}
 	free(conf->statics);
 	free(conf->admin.socket);
+	free(conf->log_file);
 	free(conf->admin.http.address);
 	free(conf->admin.http.host);
 	free(conf->admin.http.unix_path);

@@ -50,8 +50,8 @@ static const struct conf_word http_errors[] = {
 	{ NULL, 0, false }
 };
 static const struct conf_word log_formats[] = {
-	{ "text", 0, false },
-	{ "json", 0, true },
+	{ "text", LOG_FORMAT_TEXT, false },
+	{ "json", LOG_FORMAT_JSON, false },
 	{ NULL, 0, false }
 };
 static const struct conf_word log_levels[] = {
@@ -352,8 +352,10 @@ const struct conf_option conf_options[] = {
 	{ "http.errors", CONF_T_CHOICE, 0, "usher", 0, 0, AT(struct conf, http_errors_qewd),
 	    "HTTP statuses of errors: usher, or qewd as stock QEWD has them", http_errors, NULL },
 
-	{ "log.format", CONF_T_CHOICE, 0, "text", 0, 0, APART,
-	    "format of the log", log_formats, NULL },
+	{ "log.format", CONF_T_CHOICE, 0, "text", 0, 0, AT(struct conf, log_format),
+	    "format of its lines: text, or json for programs", log_formats, NULL },
+	{ "log.file", CONF_T_PATH, 0, NULL, 1, TEXT_MAX, AT(struct conf, log_file),
+	    "the file it goes to; without it: standard error", NULL, NULL },
 	{ "log.level", CONF_T_CHOICE, 0, "info", 0, 0, AT(struct conf, log_level),
 	    "least level that is logged: error, warn, info or debug", log_levels, NULL },
 	{ "log.slow", CONF_T_DURATION, OFF, "2s", 1, MS_MAX, AT(struct conf, log_slow_ms),
