@@ -205,7 +205,8 @@ add_announcement(struct link *l, const char *sid, struct buf *out)
 
 	buf_add_str(&signed_text, USHER_PROOF_PREFIX);
 	buf_add_str(&signed_text, sid);
-	jwt_hmac(token_cache_ring(l->env->tokens), 0, signed_text.data, signed_text.len, &proof);
+	jwt_hmac(token_cache_ring(l->env->tokens), JWT_FIRST, signed_text.data, signed_text.len,
+	    &proof);
 	usher_member_encode_announcement(out, l->env->node, buf_str(&proof));
 	buf_free(&signed_text);
 	buf_free(&proof);

@@ -272,7 +272,7 @@ static void
 add_qewd(struct buf *b, struct jwt_ring *ring, const struct buf *plain)
 {
 	buf_add_str(b, ",\"qewd\":\"");
-	jwt_encrypt(ring, 0, plain->data, plain->len, b);
+	jwt_encrypt(ring, JWT_FIRST, plain->data, plain->len, b);
 	buf_add_char(b, '"');
 }
 
@@ -290,7 +290,7 @@ static void
 finish_token(struct jwt_ring *ring, struct buf *payload, struct buf *token)
 {
 	buf_add_char(payload, '}');
-	jwt_sign(ring, 0, payload->data, payload->len, token);
+	jwt_sign(ring, JWT_FIRST, payload->data, payload->len, token);
 	buf_free(payload);
 }
 
@@ -431,7 +431,7 @@ keep_qewd(struct buf *payload, struct jwt_ring *ring, const struct token *t)
 {
 	struct buf plain = { 0 };
 
-	if (t->key != 0 && decrypt_qewd(ring, t, &plain))
+	if (!jwt_ring_is_first(ring, t->key) && decrypt_qewd(ring, t, &plain))
 		add_qewd(payload, ring, &plain);
 	else
 		keep_claim(payload, t, CLAIM_QEWD);

@@ -54,14 +54,17 @@ static const char *const header_name[HEADER_N] = {
 static const struct json_names header_names = { HEADER_N, header_name };
 
 struct secret {
-	EVP_MAC_CTX *mac;	/* keyed; started anew for each use */
+	EVP_MAC_CTX *mac;	/* keyed; started anew for each use; NULL: the place is free */
+	unsigned char print[MAC_BYTES];	/* the same for the same secret */
 	unsigned char aes_key[32];
 	unsigned char aes_iv[AES_BLOCK];
 };
 
 struct jwt_ring {
-	size_t n;
-	struct secret *secrets;
+	size_t n;			/* places */
+	struct secret *secrets;		/* by number */
+	unsigned *listed;		/* numbers of those that verify, the one that signs first */
+	size_t n_listed;
 	EVP_CIPHER *cipher;
 	EVP_CIPHER_CTX *aes;
 };
@@ -92,15 +95,26 @@ must(bool worked, const char *what)
 	fatalx("libcrypto: %s: %s", what, reason != NULL ? reason : "failed");
 }
 
-static void
-hmac(struct jwt_ring *ring, unsigned key, const void *data, size_t len,
-    unsigned char mac[MAC_BYTES])
+static struct secret *
+secret_of(const struct jwt_ring *ring, unsigned key)
 {
-	EVP_MAC_CTX *ctx = ring->secrets[key].mac;
+	return &ring->secrets[key != JWT_FIRST ? key : ring->listed[0]];
+}
+
+static void
+hmac_with(EVP_MAC_CTX *ctx, const void *data, size_t len, unsigned char mac[MAC_BYTES])
+{
 	size_t mac_len;
 
 	must(EVP_MAC_init(ctx, NULL, 0, NULL) == 1 && EVP_MAC_update(ctx, data, len) == 1 &&
 	    EVP_MAC_final(ctx, mac, &mac_len, MAC_BYTES) == 1 && mac_len == MAC_BYTES, "HMAC");
+}
+
+static void
+hmac(struct jwt_ring *ring, unsigned key, const void *data, size_t len,
+    unsigned char mac[MAC_BYTES])
+{
+	hmac_with(secret_of(ring, key)->mac, data, len, mac);
 }
 
 /* The HMAC as it is written in a token or a proof. */
@@ -141,33 +155,81 @@ secret_init(struct secret *s, EVP_MAC *hmac_type, const EVP_CIPHER *cipher,
 
 /* A context started anew must give the same again; if not, no token would ever fit. */
 static void
-prove_reuse(struct jwt_ring *ring, unsigned key)
+prove_reuse(struct secret *s)
 {
-	unsigned char first[MAC_BYTES], again[MAC_BYTES];
+	unsigned char again[MAC_BYTES];
 
-	hmac(ring, key, "usher", 5, first);
-	hmac(ring, key, "usher", 5, again);
-	must(memcmp(first, again, sizeof(first)) == 0, "HMAC contexts cannot be used again");
+	hmac_with(s->mac, "usher", 5, s->print);
+	hmac_with(s->mac, "usher", 5, again);
+	must(memcmp(s->print, again, sizeof(again)) == 0, "HMAC contexts cannot be used again");
+}
+
+static void
+secret_cleanup(struct secret *s)
+{
+	EVP_MAC_CTX_free(s->mac);
+	OPENSSL_cleanse(s, sizeof(*s));
+}
+
+/* The number of a secret: the one it had, or a free one.  Takes it. */
+static unsigned
+place(struct jwt_ring *ring, struct secret *s)
+{
+	unsigned key = (unsigned)ring->n;
+
+	for (unsigned i = 0; i < ring->n; i++) {
+		if (ring->secrets[i].mac == NULL) {
+			key = i;
+		} else if (memcmp(ring->secrets[i].print, s->print, sizeof(s->print)) == 0) {
+			secret_cleanup(s);
+			return i;
+		}
+	}
+	if (key == ring->n) {
+		struct secret *more = xcalloc(ring->n + 1, sizeof(*more));
+
+		/* Not by realloc(), which leaves a copy behind. */
+		if (ring->n > 0)
+			memcpy(more, ring->secrets, ring->n * sizeof(*more));
+		OPENSSL_cleanse(ring->secrets, ring->n * sizeof(*more));
+		free(ring->secrets);
+		ring->secrets = more;
+		ring->n++;
+	}
+	ring->secrets[key] = *s;
+	OPENSSL_cleanse(s, sizeof(*s));
+	return key;
+}
+
+void
+jwt_ring_set(struct jwt_ring *ring, const struct jwt_secret *secrets, size_t n)
+{
+	EVP_MAC *hmac_type = EVP_MAC_fetch(NULL, "HMAC", NULL);
+
+	if (n == 0)
+		fatalx("jwt: no secret");
+	must(hmac_type != NULL, "HMAC");
+	free(ring->listed);
+	ring->listed = xcalloc(n, sizeof(*ring->listed));
+	for (ring->n_listed = 0; ring->n_listed < n; ring->n_listed++) {
+		struct secret s = { 0 };
+
+		secret_init(&s, hmac_type, ring->cipher, &secrets[ring->n_listed]);
+		prove_reuse(&s);
+		ring->listed[ring->n_listed] = place(ring, &s);
+	}
+	EVP_MAC_free(hmac_type);	/* the contexts hold it */
 }
 
 struct jwt_ring *
 jwt_ring_new(const struct jwt_secret *secrets, size_t n)
 {
 	struct jwt_ring *ring = xcalloc(1, sizeof(*ring));
-	EVP_MAC *hmac_type = EVP_MAC_fetch(NULL, "HMAC", NULL);
 
-	if (n == 0)
-		fatalx("jwt: no secret");
-	ring->n = n;
-	ring->secrets = xcalloc(n, sizeof(*ring->secrets));
 	ring->cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
 	ring->aes = EVP_CIPHER_CTX_new();
-	must(hmac_type != NULL && ring->cipher != NULL && ring->aes != NULL, "HMAC and AES");
-	for (unsigned i = 0; i < n; i++) {
-		secret_init(&ring->secrets[i], hmac_type, ring->cipher, &secrets[i]);
-		prove_reuse(ring, i);
-	}
-	EVP_MAC_free(hmac_type);	/* the contexts hold it */
+	must(ring->cipher != NULL && ring->aes != NULL, "AES");
+	jwt_ring_set(ring, secrets, n);
 	return ring;
 }
 
@@ -177,18 +239,41 @@ jwt_ring_free(struct jwt_ring *ring)
 	if (ring == NULL)
 		return;
 	for (size_t i = 0; i < ring->n; i++)
-		EVP_MAC_CTX_free(ring->secrets[i].mac);
-	OPENSSL_cleanse(ring->secrets, ring->n * sizeof(*ring->secrets));
+		secret_cleanup(&ring->secrets[i]);
 	free(ring->secrets);
+	free(ring->listed);
 	EVP_CIPHER_CTX_free(ring->aes);
 	EVP_CIPHER_free(ring->cipher);
 	free(ring);
 }
 
+bool
+jwt_ring_has(const struct jwt_ring *ring, unsigned key)
+{
+	for (size_t i = 0; i < ring->n_listed; i++)
+		if (ring->listed[i] == key)
+			return true;
+	return false;
+}
+
+bool
+jwt_ring_is_first(const struct jwt_ring *ring, unsigned key)
+{
+	return ring->listed[0] == key;
+}
+
+void
+jwt_ring_forget(struct jwt_ring *ring)
+{
+	for (unsigned i = 0; i < ring->n; i++)
+		if (!jwt_ring_has(ring, i))
+			secret_cleanup(&ring->secrets[i]);
+}
+
 size_t
 jwt_ring_count(const struct jwt_ring *ring)
 {
-	return ring->n;
+	return ring->n_listed;
 }
 
 /* A token cut at its two dots; all borrowed. */
@@ -281,11 +366,11 @@ find_key(struct jwt_ring *ring, const void *data, size_t len, const char *letter
 
 	if (letters_len != MAC_LETTERS)
 		return false;
-	for (unsigned i = 0; i < ring->n && !fits; i++) {
+	for (size_t i = 0; i < ring->n_listed && !fits; i++) {
 		want.len = 0;
-		hmac_letters(ring, i, data, len, &want);
+		hmac_letters(ring, ring->listed[i], data, len, &want);
 		fits = CRYPTO_memcmp(want.data, letters, MAC_LETTERS) == 0;
-		*key = i;
+		*key = ring->listed[i];
 	}
 	jwt_wipe(&want);
 	return fits;
@@ -347,7 +432,7 @@ void
 jwt_encrypt(struct jwt_ring *ring, unsigned key, const char *plain, size_t len,
     struct buf *hex)
 {
-	const struct secret *s = &ring->secrets[key];
+	const struct secret *s = secret_of(ring, key);
 	unsigned char *out;
 	int body = 0, tail = 0;
 
@@ -394,7 +479,7 @@ static bool
 decrypt(struct jwt_ring *ring, unsigned key, const unsigned char *in, size_t n,
     unsigned char *out, size_t *out_len)
 {
-	const struct secret *s = &ring->secrets[key];
+	const struct secret *s = secret_of(ring, key);
 	int body = 0, tail = 0;
 	bool is_padded;
 

@@ -4,11 +4,13 @@
  * secrets, and the "qewd" claim encrypted under the same secrets.
  *
  * The first secret of the ring signs, all verify.  Each keyed HMAC context is
- * made once and kept, which is what makes a check cheap.
+ * made once and kept, which is what makes a check cheap.  A secret keeps its number for as long as
+ * the ring knows it, wherever it stands in the configuration.
  */
 #ifndef TOKEN_JWT_H
 #define TOKEN_JWT_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -48,6 +50,8 @@ struct jwt_secret {
 /* Belongs to one loop: its contexts are in use during each call. */
 struct jwt_ring;
 
+#define JWT_FIRST UINT_MAX	/* in place of a number: the first secret, which signs */
+
 /*
  * Makes a keyed context of each secret, and keeps nothing else of them; at least
  * one, none empty.  jwt_ring_free() zeroes what was derived.
@@ -55,6 +59,16 @@ struct jwt_ring;
 struct jwt_ring	*jwt_ring_new(const struct jwt_secret *, size_t n);
 void		 jwt_ring_free(struct jwt_ring *);
 size_t		 jwt_ring_count(const struct jwt_ring *);
+
+/*
+ * From now on these are its secrets.  Numbers stay: those of secrets that are not among them are
+ * good for the requests under way, but verify nothing any more, until jwt_ring_forget().
+ */
+void		 jwt_ring_set(struct jwt_ring *, const struct jwt_secret *, size_t n);
+bool		 jwt_ring_has(const struct jwt_ring *, unsigned key);	/* it verifies tokens */
+bool		 jwt_ring_is_first(const struct jwt_ring *, unsigned key);	/* and signs them */
+/* Zeroes all that do not: nobody holds a token of theirs any more. */
+void		 jwt_ring_forget(struct jwt_ring *);
 
 /*
  * Checks form, algorithm and signature, not the time.  On JWT_OK the payload, a

@@ -731,7 +731,9 @@ finish_request(const struct worker *w, struct request *r, const struct handler_m
 		rebuild_message(&reply, &body, &text);
 	if (reply.body != NULL)
 		reply.is_error = json_is_truthy(reply.text, reply.body->member[ENV_ERROR].value);
-	if (reply.body != NULL && !reply.is_error && r->token != NULL) {
+	/* A session whose secret was taken away ends with what it has. */
+	if (reply.body != NULL && !reply.is_error && r->token != NULL &&
+	    jwt_ring_has(w->env->ring, r->token->key)) {
 		issue_token(w, r, msg, &token);
 		reply.token = token.data;
 		reply.token_len = token.len;

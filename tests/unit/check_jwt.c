@@ -110,6 +110,46 @@ START_TEST(tells_which_secret_verified)
 }
 END_TEST
 
+/* A second secret that becomes the first keeps its number; one that is away is only for what began. */
+START_TEST(secrets_keep_their_numbers_when_the_ring_is_set_anew)
+{
+	static const struct jwt_secret later[] = {
+		{ "3", (const unsigned char *)"the third, which is new to it", 29 },
+		{ "2", (const unsigned char *)OTHER_SECRET, sizeof(OTHER_SECRET) - 1 },
+	};
+	struct buf old = { 0 }, kept = { 0 }, fresh = { 0 }, payload = { 0 }, hex = { 0 };
+	unsigned key = 99;
+
+	jwt_sign(ring, 0, "{}", 2, &old);
+	jwt_sign(ring, 1, "{}", 2, &kept);
+	jwt_ring_set(ring, later, ARRAY_LEN(later));
+	jwt_sign(ring, JWT_FIRST, "{}", 2, &fresh);
+
+	ck_assert_uint_eq(jwt_ring_count(ring), 2);
+	ck_assert_int_eq(jwt_verify(ring, old.data, old.len, &payload, &key), JWT_SIGNATURE);
+	ck_assert_int_eq(jwt_verify(ring, kept.data, kept.len, &payload, &key), JWT_OK);
+	ck_assert_uint_eq(key, 1);
+	ck_assert_int_eq(jwt_verify(ring, fresh.data, fresh.len, &payload, &key), JWT_OK);
+	ck_assert_uint_eq(key, 2);
+	ck_assert(jwt_ring_is_first(ring, 2) && jwt_ring_has(ring, 1) && !jwt_ring_has(ring, 0));
+	jwt_encrypt(ring, 0, "a", 1, &hex);	/* for a request that began before */
+	payload.len = 0;
+	ck_assert(jwt_decrypt(ring, 0, hex.data, hex.len, &payload));
+
+	jwt_ring_forget(ring);
+	jwt_ring_set(ring, &(struct jwt_secret){ "1", (const unsigned char *)VECTOR_SECRET,
+	    sizeof(VECTOR_SECRET) - 1 }, 1);
+	ck_assert_int_eq(jwt_verify(ring, old.data, old.len, &payload, &key), JWT_OK);
+	ck_assert_uint_eq(key, 0);
+	ck_assert_int_eq(jwt_verify(ring, kept.data, kept.len, &payload, &key), JWT_SIGNATURE);
+	buf_free(&old);
+	buf_free(&kept);
+	buf_free(&fresh);
+	buf_free(&payload);
+	buf_free(&hex);
+}
+END_TEST
+
 START_TEST(refuses_a_token_of_another_secret)
 {
 	struct jwt_ring *other = vector_ring("some other secret", 17);
@@ -468,6 +508,7 @@ make_suite(void)
 	tcase_add_loop_test(tc, verifies_the_tokens_of_a_stock_master, 0, 3);
 	tcase_add_loop_test(tc, signs_a_payload_as_a_stock_master_does, 0, 3);
 	tcase_add_loop_test(tc, tells_which_secret_verified, 0, 2);
+	tcase_add_test(tc, secrets_keep_their_numbers_when_the_ring_is_set_anew);
 	tcase_add_test(tc, refuses_a_token_of_another_secret);
 	tcase_add_test(tc, refuses_a_token_with_any_byte_changed);
 	tcase_add_test(tc, refuses_a_token_that_is_cut_anywhere);
