@@ -25,6 +25,7 @@
 #include "net/loop.h"
 #include "net/resolve.h"
 #include "net/tls_store.h"
+#include "node_int.h"
 #include "node_loop.h"
 #include "worker/pool.h"
 #include "worker/proc.h"
@@ -34,43 +35,6 @@
 #define FETCH_MS      500	/* for clients that poll to come for their last replies */
 #define LOG_TICK_MS   10000
 #define LOOK_MS	      10	/* how often we look whether all connections are gone */
-
-enum node_state { NODE_SERVING, NODE_DRAINING, NODE_ENDING };
-
-/* A listener and what accepted connections need to know of it. */
-struct door {
-	struct node *node;
-	const struct conf_listener *conf;
-	struct tls_server *tls;		/* borrowed; NULL: plain */
-	struct listener *listener;
-};
-
-struct node {
-	struct conf *conf;		/* a reference */
-	struct tls_store *tls;		/* borrowed */
-	struct dev *dev;		/* --dev; NULL otherwise; borrowed */
-	struct resolver *resolver;
-	struct admission *admission;
-	struct node_shared shared;	/* what each loop needs of the above */
-	struct node_loop *nl;
-	struct loop *loop;		/* nl->loop */
-
-	struct procs *procs;
-	struct pool_env pool_env;
-	struct pool **pools;		/* as conf->applications, like the next */
-	struct destination **locals;	/* the pools' */
-	struct door *doors;		/* as conf->listeners */
-	struct admin_view admin_view;
-	struct admin_socket *admin_socket;	/* NULL: not configured, as the next */
-	struct admin_http *admin_http;
-
-	enum node_state state;
-	bool is_quick;			/* SIGINT: nothing is waited for */
-	size_t n_pools_running;		/* while ending */
-	uint64_t ending_since_ms;
-	struct timer timer;		/* draining takes too long; ending: look again */
-	struct timer log_timer;		/* lines that were left out */
-};
 
 static void on_signal(int, void *);
 static void on_hangup(int, void *);
