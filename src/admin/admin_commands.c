@@ -1,83 +1,297 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The table of commands, and a function for each.
- *
- * Lists are flat, one object a row, so that they are as easy to print as a table as they
- * are to filter.  A list that grows with what clients do has a limit, and says if it is cut.
+ * From a line to the command's function, and from what that writes to lines.
  */
-#include "config.h"
-
 #include "admin/admin_commands.h"
 
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "admin/admin_command.h"
 #include "admin/admin_json.h"
-#include "admin/admin_routes.h"
-#include "admin/admin_view.h"
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/xmalloc.h"
 #include "codec/json_scan.h"
-#include "conf/conf.h"
-#include "front/qewd_front.h"
-#include "link/link.h"
-#include "link/link_set.h"
-#include "link/remote.h"
-#include "net/loop.h"
-#include "request/request.h"
-#include "token/token.h"
-#include "worker/pool.h"
-#include "worker/worker.h"
 
 #define LIMIT_DEFAULT 1000
-#define LIMIT_MAX     10000
-#define SID_SHOWN     8		/* enough to tell two apart, and to find one in the log */
-#define TYPE_SHOWN    128	/* bytes of a type, which clients choose */
+#define DEPTH_MAX     4
 
-/* What a command works with. */
-struct asking {
-	const struct admin_view *view;
-	struct buf *out;
-	uint64_t limit;			/* rows of a long list */
-	uint64_t n;			/* rows so far, those left out as well */
-};
-
-static void show_status(struct asking *);
-static void show_routes(struct asking *);
-static void show_links(struct asking *);
-static void show_pools(struct asking *);
-static void show_sessions(struct asking *);
-static void show_requests(struct asking *);
-static void show_counters(struct asking *);
-static void show_help(struct asking *);
+#define OPT(id) (1u << ADMIN_OPT_##id)
 
 static const struct command {
+	enum admin_kind kind;
 	const char *name;
-	void (*show)(struct asking *);
+	void (*fn)(struct admin_ask *);
+	const char *args;
+	unsigned options;
 	const char *help;
 } commands[] = {
-	{ "status", show_status, "the node: its version, since when it runs, what it has to do" },
-	{ "routes", show_routes, "who serves what, and what nobody serves now" },
-	{ "links", show_links, "destinations and the links to them" },
-	{ "pools", show_pools, "applications and their worker processes" },
-	{ "sessions", show_sessions, "who is connected" },
-	{ "requests", show_requests, "open requests, the oldest first, and where they are" },
-	{ "counters", show_counters, "what has been counted since the start" },
-	{ "help", show_help, "the commands" },
+#define ADMIN_COMMAND(kind, name, function, args, options, help) \
+	{ ADMIN_##kind, name, function, args, options, help },
+#include "admin/admin_table.def"
 };
+
+static const char *const option_name[] = {
+#define ADMIN_OPTION(id, name, value, help) [ADMIN_OPT_##id] = name,
+#include "admin/admin_table.def"
+};
+
+static const struct json_names option_names = { ADMIN_OPT_N, option_name };
 
 /* ---- the line ---- */
 
-enum member { MEMBER_COMMAND, MEMBER_LIMIT, MEMBER_N };
+enum member { MEMBER_COMMAND, MEMBER_ARGS, MEMBER_OPTIONS, MEMBER_LIMIT, MEMBER_N };
 
 static const struct json_names member_names = {
 	.n = MEMBER_N,
 	.name = (const char *const[]){
-		[MEMBER_COMMAND] = "command", [MEMBER_LIMIT] = "limit",
+		[MEMBER_COMMAND] = "command", [MEMBER_ARGS] = "args",
+		[MEMBER_OPTIONS] = "options", [MEMBER_LIMIT] = "limit",
 	},
 };
+
+/* Each noted, none twice, and none besides? */
+static bool
+has_only(const struct json_object *o, size_t n_names)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < n_names; i++) {
+		if (o->member[i].seen > 1)
+			return false;
+		n += o->member[i].seen;
+	}
+	return n == o->n_members;
+}
+
+static const struct command *
+find_command(const char *text, struct json_value v)
+{
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (json_string_is(text, v, commands[i].name))
+			return &commands[i];
+	return NULL;
+}
+
+static const char *
+read_args(struct admin_ask *a, const char *text, struct json_value v)
+{
+	struct json_scan s;
+
+	if (v.kind == JSON_NONE)
+		return NULL;
+	json_scan_init(&s, text + v.start, v.end - v.start, DEPTH_MAX);
+	if (!json_scan_take(&s, '['))
+		return "\"args\" must be an array of strings";
+	while (json_scan_value(&s, &v)) {
+		if (a->n_args == ADMIN_ARGS_MAX)
+			return "there are too many \"args\"";
+		if (!json_string_get(s.text, v, &a->texts[a->n_args]))
+			return "\"args\" must be an array of strings";
+		a->arg[a->n_args] = buf_str(&a->texts[a->n_args]);
+		a->arg_len[a->n_args] = a->texts[a->n_args].len;
+		a->n_args++;
+		if (!json_scan_take(&s, ','))
+			break;
+	}
+	return NULL;
+}
+
+static const char *
+read_options(struct admin_ask *a, const char *text, struct json_value v)
+{
+	struct json_object o;
+	struct json_scan s;
+
+	if (v.kind == JSON_NONE)
+		return NULL;
+	json_scan_init(&s, text + v.start, v.end - v.start, DEPTH_MAX);
+	if (!json_scan_members(&s, &v, &option_names, &o, -1, NULL) || v.kind != JSON_OBJECT)
+		return "\"options\" must be an object";
+	if (!has_only(&o, ADMIN_OPT_N))
+		return "there is an unknown option, or one that is given twice";
+	for (size_t i = 0; i < ADMIN_OPT_N; i++) {
+		struct buf *b = &a->texts[ADMIN_ARGS_MAX + i];
+
+		if (o.member[i].seen == 0)
+			continue;
+		if (!json_string_get(s.text, o.member[i].value, b))
+			return "an option must be a string, \"\" if it takes no value";
+		a->option[i] = buf_str(b);
+	}
+	return NULL;
+}
+
+static const char *
+read_limit(struct admin_ask *a, const char *text, struct json_value v)
+{
+	a->limit = LIMIT_DEFAULT;
+	if (v.kind != JSON_NONE && (!json_number_u64(text, v, &a->limit) || a->limit == 0 ||
+	    a->limit > ADMIN_LIMIT_MAX))
+		return "\"limit\" must be a number from 1 to 10000";
+	return NULL;
+}
+
+/* NULL: the line is as it should be; else what is wrong with it. */
+static const char *
+read_line(struct admin_ask *a, const char *line, size_t len, struct json_value *command)
+{
+	struct json_object o;
+	struct json_value v;
+	struct json_scan s;
+	const char *fault;
+
+	json_scan_init(&s, line, len, DEPTH_MAX);
+	if (!json_scan_members(&s, &v, &member_names, &o, -1, NULL) || !json_scan_end(&s))
+		return "the line is not JSON";
+	*command = o.member[MEMBER_COMMAND].value;
+	if (v.kind != JSON_OBJECT || command->kind != JSON_STRING)
+		return "the line must be an object with a \"command\", which is a string";
+	if (!has_only(&o, MEMBER_N))
+		return "the only members are \"command\", \"args\", \"options\" and \"limit\", "
+		    "each once";
+	if ((fault = read_args(a, line, o.member[MEMBER_ARGS].value)) != NULL ||
+	    (fault = read_options(a, line, o.member[MEMBER_OPTIONS].value)) != NULL)
+		return fault;
+	return read_limit(a, line, o.member[MEMBER_LIMIT].value);
+}
+
+static const char *
+check_use(const struct command *c, const struct admin_ask *a)
+{
+	size_t n_min, n_max;
+
+	admin_count_args(c->args, &n_min, &n_max);
+	if (a->n_args < n_min)
+		return "an argument is missing";
+	if (a->n_args > n_max)
+		return "there is an argument too many";
+	for (size_t i = 0; i < ADMIN_OPT_N; i++)
+		if (a->option[i] != NULL && (c->options & 1u << i) == 0)
+			return "the command does not take such an option";
+	return NULL;
+}
+
+/* ---- the question ---- */
+
+static struct admin_ask *
+ask_new(struct admin_asker *asker)
+{
+	struct admin_ask *a = xcalloc(1, sizeof(*a));
+
+	a->asker = asker;
+	a->view = asker->view;
+	a->who = asker->who;
+	asker->open = a;
+	return a;
+}
+
+static void
+ask_free(struct admin_ask *a)
+{
+	a->asker->open = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(a->texts); i++)
+		buf_free(&a->texts[i]);
+	buf_free(&a->out);
+	free(a);
+}
+
+void
+admin_commands_ask(struct admin_asker *asker, const char *line, size_t len)
+{
+	struct admin_ask *a;
+	struct json_value name;
+	const struct command *c;
+	const char *fault;
+
+	assert(asker->open == NULL);
+	a = ask_new(asker);
+	if ((fault = read_line(a, line, len, &name)) != NULL) {
+		admin_refuse(a, "bad_request", "%s", fault);
+	} else if ((c = find_command(line, name)) == NULL) {
+		admin_refuse(a, "no_command", "there is no such command; \"help\" lists them");
+	} else if ((fault = check_use(c, a)) != NULL) {
+		admin_refuse(a, "bad_request", "%s: %s", c->name, fault);
+	} else {
+		c->fn(a);
+		if (c->kind == ADMIN_LOOK)
+			admin_done(a);
+	}
+}
+
+void
+admin_commands_gone(struct admin_asker *asker)
+{
+	struct admin_ask *a = asker->open;
+
+	if (a == NULL)
+		return;
+	if (a->on_gone != NULL)
+		a->on_gone(a);
+	ask_free(a);
+}
+
+void
+admin_commands_look(const struct admin_view *view, const char *command, struct buf *out)
+{
+	struct admin_asker nobody = { .view = view };
+	struct admin_ask *a = ask_new(&nobody);
+
+	a->limit = LIMIT_DEFAULT;
+	buf_add_char(out, '{');
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (commands[i].kind == ADMIN_LOOK && strcmp(commands[i].name, command) == 0)
+			commands[i].fn(a);
+	buf_add(out, a->out.data, a->out.len);
+	buf_add_char(out, '}');
+	ask_free(a);
+}
+
+/* ---- its answer ---- */
+
+static void
+send_lines(struct admin_ask *a, const char *head, const char *tail, bool is_last)
+{
+	struct admin_asker *asker = a->asker;
+	struct buf line = { 0 };
+
+	buf_add_str(&line, head);
+	buf_add_str(&line, ",\"result\":{");
+	buf_add(&line, a->out.data, a->out.len);
+	buf_add_str(&line, tail);
+	buf_reset(&a->out, 0);
+	if (is_last)
+		ask_free(a);
+	asker->on_line(&line, is_last, asker->arg);
+	buf_free(&line);
+}
+
+void
+admin_more(struct admin_ask *a)
+{
+	send_lines(a, "{\"ok\":true,\"more\":true", "}}\n", false);
+}
+
+void
+admin_done(struct admin_ask *a)
+{
+	send_lines(a, "{\"ok\":true", "}}\n", true);
+}
+
+void
+admin_done_with(struct admin_ask *a, int code)
+{
+	char head[64];
+
+	if (code == 0)
+		snprintf(head, sizeof(head), "{\"ok\":true");
+	else
+		snprintf(head, sizeof(head), "{\"ok\":true,\"exit\":%d", code);
+	send_lines(a, head, "}}\n", true);
+}
 
 void
 admin_commands_refuse(struct buf *out, const char *code, const char *error)
@@ -90,516 +304,60 @@ admin_commands_refuse(struct buf *out, const char *code, const char *error)
 	buf_add_char(out, '\n');
 }
 
-static const struct command *
-find_command(const char *text, struct json_value v)
+void
+admin_refuse(struct admin_ask *a, const char *code, const char *fmt, ...)
 {
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		if (json_string_is(text, v, commands[i].name))
-			return &commands[i];
-	return NULL;
+	struct admin_asker *asker = a->asker;
+	struct buf line = { 0 };
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	admin_commands_refuse(&line, code, text);
+	ask_free(a);
+	asker->on_line(&line, true, asker->arg);
+	buf_free(&line);
 }
 
-/* NULL: the line is as it should be; else what is wrong with it. */
-static const char *
-read_line(const char *line, size_t len, struct json_object *o, uint64_t *limit)
+bool
+admin_is_slow(const struct admin_ask *a)
 {
-	struct json_value v;
-	struct json_scan s;
+	return a->asker->queued(a->asker->arg) > ADMIN_UNREAD_MAX;
+}
 
-	json_scan_init(&s, line, len, 4);
-	if (!json_scan_members(&s, &v, &member_names, o, -1, NULL) || !json_scan_end(&s))
-		return "the line is not JSON";
-	if (v.kind != JSON_OBJECT || o->member[MEMBER_COMMAND].value.kind != JSON_STRING)
-		return "the line must be an object with a \"command\", which is a string";
-	if (o->n_members != (o->member[MEMBER_LIMIT].seen > 0 ? 2 : 1))
-		return "the only members are \"command\" and \"limit\", each once";
-	*limit = LIMIT_DEFAULT;
-	if (o->member[MEMBER_LIMIT].seen > 0 &&
-	    (!json_number_u64(line, o->member[MEMBER_LIMIT].value, limit) || *limit == 0 ||
-	    *limit > LIMIT_MAX))
-		return "\"limit\" must be a number from 1 to 10000";
-	return NULL;
+bool
+admin_takes_row(struct admin_ask *a)
+{
+	return ++a->n_rows <= a->limit;
 }
 
 void
-admin_commands_answer(const struct admin_view *view, const char *line, size_t len, struct buf *out)
+admin_add_left_out(struct admin_ask *a)
 {
-	struct asking a = { .view = view, .out = out };
-	const struct command *c;
-	struct json_object o;
-	const char *fault = read_line(line, len, &o, &a.limit);
-
-	if (fault != NULL) {
-		admin_commands_refuse(out, "bad_request", fault);
-		return;
-	}
-	if ((c = find_command(line, o.member[MEMBER_COMMAND].value)) == NULL) {
-		admin_commands_refuse(out, "no_command", "there is no such command; \"help\" "
-		    "lists them");
-		return;
-	}
-	buf_add_str(out, "{\"ok\":true");
-	admin_json_open(out, "result", '{');
-	c->show(&a);
-	buf_add_str(out, "}}\n");
+	admin_json_u64(&a->out, "left_out", a->n_rows > a->limit ? a->n_rows - a->limit : 0);
 }
 
-static void
-show_help(struct asking *a)
+void
+admin_who_text(const struct admin_who *who, char text[ADMIN_WHO_MAX])
 {
-	admin_json_open(a->out, "commands", '[');
+	if (who->uid == 0)
+		snprintf(text, ADMIN_WHO_MAX, "root");
+	else
+		snprintf(text, ADMIN_WHO_MAX, "user %u", (unsigned)who->uid);
+}
+
+void
+admin_show_help(struct admin_ask *a)
+{
+	admin_json_open(&a->out, "commands", '[');
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		admin_json_open(a->out, NULL, '{');
-		admin_json_text(a->out, "command", commands[i].name);
-		admin_json_text(a->out, "help", commands[i].help);
-		admin_json_close(a->out, '}');
+		admin_json_open(&a->out, NULL, '{');
+		admin_json_text(&a->out, "command", commands[i].name);
+		admin_json_text(&a->out, "args", commands[i].args);
+		admin_json_text(&a->out, "help", commands[i].help);
+		admin_json_close(&a->out, '}');
 	}
-	admin_json_close(a->out, ']');
-}
-
-/* Is there room for one more row? */
-static bool
-takes_row(struct asking *a)
-{
-	return ++a->n <= a->limit;
-}
-
-static void
-add_left_out(struct asking *a)
-{
-	admin_json_u64(a->out, "left_out", a->n > a->limit ? a->n - a->limit : 0);
-}
-
-/* ---- status ---- */
-
-static void
-count_client(const struct qewd_client_info *info, void *arg)
-{
-	uint64_t *n = arg;
-
-	n[info->is_away]++;
-}
-
-static void
-add_destination_counts(struct asking *a)
-{
-	const struct conf *conf = a->view->conf;
-	uint64_t n = 0, n_up = 0;
-
-	for (size_t i = 0; i < conf->n_destinations; i++) {
-		if (conf->destinations[i].n_members > 0)
-			continue;
-		n++;
-		n_up += link_set_is_up(a->view->link_sets[i]);
-	}
-	admin_json_u64(a->out, "destinations", n);
-	admin_json_u64(a->out, "destinations_up", n_up);
-}
-
-static void
-add_counters(struct asking *a)
-{
-	const struct metrics *m = loop_metrics(a->view->loop);
-
-	admin_json_open(a->out, "counters", '{');
-	for (int i = 0; i < METRIC_N; i++)
-		admin_json_u64(a->out, metrics_name(i), m->value[i]);
-	admin_json_close(a->out, '}');
-}
-
-static void
-show_status(struct asking *a)
-{
-	const struct admin_view *v = a->view;
-	uint64_t n_clients[2] = { 0 };
-	struct pool_info pool;
-	uint64_t n_workers = 0;
-
-	qewd_front_each(v->front, count_client, n_clients);
-	for (size_t i = 0; i < v->conf->n_applications; i++) {
-		pool_describe(v->pools[i], &pool);
-		n_workers += pool.n_idle + pool.n_busy;
-	}
-	admin_json_text(a->out, "node", v->conf->node);
-	admin_json_text(a->out, "version", PACKAGE_VERSION);
-	admin_json_u64(a->out, "pid", (uint64_t)getpid());
-	admin_json_text(a->out, "state", v->state == ADMIN_DRAINING ? "draining" : "serving");
-	admin_json_u64(a->out, "uptime_ms", clock_mono_ms() - v->begun_ms);
-	admin_json_text(a->out, "configuration", v->conf->path);
-	admin_json_u64(a->out, "sessions", n_clients[0]);
-	admin_json_u64(a->out, "sessions_away", n_clients[1]);
-	admin_json_u64(a->out, "requests", v->requests->n_open);
-	add_destination_counts(a);
-	admin_json_u64(a->out, "applications", v->conf->n_applications);
-	admin_json_u64(a->out, "workers_ready", n_workers);
-	add_counters(a);
-}
-
-static void
-show_counters(struct asking *a)
-{
-	const struct metrics *m = loop_metrics(a->view->loop);
-
-	admin_json_open(a->out, "counters", '[');
-	for (int i = 0; i < METRIC_N; i++) {
-		admin_json_open(a->out, NULL, '{');
-		admin_json_text(a->out, "counter", metrics_name(i));
-		admin_json_u64(a->out, "value", m->value[i]);
-		admin_json_text(a->out, "help", metrics_help(i));
-		admin_json_close(a->out, '}');
-	}
-	admin_json_close(a->out, ']');
-}
-
-/* ---- routes ---- */
-
-static const char *
-kind_name(enum admin_route_kind kind)
-{
-	switch (kind) {
-	case ADMIN_ROUTE_TYPE:
-		return "type";
-	case ADMIN_ROUTE_PATH:
-		return "path";
-	case ADMIN_ROUTE_PREFIX:
-		return "prefix";
-	default:
-		return "local";
-	}
-}
-
-static void
-add_route(const struct admin_route *r, void *arg)
-{
-	struct asking *a = arg;
-
-	admin_json_open(a->out, NULL, '{');
-	admin_json_text(a->out, "kind", kind_name(r->kind));
-	admin_json_text(a->out, "application", r->application);
-	admin_json_text(a->out, "method", r->method);
-	admin_json_text(a->out, "pattern", r->pattern);
-	admin_json_text(a->out, "destination", r->destination);
-	admin_json_u64(a->out, "timeout_ms", r->timeout_ms);
-	admin_json_bool(a->out, "served", r->why == NULL);
-	admin_json_text(a->out, "why", r->why);
-	admin_json_close(a->out, '}');
-}
-
-static void
-show_routes(struct asking *a)
-{
-	admin_json_open(a->out, "routes", '[');
-	admin_routes_each(a->view, add_route, a);
-	admin_json_close(a->out, ']');
-}
-
-/* ---- links ---- */
-
-static const char *
-protocol_name(enum conf_protocol protocol)
-{
-	switch (protocol) {
-	case CONF_PROTOCOL_QEWD:
-		return "qewd";
-	case CONF_PROTOCOL_USHER:
-		return "usher";
-	default:
-		return "auto";
-	}
-}
-
-static void
-add_destination(struct asking *a, size_t i)
-{
-	const struct conf_destination *d = &a->view->conf->destinations[i];
-	uint64_t queue, queue_bytes, queue_max;
-
-	link_set_queue(a->view->link_sets[i], &queue, &queue_bytes, &queue_max);
-	admin_json_open(a->out, NULL, '{');
-	admin_json_text(a->out, "destination", d->name);
-	admin_json_text(a->out, "application", d->application);
-	admin_json_text(a->out, "protocol", protocol_name(d->protocol));
-	admin_json_bool(a->out, "up", link_set_is_up(a->view->link_sets[i]));
-	admin_json_u64(a->out, "urls", d->n_urls);
-	admin_json_u64(a->out, "queue", queue);
-	admin_json_u64(a->out, "queue_bytes", queue_bytes);
-	admin_json_limit(a->out, "queue_max", queue_max);
-	admin_json_close(a->out, '}');
-}
-
-/* A link among those of a destination. */
-struct link_row {
-	struct asking *asking;
-	const char *destination, *url;
-};
-
-static void
-add_link(const struct link *l, void *arg)
-{
-	const struct link_row *row = arg;
-	struct buf *out = row->asking->out;
-	struct link_info info;
-
-	link_describe(l, &info);
-	admin_json_open(out, NULL, '{');
-	admin_json_text(out, "destination", row->destination);
-	admin_json_text(out, "url", row->url);
-	admin_json_u64(out, "number", info.number);
-	admin_json_text(out, "state", info.state);
-	admin_json_u64(out, "since_ms", info.since_ms);
-	admin_json_text(out, "protocol", !info.is_up ? NULL :
-	    info.is_multiplexed ? "usher" : "qewd");
-	admin_json_text(out, "node", *info.node != '\0' ? info.node : NULL);
-	admin_json_u64(out, "in_flight", info.in_flight);
-	admin_json_u64(out, "times_up", info.n_ups);
-	admin_json_text(out, "last_error", *info.last_error != '\0' ? info.last_error : NULL);
-	admin_json_close(out, '}');
-}
-
-static void
-add_links(struct asking *a, size_t i)
-{
-	struct link_row row = { .asking = a, .destination = a->view->conf->destinations[i].name };
-	const struct remote *r;
-
-	for (size_t k = 0; (r = link_set_remote(a->view->link_sets[i], k)) != NULL; k++) {
-		row.url = remote_url(r);
-		remote_each_link(r, add_link, &row);
-	}
-}
-
-/* Groups have no links of their own. */
-static void
-show_links(struct asking *a)
-{
-	const struct conf *conf = a->view->conf;
-
-	admin_json_open(a->out, "destinations", '[');
-	for (size_t i = 0; i < conf->n_destinations; i++)
-		if (conf->destinations[i].n_members == 0)
-			add_destination(a, i);
-	admin_json_close(a->out, ']');
-	admin_json_open(a->out, "links", '[');
-	for (size_t i = 0; i < conf->n_destinations; i++)
-		add_links(a, i);
-	admin_json_close(a->out, ']');
-}
-
-/* ---- pools ---- */
-
-/* Types in the order of their bytes. */
-struct type_list {
-	const char **type;
-	size_t n;
-};
-
-static void
-collect_type(const char *type, size_t len UNUSED, void *arg)
-{
-	struct type_list *list = arg;
-
-	list->type = xreallocarray(list->type, list->n + 1, sizeof(*list->type));
-	list->type[list->n++] = type;
-}
-
-static int
-compare_types(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void
-add_types(struct asking *a, const struct pool *p, bool is_known)
-{
-	struct type_list list = { 0 };
-
-	if (!is_known) {
-		admin_json_text(a->out, "types", NULL);
-		return;
-	}
-	pool_each_type(p, collect_type, &list);
-	if (list.n > 0)
-		qsort(list.type, list.n, sizeof(*list.type), compare_types);
-	admin_json_open(a->out, "types", '[');
-	for (size_t i = 0; i < list.n; i++)
-		admin_json_text(a->out, NULL, list.type[i]);
-	admin_json_close(a->out, ']');
-	free(list.type);
-}
-
-static void
-add_pool(struct asking *a, const struct pool *p)
-{
-	struct pool_info info;
-
-	pool_describe(p, &info);
-	admin_json_open(a->out, NULL, '{');
-	admin_json_text(a->out, "application", info.application);
-	admin_json_bool(a->out, "failing", info.is_failing);
-	admin_json_u64(a->out, "size", info.size);
-	admin_json_u64(a->out, "starting", info.n_starting);
-	admin_json_u64(a->out, "idle", info.n_idle);
-	admin_json_u64(a->out, "busy", info.n_busy);
-	admin_json_u64(a->out, "unready", info.n_unready);
-	admin_json_u64(a->out, "leaving", info.n_leaving);
-	admin_json_u64(a->out, "in_flight", info.in_flight);
-	admin_json_u64(a->out, "queue", info.queue);
-	admin_json_u64(a->out, "queue_bytes", info.queue_bytes);
-	admin_json_limit(a->out, "queue_max", info.queue_max);
-	admin_json_u64(a->out, "started", info.n_started);
-	admin_json_u64(a->out, "lost", info.n_lost);
-	add_types(a, p, info.has_types);
-	admin_json_close(a->out, '}');
-}
-
-/* A worker among those of an application. */
-struct worker_row {
-	struct asking *asking;
-	const char *application;
-};
-
-static void
-add_worker(const struct worker *w, void *arg)
-{
-	const struct worker_row *row = arg;
-	struct buf *out = row->asking->out;
-	int pid = worker_pid(w);
-
-	admin_json_open(out, NULL, '{');
-	admin_json_text(out, "application", row->application);
-	admin_json_text(out, "worker", worker_name(w));
-	admin_json_u64(out, "pid", (uint64_t)pid);
-	admin_json_text(out, "state", worker_state_name(w));
-	admin_json_u64(out, "in_flight", worker_n_jobs(w));
-	admin_json_u64(out, "finished", worker_n_finished(w));
-	admin_json_u64(out, "memory", pid > 0 ? worker_memory(w) : 0);
-	admin_json_close(out, '}');
-}
-
-static void
-show_pools(struct asking *a)
-{
-	const struct admin_view *v = a->view;
-
-	admin_json_open(a->out, "pools", '[');
-	for (size_t i = 0; i < v->conf->n_applications; i++)
-		add_pool(a, v->pools[i]);
-	admin_json_close(a->out, ']');
-	admin_json_open(a->out, "workers", '[');
-	for (size_t i = 0; i < v->conf->n_applications; i++) {
-		struct worker_row row = { a, v->conf->applications[i].name };
-
-		pool_each_worker(v->pools[i], add_worker, &row);
-	}
-	admin_json_close(a->out, ']');
-}
-
-/* ---- sessions ---- */
-
-/* Where an application has no name, as while it is not registered: null. */
-static void
-add_application(struct buf *out, const char *application, size_t len)
-{
-	if (application != NULL)
-		admin_json_bytes(out, "application", application, len);
-	else
-		admin_json_text(out, "application", NULL);
-}
-
-static void
-add_session(const struct qewd_client_info *info, void *arg)
-{
-	struct asking *a = arg;
-
-	if (!takes_row(a))
-		return;
-	admin_json_open(a->out, NULL, '{');
-	admin_json_bytes(a->out, "sid", info->eio.sid, strnlen(info->eio.sid, SID_SHOWN));
-	admin_json_text(a->out, "state", info->is_away ? "away" : "connected");
-	admin_json_text(a->out, "address", info->eio.address);
-	add_application(a->out, info->application, info->application_len);
-	admin_json_text(a->out, "transport", info->eio.transport);
-	admin_json_u64(a->out, "eio", (uint64_t)info->eio.revision);
-	admin_json_text(a->out, "node", info->node);
-	admin_json_u64(a->out, "calls", info->n_calls);
-	admin_json_u64(a->out, "bytes_in", info->eio.bytes_in);
-	admin_json_u64(a->out, "bytes_out", info->eio.bytes_out);
-	admin_json_u64(a->out, "age_ms", info->eio.age_ms);
-	admin_json_close(a->out, '}');
-}
-
-static void
-show_sessions(struct asking *a)
-{
-	admin_json_open(a->out, "sessions", '[');
-	qewd_front_each(a->view->front, add_session, a);
-	admin_json_close(a->out, ']');
-	add_left_out(a);
-}
-
-/* ---- requests ---- */
-
-static void
-add_place(struct buf *out, const struct request *r)
-{
-	const struct destination *d = r->destination;
-
-	admin_json_text(out, "destination", d != NULL ? d->name : NULL);
-	if (d == NULL) {
-		admin_json_text(out, "where", "front");
-		admin_json_text(out, "at", NULL);
-	} else if (r->served_by == NULL || d->ops->server_name == NULL) {
-		admin_json_text(out, "where", "queue");
-		admin_json_text(out, "at", NULL);
-	} else {
-		admin_json_text(out, "where", d->ops->server_kind);
-		admin_json_text(out, "at", d->ops->server_name(r));
-	}
-}
-
-static void
-add_request(struct buf *out, const struct request *r, uint64_t now_ms)
-{
-	const char *application = NULL;
-	size_t len = 0;
-
-	if (r->application != NULL || r->token != NULL)
-		application = request_application(r, &len);
-	admin_json_open(out, NULL, '{');
-	admin_json_text(out, "request", r->name);
-	admin_json_bytes(out, "type", r->type, r->type_len < TYPE_SHOWN ? r->type_len : TYPE_SHOWN);
-	add_application(out, application, len);
-	add_place(out, r);
-	admin_json_u64(out, "age_ms", now_ms - r->begun_ms);
-	if (r->deadline_ms != UINT64_MAX)
-		admin_json_u64(out, "left_ms", request_left_ms(r));
-	else
-		admin_json_text(out, "left_ms", NULL);
-	admin_json_text(out, "from", r->is_nested ? "handler" :
-	    *r->client_address != '\0' ? r->client_address : NULL);
-	admin_json_bool(out, "away", r->is_away || r->origin == NULL);
-	admin_json_u64(out, "hops", r->hops);
-	admin_json_close(out, '}');
-}
-
-/* The list of open requests begins with the youngest: who is stuck is at its end. */
-static void
-show_requests(struct asking *a)
-{
-	const struct requests *all = a->view->requests;
-	const struct request **oldest = xcalloc(all->n_open, sizeof(*oldest)), *r;
-	uint64_t now_ms = clock_mono_ms();
-	size_t n = 0;
-
-	LIST_FOREACH(r, &all->open, link)
-		oldest[n++] = r;
-	admin_json_open(a->out, "requests", '[');
-	while (n > 0) {
-		r = oldest[--n];
-		if (takes_row(a))
-			add_request(a->out, r, now_ms);
-	}
-	admin_json_close(a->out, ']');
-	add_left_out(a);
-	free(oldest);
+	admin_json_close(&a->out, ']');
 }

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "admin/admin_command.h"
 #include "admin/admin_commands.h"
 #include "admin/admin_view.h"
 #include "base/buf.h"
@@ -23,8 +24,6 @@
 #include "net/loop.h"
 
 #define PEERS_MAX  32
-#define LINE_MAX_BYTES 4096
-#define UNREAD_MAX (1 << 20)	/* answers that wait: no more lines are looked at above it */
 #define IDLE_MS	   60000	/* without a line, or with answers that nobody reads */
 
 struct admin_socket {
@@ -39,7 +38,10 @@ struct peer {
 	struct admin_socket *socket;
 	struct conn *conn;		/* NULL: it has ended */
 	struct buf in;			/* read, and not looked at */
-	struct timer idle_timer;
+	struct admin_asker asker;
+	bool is_asking;			/* answer_lines() is up the stack */
+	struct timer idle_timer;	/* while nothing is asked */
+	struct timer again_timer;	/* the next line may be looked at */
 	struct loop_work release;
 };
 
@@ -47,6 +49,8 @@ static void on_accept(int, const char *, const char *, void *);
 static void on_read(struct conn *, char *, size_t, void *);
 static void on_drained(struct conn *, void *);
 static void on_close(struct conn *, enum err, void *);
+static void on_line(const struct buf *, bool, void *);
+static size_t queued(void *);
 
 static const struct conn_events conn_events = {
 	.on_read = on_read,
@@ -94,13 +98,14 @@ admin_socket_free(struct admin_socket *s)
 
 /* The mode of the file is enough, as long as nobody changes it. */
 static bool
-is_permitted(int fd)
+is_permitted(int fd, struct admin_who *who)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
 		return false;
+	*who = (struct admin_who){ peer.uid, peer.pid };
 	if (peer.uid == 0 || peer.uid == geteuid())
 		return true;
 	log_warnx("admin.socket: refused: process %d of user %u", (int)peer.pid,
@@ -138,9 +143,10 @@ static void
 on_accept(int fd, const char *address UNUSED, const char *address_port UNUSED, void *arg)
 {
 	struct admin_socket *s = arg;
+	struct admin_who who;
 	struct peer *p;
 
-	if (!is_permitted(fd)) {
+	if (!is_permitted(fd, &who)) {
 		refuse(fd, "not_allowed", "this socket is for root and for the daemon's own user");
 		return;
 	}
@@ -150,6 +156,8 @@ on_accept(int fd, const char *address UNUSED, const char *address_port UNUSED, v
 	}
 	p = xcalloc(1, sizeof(*p));
 	p->socket = s;
+	p->asker = (struct admin_asker){ .view = s->view, .who = who, .on_line = on_line,
+		.queued = queued, .arg = p };
 	p->conn = conn_new(s->view->loop, fd, &conn_events, p);
 	LIST_INSERT_HEAD(&s->peers, p, link);
 	s->n_peers++;
@@ -174,19 +182,13 @@ on_close(struct conn *conn UNUSED, enum err why UNUSED, void *arg)
 	LIST_REMOVE(p, link);
 	p->socket->n_peers--;
 	p->conn = NULL;
+	admin_commands_gone(&p->asker);
 	loop_timer_stop(loop, &p->idle_timer);
+	loop_timer_stop(loop, &p->again_timer);
 	loop_defer(loop, LOOP_FREE, &p->release, release, p);
 }
 
 /* ---- lines ---- */
-
-static void
-answer(struct peer *p, const char *line, size_t len)
-{
-	set_idle_timer(p);
-	admin_commands_answer(p->socket->view, line, len, conn_out(p->conn));
-	conn_touch(p->conn);
-}
 
 /* Nobody knows where the next line begins. */
 static void
@@ -197,29 +199,66 @@ refuse_long_line(struct peer *p)
 	conn_close(p->conn, ERR_TOO_BIG);
 }
 
-/* One line after the other, unless too many answers wait to be read. */
+/*
+ * One line after the other, unless the last one is not answered yet, or too many answers wait
+ * to be read.
+ */
 static void
 answer_lines(struct peer *p)
 {
 	const char *lf;
 
-	while (p->conn != NULL && conn_queued(p->conn) <= UNREAD_MAX && p->in.len > 0 &&
+	while (p->conn != NULL && p->asker.open == NULL &&
+	    conn_queued(p->conn) <= ADMIN_UNREAD_MAX && p->in.len > 0 &&
 	    (lf = memchr(p->in.data, '\n', p->in.len)) != NULL) {
 		size_t len = (size_t)(lf - p->in.data);
 
-		if (len > LINE_MAX_BYTES) {
+		if (len > ADMIN_LINE_MAX) {
 			refuse_long_line(p);
 			return;
 		}
-		answer(p, p->in.data, len);
+		loop_timer_stop(p->socket->view->loop, &p->idle_timer);
+		p->is_asking = true;
+		admin_commands_ask(&p->asker, p->in.data, len);
+		p->is_asking = false;
 		buf_consume(&p->in, len + 1);
 	}
 	if (p->conn == NULL)
 		return;
-	if (conn_queued(p->conn) > UNREAD_MAX)
+	if (conn_queued(p->conn) > ADMIN_UNREAD_MAX)
 		conn_pause(p->conn);
-	else if (p->in.len > LINE_MAX_BYTES)
+	else if (p->asker.open == NULL && p->in.len > ADMIN_LINE_MAX)
 		refuse_long_line(p);
+}
+
+static void
+on_again(void *arg)
+{
+	answer_lines(arg);
+}
+
+/* Not the next line at once: whatever ended the question is up the stack. */
+static void
+on_line(const struct buf *line, bool is_last, void *arg)
+{
+	struct peer *p = arg;
+
+	if (p->conn == NULL)
+		return;
+	conn_send(p->conn, line->data, line->len);
+	if (!is_last)
+		return;
+	set_idle_timer(p);
+	if (!p->is_asking)
+		loop_timer_set(p->socket->view->loop, &p->again_timer, 0, on_again, p);
+}
+
+static size_t
+queued(void *arg)
+{
+	const struct peer *p = arg;
+
+	return p->conn != NULL ? conn_queued(p->conn) : 0;
 }
 
 static void
@@ -227,6 +266,10 @@ on_read(struct conn *conn UNUSED, char *data, size_t len, void *arg)
 {
 	struct peer *p = arg;
 
+	if (p->asker.open != NULL && p->in.len > ADMIN_LINE_MAX) {
+		refuse_long_line(p);	/* it does not wait for answers, and goes on for ever */
+		return;
+	}
 	buf_add(&p->in, data, len);
 	answer_lines(p);
 }

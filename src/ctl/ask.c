@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Connecting, writing a line, reading a line; nothing takes longer than PATIENCE_S.
+ * Connecting, writing a line, reading lines.
  */
 #include "ctl/ask.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -14,9 +16,14 @@
 
 #include "base/xmalloc.h"
 
-#define PATIENCE_S 10
+#define CONNECT_S  10		/* to connect and to write */
 #define READ_BYTES 65536
 #define ANSWER_MAX (256u << 20)
+
+struct asking {
+	int fd;
+	struct buf in;			/* read, and not given */
+};
 
 static char *
 why_not_connected(const char *path)
@@ -40,7 +47,7 @@ why_not_connected(const char *path)
 static int
 connect_to(const char *path, char **error)
 {
-	const struct timeval patience = { .tv_sec = PATIENCE_S };
+	const struct timeval patience = { .tv_sec = CONNECT_S };
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	int fd;
 
@@ -52,7 +59,6 @@ connect_to(const char *path, char **error)
 		*error = xasprintf("cannot make a socket: %s", strerror(errno));
 		return -1;
 	}
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (connect(fd, (const struct sockaddr *)&a, sizeof(a)) != 0) {
 		*error = why_not_connected(path);
@@ -79,56 +85,72 @@ write_line(int fd, const struct buf *line)
 	}
 }
 
-static bool
-read_line(int fd, struct buf *answer, char **error)
+struct asking *
+asking_new(const char *socket_path, const struct buf *line, char **error)
 {
-	const char *lf = NULL;
+	int fd = connect_to(socket_path, error);
+	struct asking *a;
+
+	if (fd < 0)
+		return NULL;
+	a = xcalloc(1, sizeof(*a));
+	a->fd = fd;
+	write_line(fd, line);
+	return a;
+}
+
+void
+asking_free(struct asking *a)
+{
+	if (a == NULL)
+		return;
+	close(a->fd);
+	buf_free(&a->in);
+	free(a);
+}
+
+/* false: *error says why. */
+static bool
+read_more(struct asking *a, unsigned patience_s, char **error)
+{
+	char *room = buf_reserve(&a->in, READ_BYTES);
 	ssize_t n;
 
-	while (lf == NULL && answer->len < ANSWER_MAX) {
-		char *room = buf_reserve(answer, READ_BYTES);
-
-		n = read(fd, room, READ_BYTES);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-			*error = xasprintf("no answer within %d seconds", PATIENCE_S);
-			return false;
-		}
-		if (n <= 0) {
-			*error = xasprintf("the daemon closed the connection%s%s",
-			    n < 0 ? ": " : "", n < 0 ? strerror(errno) : "");
-			return false;
-		}
-		lf = memchr(room, '\n', (size_t)n);
-		buf_used(answer, (size_t)n);
-	}
-	if (lf == NULL) {
-		*error = xstrdup("the answer is too long");
+	while ((n = read(a->fd, room, READ_BYTES)) < 0 && errno == EINTR)
+		;
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+		*error = xasprintf("no answer within %u seconds", patience_s);
 		return false;
 	}
-	answer->len = (size_t)(lf - answer->data);
+	if (n <= 0) {
+		*error = xasprintf("the daemon closed the connection%s%s", n < 0 ? ": " : "",
+		    n < 0 ? strerror(errno) : "");
+		return false;
+	}
+	buf_used(&a->in, (size_t)n);
 	return true;
 }
 
 bool
-ask(const char *socket_path, const char *command, unsigned long limit, struct buf *answer,
-    char **error)
+asking_next(struct asking *a, unsigned patience_s, struct buf *answer, char **error)
 {
-	int fd = connect_to(socket_path, error);
-	struct buf line = { 0 };
-	bool is_answered;
+	const struct timeval patience = { .tv_sec = (time_t)patience_s };
+	const char *lf;
+	size_t from = 0;
 
-	if (fd < 0)
-		return false;
-	buf_add_str(&line, "{\"command\":");
-	buf_add_json_string(&line, command, strlen(command));
-	if (limit > 0)
-		buf_printf(&line, ",\"limit\":%lu", limit);
-	buf_add_str(&line, "}\n");
-	write_line(fd, &line);
-	is_answered = read_line(fd, answer, error);
-	buf_free(&line);
-	close(fd);
-	return is_answered;
+	setsockopt(a->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	while (a->in.len == from ||
+	    (lf = memchr(a->in.data + from, '\n', a->in.len - from)) == NULL) {
+		from = a->in.len;
+		if (from >= ANSWER_MAX) {
+			*error = xstrdup("the answer is too long");
+			return false;
+		}
+		if (!read_more(a, patience_s, error))
+			return false;
+	}
+	buf_reset(answer, SIZE_MAX);
+	buf_add(answer, a->in.data, (size_t)(lf - a->in.data));
+	buf_consume(&a->in, (size_t)(lf - a->in.data) + 1);
+	return true;
 }

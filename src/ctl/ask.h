@@ -6,14 +6,21 @@
 #define CTL_ASK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/buf.h"
 
+struct asking;
+
+/* Connects and sends the line, given without its end.  NULL: *error, to be freed, says why. */
+struct asking	*asking_new(const char *socket_path, const struct buf *line, char **error);
+void		 asking_free(struct asking *);
+
 /*
- * Appends the answer, a line without its end.  false: there is none; *error, to be freed,
- * says why.
+ * The next line of the answer, without its end, in place of what is in answer; false: there is
+ * none, and *error, to be freed, says why.  patience_s: 0 is without end.
  */
-bool	ask(const char *socket_path, const char *command, unsigned long limit, struct buf *answer,
-	    char **error);
+bool		 asking_next(struct asking *, unsigned patience_s, struct buf *answer,
+		    char **error);
 
 #endif

@@ -283,3 +283,144 @@ table_print_object(const struct column *column, size_t n, const char *text, stru
 		free(cell);
 	}
 }
+
+/* ---- what has no columns of its own ---- */
+
+/* Members of an object, in their order, as far as they are noted. */
+struct members {
+	char *name[JSON_NAMES_MAX];
+	struct json_value value[JSON_NAMES_MAX];
+	size_t n;
+};
+
+static void
+read_members(struct members *m, const char *text, struct json_value object)
+{
+	struct json_value v;
+	struct json_scan s;
+
+	m->n = 0;
+	json_scan_init(&s, text, object.end, DEPTH_MAX);
+	s.pos = object.start;
+	if (!json_scan_take(&s, '{'))
+		return;
+	while (m->n < JSON_NAMES_MAX && json_scan_value(&s, &v)) {
+		struct buf name = { 0 };
+
+		if (!json_string_get(text, v, &name) || !json_scan_take(&s, ':') ||
+		    !json_scan_value(&s, &m->value[m->n])) {
+			buf_free(&name);
+			return;
+		}
+		m->name[m->n++] = buf_take(&name);
+		if (!json_scan_take(&s, ','))
+			return;
+	}
+}
+
+static void
+free_members(struct members *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		free(m->name[i]);
+}
+
+static bool
+ends_in(const char *name, const char *end)
+{
+	size_t len = strlen(name), end_len = strlen(end);
+
+	return len >= end_len && strcmp(name + len - end_len, end) == 0;
+}
+
+static enum format
+format_of(const char *name, struct json_value v)
+{
+	if (v.kind == JSON_NUMBER)
+		return ends_in(name, "_ms") ? FORMAT_AGE :
+		    ends_in(name, "bytes") ? FORMAT_BYTES : FORMAT_NUMBER;
+	if (v.kind == JSON_TRUE || v.kind == JSON_FALSE)
+		return FORMAT_YES;
+	return v.kind == JSON_ARRAY ? FORMAT_LIST : FORMAT_TEXT;
+}
+
+/* "since_ms" is headed "since". */
+static char *
+head_of(const char *name)
+{
+	char *head = xstrdup(name);
+
+	if (ends_in(head, "_ms"))
+		head[strlen(head) - 3] = '\0';
+	for (char *p = head; *p != '\0'; p++)
+		if (*p == '_')
+			*p = ' ';
+	return head;
+}
+
+/* The first value of an array; JSON_NONE: it is empty. */
+static struct json_value
+first_of(const char *text, struct json_value array)
+{
+	struct json_value v;
+	struct json_scan s;
+
+	json_scan_init(&s, text, array.end, DEPTH_MAX);
+	s.pos = array.start;
+	if (!json_scan_take(&s, '[') || !json_scan_value(&s, &v))
+		return (struct json_value){ .kind = JSON_NONE };
+	return v;
+}
+
+static void
+print_rows(const char *name, const char *text, struct json_value array)
+{
+	struct column column[JSON_NAMES_MAX];
+	char *head[JSON_NAMES_MAX];
+	struct members m;
+	struct list list = { .member = name, .nothing = "none", .column = column };
+
+	read_members(&m, text, first_of(text, array));
+	for (size_t i = 0; i < m.n; i++) {
+		head[i] = head_of(m.name[i]);
+		column[i] = (struct column){ head[i], m.name[i], format_of(m.name[i], m.value[i]) };
+	}
+	list.n_columns = m.n;
+	table_print(&list, text, array);
+	for (size_t i = 0; i < m.n; i++)
+		free(head[i]);
+	free_members(&m);
+}
+
+static void
+print_member(const char *name, const char *text, struct json_value v)
+{
+	struct json_value first = { .kind = JSON_NONE };
+	char *cell, *head;
+
+	if (v.kind == JSON_ARRAY)
+		first = first_of(text, v);
+	if (first.kind == JSON_OBJECT) {
+		print_rows(name, text, v);
+		return;
+	}
+	cell = cell_of(format_of(name, v), text, v);
+	head = head_of(name);
+	if (strcmp(name, "text") == 0)
+		printf("%s\n", cell);
+	else
+		printf("%s  %s\n", head, cell);
+	free(cell);
+	free(head);
+}
+
+void
+table_print_any(const char *text, struct json_value result)
+{
+	struct members m;
+
+	read_members(&m, text, result);
+	for (size_t i = 0; i < m.n; i++)
+		print_member(m.name[i], text, m.value[i]);
+	free_members(&m);
+}

@@ -40,4 +40,10 @@ void	table_print(const struct list *, const char *text, struct json_value array)
 /* Prints the members of an object, one a line, under the heads as their names. */
 void	table_print_object(const struct column *, size_t n, const char *text, struct json_value);
 
+/*
+ * Prints a result that nobody has made columns for: its "text" as a line, its other members one a
+ * line, arrays of objects as tables whose columns are the members of their first row.
+ */
+void	table_print_any(const char *text, struct json_value result);
+
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * usherctl: the command line, and what each command's answer looks like as a table.
+ * usherctl: the command line, and the question made of it.
  */
 #include "config.h"
 
@@ -11,179 +11,75 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/admin_table.h"
 #include "base/buf.h"
 #include "base/compiler.h"
-#include "codec/json_scan.h"
+#include "ctl/answer.h"
 #include "ctl/ask.h"
-#include "ctl/table.h"
 
 #define DEFAULT_SOCKET "/run/usher/usher.sock"
-#define LIMIT_MAX      10000
-#define ANSWER_DEPTH   16
+#define PATIENCE_S     10	/* for what is only looked at */
 
-/* Exit status. */
-enum { STATUS_REFUSED = 1, STATUS_USAGE = 2, STATUS_NO_DAEMON = 3 };
+#define OPT(id) (1u << ADMIN_OPT_##id)
 
-enum { OPT_JSON = 256, OPT_VERSION, OPT_HELP };
+static const struct command {
+	enum admin_kind kind;
+	const char *name;
+	const char *args;
+	unsigned options;
+	const char *help;
+} commands[] = {
+#define ADMIN_COMMAND(kind, name, function, args, options, help) \
+	{ ADMIN_##kind, name, args, options, help },
+#include "admin/admin_table.def"
+};
 
-static const struct option long_options[] = {
+static const struct {
+	const char *name, *value, *help;
+} options[] = {
+#define ADMIN_OPTION(id, name, value, help) [ADMIN_OPT_##id] = { name, value, help },
+#include "admin/admin_table.def"
+};
+
+struct arguments {
+	const char *socket;
+	const struct command *command;
+	char **arg;
+	size_t n_args;
+	const char *option[ADMIN_OPT_N];	/* NULL: not given */
+	unsigned long limit;			/* 0: not given */
+	bool is_json;
+};
+
+/* ---- the command line ---- */
+
+/* An option of a command is its number in the table behind OPT_OF_COMMANDS. */
+enum { OPT_JSON = 256, OPT_VERSION, OPT_HELP, OPT_OF_COMMANDS };
+
+static const struct option global_options[] = {
 	{ "socket", required_argument, NULL, 's' },
 	{ "limit", required_argument, NULL, 'n' },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
-	{ NULL, 0, NULL, 0 },
 };
 
-/* ---- what answers look like ---- */
-
-static const struct column status_rows[] = {
-	{ "node", "node", FORMAT_TEXT },
-	{ "version", "version", FORMAT_TEXT },
-	{ "state", "state", FORMAT_TEXT },
-	{ "up for", "uptime_ms", FORMAT_AGE },
-	{ "process", "pid", FORMAT_NUMBER },
-	{ "configuration", "configuration", FORMAT_TEXT },
-	{ "sessions", "sessions", FORMAT_NUMBER },
-	{ "sessions away", "sessions_away", FORMAT_NUMBER },
-	{ "open requests", "requests", FORMAT_NUMBER },
-	{ "destinations", "destinations", FORMAT_NUMBER },
-	{ "destinations up", "destinations_up", FORMAT_NUMBER },
-	{ "applications", "applications", FORMAT_NUMBER },
-	{ "workers ready", "workers_ready", FORMAT_NUMBER },
-};
-
-static const struct column route_columns[] = {
-	{ "KIND", "kind", FORMAT_TEXT },
-	{ "APPLICATION", "application", FORMAT_TEXT },
-	{ "METHOD", "method", FORMAT_TEXT },
-	{ "PATTERN", "pattern", FORMAT_TEXT },
-	{ "DESTINATION", "destination", FORMAT_TEXT },
-	{ "TIMEOUT", "timeout_ms", FORMAT_AGE },
-	{ "STATE", "why", FORMAT_FAULT },
-};
-
-static const struct column destination_columns[] = {
-	{ "DESTINATION", "destination", FORMAT_TEXT },
-	{ "APPLICATION", "application", FORMAT_TEXT },
-	{ "PROTOCOL", "protocol", FORMAT_TEXT },
-	{ "UP", "up", FORMAT_YES },
-	{ "URLS", "urls", FORMAT_NUMBER },
-	{ "QUEUE", "queue", FORMAT_NUMBER },
-	{ "BYTES", "queue_bytes", FORMAT_BYTES },
-	{ "MAX", "queue_max", FORMAT_NUMBER },
-};
-
-static const struct column link_columns[] = {
-	{ "DESTINATION", "destination", FORMAT_TEXT },
-	{ "URL", "url", FORMAT_TEXT },
-	{ "#", "number", FORMAT_NUMBER },
-	{ "STATE", "state", FORMAT_TEXT },
-	{ "FOR", "since_ms", FORMAT_AGE },
-	{ "PROTOCOL", "protocol", FORMAT_TEXT },
-	{ "NODE", "node", FORMAT_TEXT },
-	{ "IN FLIGHT", "in_flight", FORMAT_NUMBER },
-	{ "TIMES UP", "times_up", FORMAT_NUMBER },
-	{ "LAST ERROR", "last_error", FORMAT_TEXT },
-};
-
-static const struct column pool_columns[] = {
-	{ "APPLICATION", "application", FORMAT_TEXT },
-	{ "FAILING", "failing", FORMAT_YES },
-	{ "SIZE", "size", FORMAT_NUMBER },
-	{ "STARTING", "starting", FORMAT_NUMBER },
-	{ "IDLE", "idle", FORMAT_NUMBER },
-	{ "BUSY", "busy", FORMAT_NUMBER },
-	{ "UNREADY", "unready", FORMAT_NUMBER },
-	{ "LEAVING", "leaving", FORMAT_NUMBER },
-	{ "IN FLIGHT", "in_flight", FORMAT_NUMBER },
-	{ "QUEUE", "queue", FORMAT_NUMBER },
-	{ "STARTED", "started", FORMAT_NUMBER },
-	{ "LOST", "lost", FORMAT_NUMBER },
-	{ "TYPES", "types", FORMAT_LIST },
-};
-
-static const struct column worker_columns[] = {
-	{ "WORKER", "worker", FORMAT_TEXT },
-	{ "PROCESS", "pid", FORMAT_NUMBER },
-	{ "STATE", "state", FORMAT_TEXT },
-	{ "IN FLIGHT", "in_flight", FORMAT_NUMBER },
-	{ "FINISHED", "finished", FORMAT_NUMBER },
-	{ "MEMORY", "memory", FORMAT_BYTES },
-};
-
-static const struct column session_columns[] = {
-	{ "SID", "sid", FORMAT_TEXT },
-	{ "STATE", "state", FORMAT_TEXT },
-	{ "ADDRESS", "address", FORMAT_TEXT },
-	{ "APPLICATION", "application", FORMAT_TEXT },
-	{ "TRANSPORT", "transport", FORMAT_TEXT },
-	{ "EIO", "eio", FORMAT_NUMBER },
-	{ "NODE", "node", FORMAT_TEXT },
-	{ "CALLS", "calls", FORMAT_NUMBER },
-	{ "IN", "bytes_in", FORMAT_BYTES },
-	{ "OUT", "bytes_out", FORMAT_BYTES },
-	{ "AGE", "age_ms", FORMAT_AGE },
-};
-
-static const struct column request_columns[] = {
-	{ "REQUEST", "request", FORMAT_TEXT },
-	{ "AGE", "age_ms", FORMAT_AGE },
-	{ "LEFT", "left_ms", FORMAT_AGE },
-	{ "APPLICATION", "application", FORMAT_TEXT },
-	{ "TYPE", "type", FORMAT_TEXT },
-	{ "DESTINATION", "destination", FORMAT_TEXT },
-	{ "WHERE", "where", FORMAT_TEXT },
-	{ "AT", "at", FORMAT_TEXT },
-	{ "FROM", "from", FORMAT_TEXT },
-};
-
-static const struct column counter_columns[] = {
-	{ "COUNTER", "counter", FORMAT_TEXT },
-	{ "VALUE", "value", FORMAT_NUMBER },
-	{ "MEANING", "help", FORMAT_TEXT },
-};
-
-#define COLUMNS(c) (c), ARRAY_LEN(c)
-
-#define LISTS_MAX 2
-
-static const struct command {
-	const char *name;
-	const char *help;
-	struct list list[LISTS_MAX];	/* none: the answer is one object */
-} commands[] = {
-	{ "status", "the node: its version, since when it runs, what it has to do", { { 0 } } },
-	{ "routes", "who serves what, and what nobody serves now", {
-		{ "routes", NULL, "no routes", COLUMNS(route_columns) } } },
-	{ "links", "destinations and the links to them", {
-		{ "destinations", NULL, "no destinations", COLUMNS(destination_columns) },
-		{ "links", "", "no links", COLUMNS(link_columns) } } },
-	{ "pools", "applications and their worker processes", {
-		{ "pools", NULL, "no applications", COLUMNS(pool_columns) },
-		{ "workers", "", "no workers", COLUMNS(worker_columns) } } },
-	{ "sessions", "who is connected", {
-		{ "sessions", NULL, "no sessions", COLUMNS(session_columns) } } },
-	{ "requests", "open requests, the oldest first, and where they are", {
-		{ "requests", NULL, "no open requests", COLUMNS(request_columns) } } },
-	{ "counters", "what has been counted since the start", {
-		{ "counters", NULL, "no counters", COLUMNS(counter_columns) } } },
-};
-
-/* ---- the command line ---- */
-
-struct arguments {
-	const char *socket;
-	const struct command *command;
-	unsigned long limit;		/* 0: not given */
-	bool is_json;
-};
+static void
+print_command(const struct command *c)
+{
+	printf("  %s%s%s\n      %s\n", c->name, *c->args != '\0' ? " " : "", c->args, c->help);
+	for (size_t i = 0; i < ADMIN_OPT_N; i++)
+		if ((c->options & 1u << i) != 0)
+			printf("        --%s%s%s  %s\n", options[i].name,
+			    options[i].value != NULL ? "=" : "",
+			    options[i].value != NULL ? options[i].value : "", options[i].help);
+}
 
 static void
 print_help(void)
 {
-	puts("Usage: usherctl [-s SOCKET] [-n ROWS] [--json] COMMAND\n"
-	     "Shows what a running usherd is doing.\n"
+	puts("Usage: usherctl [-s SOCKET] [-n ROWS] [--json] COMMAND [ARGUMENT ...]\n"
+	     "Shows what a running usherd is doing, and changes it.\n"
 	     "\n"
 	     "  -s, --socket=SOCKET  its admin.socket (default " DEFAULT_SOCKET ")\n"
 	     "  -n, --limit=ROWS     rows of a long list, 1 to 10000 (default 1000)\n"
@@ -193,7 +89,7 @@ print_help(void)
 	     "\n"
 	     "Commands:");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		printf("  %-10s %s\n", commands[i].name, commands[i].help);
+		print_command(&commands[i]);
 	puts("\n"
 	     "Exit status: 0 answered, 1 the daemon refused, 2 wrong usage, 3 no daemon answers.\n"
 	     "\n"
@@ -216,8 +112,9 @@ parse_limit(const char *text)
 	errno = 0;
 	n = strtoul(text, &end, 10);
 	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || n < 1 ||
-	    n > LIMIT_MAX) {
-		fprintf(stderr, "usherctl: \"%s\": --limit takes 1 to %d\n", text, LIMIT_MAX);
+	    n > ADMIN_LIMIT_MAX) {
+		fprintf(stderr, "usherctl: \"%s\": --limit takes 1 to %d\n", text,
+		    ADMIN_LIMIT_MAX);
 		exit(STATUS_USAGE);
 	}
 	return n;
@@ -234,32 +131,80 @@ find_command(const char *name)
 }
 
 static void
-parse_arguments(int argc, char **argv, struct arguments *a)
+take_option(struct arguments *a, int c)
 {
-	int c;
-
-	while ((c = getopt_long(argc, argv, "s:n:", long_options, NULL)) != -1) {
-		switch (c) {
-		case 's':
-			a->socket = optarg;
-			break;
-		case 'n':
-			a->limit = parse_limit(optarg);
-			break;
-		case OPT_JSON:
-			a->is_json = true;
-			break;
-		case OPT_HELP:
-			print_help();
-			exit(EXIT_SUCCESS);
-		case OPT_VERSION:
-			print_version();
-			exit(EXIT_SUCCESS);
-		default:
+	switch (c) {
+	case 's':
+		a->socket = optarg;
+		break;
+	case 'n':
+		a->limit = parse_limit(optarg);
+		break;
+	case OPT_JSON:
+		a->is_json = true;
+		break;
+	case OPT_HELP:
+		print_help();
+		exit(EXIT_SUCCESS);
+	case OPT_VERSION:
+		print_version();
+		exit(EXIT_SUCCESS);
+	default:
+		if (c < OPT_OF_COMMANDS) {
 			fprintf(stderr, "Try 'usherctl --help' for more information.\n");
 			exit(STATUS_USAGE);
 		}
+		a->option[c - OPT_OF_COMMANDS] = optarg != NULL ? optarg : "";
 	}
+}
+
+/* Those of all commands: an option may stand before its command. */
+static void
+parse_options(int argc, char **argv, struct arguments *a)
+{
+	struct option all[ARRAY_LEN(global_options) + ADMIN_OPT_N + 1];
+	size_t n = ARRAY_LEN(global_options);
+	int c;
+
+	memcpy(all, global_options, sizeof(global_options));
+	for (size_t i = 0; i < ADMIN_OPT_N; i++)
+		all[n++] = (struct option){ options[i].name, options[i].value != NULL ?
+			required_argument : no_argument, NULL, OPT_OF_COMMANDS + (int)i };
+	all[n] = (struct option){ 0 };
+	while ((c = getopt_long(argc, argv, "s:n:", all, NULL)) != -1)
+		take_option(a, c);
+}
+
+static void
+check_use(const struct arguments *a)
+{
+	const struct command *c = a->command;
+	size_t n_min, n_max;
+
+	admin_count_args(c->args, &n_min, &n_max);
+	if (a->n_args < n_min) {
+		fprintf(stderr, "usherctl: an argument is missing: usherctl %s %s\n", c->name,
+		    c->args);
+		exit(STATUS_USAGE);
+	}
+	if (a->n_args > n_max) {
+		fprintf(stderr, "usherctl: unexpected argument \"%s\"; try 'usherctl --help'\n",
+		    a->arg[n_max]);
+		exit(STATUS_USAGE);
+	}
+	for (size_t i = 0; i < ADMIN_OPT_N; i++) {
+		if (a->option[i] != NULL && (c->options & 1u << i) == 0) {
+			fprintf(stderr, "usherctl: %s does not take --%s; try 'usherctl --help'\n",
+			    c->name, options[i].name);
+			exit(STATUS_USAGE);
+		}
+	}
+}
+
+static void
+parse_arguments(int argc, char **argv, struct arguments *a)
+{
+	parse_options(argc, argv, a);
 	if (optind == argc) {
 		fprintf(stderr, "usherctl: a command is missing; try 'usherctl --help'\n");
 		exit(STATUS_USAGE);
@@ -269,99 +214,93 @@ parse_arguments(int argc, char **argv, struct arguments *a)
 		exit(EXIT_SUCCESS);
 	}
 	a->command = find_command(argv[optind]);
-	if (optind + 1 < argc) {
-		fprintf(stderr, "usherctl: unexpected argument \"%s\"; try 'usherctl --help'\n",
-		    argv[optind + 1]);
-		exit(STATUS_USAGE);
+	a->arg = argv + optind + 1;
+	a->n_args = (size_t)(argc - optind - 1);
+	check_use(a);
+}
+
+/* ---- asking ---- */
+
+static void
+add_string(struct buf *b, const char *text)
+{
+	buf_add_json_string(b, text, strlen(text));
+}
+
+static void
+encode_question(const struct arguments *a, struct buf *line)
+{
+	size_t n = 0;
+
+	buf_add_str(line, "{\"command\":");
+	add_string(line, a->command->name);
+	if (a->limit > 0)
+		buf_printf(line, ",\"limit\":%lu", a->limit);
+	for (size_t i = 0; i < a->n_args; i++) {
+		buf_add_str(line, i == 0 ? ",\"args\":[" : ",");
+		add_string(line, a->arg[i]);
 	}
+	buf_add_str(line, a->n_args > 0 ? "]" : "");
+	for (size_t i = 0; i < ADMIN_OPT_N; i++) {
+		if (a->option[i] == NULL)
+			continue;
+		buf_add_str(line, n++ == 0 ? ",\"options\":{" : ",");
+		add_string(line, options[i].name);
+		buf_add_char(line, ':');
+		add_string(line, a->option[i]);
+	}
+	buf_add_str(line, n > 0 ? "}}\n" : "}\n");
 }
 
-/* ---- answers ---- */
-
-enum member { MEMBER_OK, MEMBER_RESULT, MEMBER_ERROR, MEMBER_N };
-
-static const struct json_names answer_names = {
-	.n = MEMBER_N,
-	.name = (const char *const[]){
-		[MEMBER_OK] = "ok", [MEMBER_RESULT] = "result", [MEMBER_ERROR] = "error",
-	},
-};
-
-/* The lists of a result in text, and how many rows the daemon left out. */
-static void
-print_lists(const struct command *command, const char *text, struct json_value result)
+/* All lines of the answer.  Gives the exit status, or -1: there is none, and *error says why. */
+static int
+print_answers(struct asking *asking, const struct arguments *a, char **error)
 {
-	const char *member[LISTS_MAX + 1] = { "left_out" };
-	struct json_names names = { 1, member };
-	uint64_t n_left_out = 0;
-	struct json_object o;
-	struct json_scan s;
+	struct answer answer = { .is_last = false };
+	struct buf line = { 0 };
+	bool is_answered = true;
 
-	for (; names.n <= LISTS_MAX && command->list[names.n - 1].member != NULL; names.n++)
-		member[names.n] = command->list[names.n - 1].member;
-	json_scan_init(&s, text + result.start, result.end - result.start, ANSWER_DEPTH);
-	if (!json_scan_members(&s, &result, &names, &o, -1, NULL))
-		return;
-	for (size_t i = 1; i < names.n; i++)
-		table_print(&command->list[i - 1], s.text, o.member[i].value);
-	if (json_number_u64(s.text, o.member[0].value, &n_left_out) && n_left_out > 0)
-		printf("and %llu more (--limit)\n", (unsigned long long)n_left_out);
-}
-
-static void
-print_result(const struct arguments *a, const char *text, struct json_value result)
-{
-	if (a->is_json)
-		printf("%.*s\n", (int)(result.end - result.start), text + result.start);
-	else if (a->command->list[0].member == NULL)
-		table_print_object(COLUMNS(status_rows), text, result);
-	else
-		print_lists(a->command, text, result);
+	while (!answer.is_last && is_answered) {
+		is_answered = asking_next(asking, a->command->kind == ADMIN_LOOK ? PATIENCE_S : 0,
+		    &line, error);
+		if (is_answered && answer_read(&answer, a->socket, &line)) {
+			answer_print(&answer, a->command->name, a->is_json);
+			fflush(stdout);
+		}
+	}
+	buf_free(&line);
+	return is_answered ? answer.status : -1;
 }
 
 static int
-print_answer(const struct arguments *a, const struct buf *answer)
+ask(const struct arguments *a)
 {
-	struct buf error = { 0 };
-	struct json_object o;
-	struct json_value v;
-	struct json_scan s;
+	struct buf line = { 0 };
+	struct asking *asking;
+	int status = -1;
+	char *error;
 
-	json_scan_init(&s, answer->data, answer->len, ANSWER_DEPTH);
-	if (!json_scan_members(&s, &v, &answer_names, &o, -1, NULL) || !json_scan_end(&s) ||
-	    o.member[MEMBER_OK].value.kind == JSON_NONE) {
-		fprintf(stderr, "usherctl: %s is no admin socket of usherd: it did not answer with "
-		    "JSON\n", a->socket);
-		return STATUS_NO_DAEMON;
-	}
-	if (o.member[MEMBER_OK].value.kind == JSON_TRUE &&
-	    o.member[MEMBER_RESULT].value.kind == JSON_OBJECT) {
-		print_result(a, s.text, o.member[MEMBER_RESULT].value);
-		return EXIT_SUCCESS;
-	}
-	json_string_get(s.text, o.member[MEMBER_ERROR].value, &error);
-	fprintf(stderr, "usherctl: refused: %s\n", buf_str(&error));
-	buf_free(&error);
-	return STATUS_REFUSED;
+	encode_question(a, &line);
+	asking = asking_new(a->socket, &line, &error);
+	if (asking != NULL)
+		status = print_answers(asking, a, &error);
+	asking_free(asking);
+	buf_free(&line);
+	if (status >= 0)
+		return status;
+	fprintf(stderr, "usherctl: %s\n", error);
+	free(error);
+	return STATUS_NO_DAEMON;
 }
 
 int
 main(int argc, char **argv)
 {
 	struct arguments a = { .socket = DEFAULT_SOCKET };
-	struct buf answer = { 0 };
-	char *error;
 	int status;
 
 	parse_arguments(argc, argv, &a);
-	if (!ask(a.socket, a.command->name, a.limit, &answer, &error)) {
-		fprintf(stderr, "usherctl: %s\n", error);
-		free(error);
-		buf_free(&answer);
-		return STATUS_NO_DAEMON;
-	}
-	status = print_answer(&a, &answer);
-	buf_free(&answer);
+	status = ask(&a);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		fprintf(stderr, "usherctl: cannot write: %s\n", strerror(errno));
 		return STATUS_REFUSED;

@@ -373,7 +373,11 @@ test('bad lines are refused one by one, and the connection goes on', async (t) =
 		['[]', 'bad_request'], ['"status"', 'bad_request'], ['{}', 'bad_request'], ['{"command":1}', 'bad_request'],
 		['{"command":"status","x":1}', 'bad_request'], ['{"command":"status","command":"links"}', 'bad_request'],
 		['{"command":"sessions","limit":0}', 'bad_request'], ['{"command":"sessions","limit":10001}', 'bad_request'],
-		['{"command":"sessions","limit":"1"}', 'bad_request'], ['{"command":"status"} {}', 'bad_request'],
+		['{"command":"sessions","limit":"1"}', 'bad_request'],
+		['{"command":"status","args":["x"]}', 'bad_request'], ['{"command":"status","args":"x"}', 'bad_request'],
+		['{"command":"status","args":[1]}', 'bad_request'], ['{"command":"status","args":["1","2","3","4","5"]}', 'bad_request'],
+		['{"command":"status","options":{"none":""}}', 'bad_request'], ['{"command":"status","options":{"wait":""}}', 'bad_request'],
+		['{"command":"status","options":{"wait":1}}', 'bad_request'], ['{"command":"status","options":[]}', 'bad_request'], ['{"command":"status"} {}', 'bad_request'],
 		['{"command":"stop"}', 'no_command'], ['{"command":""}', 'no_command'], ['{"command":"status\\u0000"}', 'no_command'],
 		['{"command":"\xff"}'.replace('\xff', '\ud800'), 'no_command'], ['['.repeat(1000), 'bad_request']
 	];
@@ -384,12 +388,12 @@ test('bad lines are refused one by one, and the connection goes on', async (t) =
 	}
 	assert.strictEqual((await one.ask({ command: 'status' })).result.node, 'worker');
 	const { result: { commands } } = await one.ask({ command: 'help' });
-	assert.deepStrictEqual(commands.map((c) => c.command), COMMANDS.concat('help'));
-	assert.strictEqual((await one.ask('x'.repeat(5000))).error, 'the line is too long');
+	assert.deepStrictEqual(commands.map((c) => c.command).slice(0, COMMANDS.length), COMMANDS);
+	assert.strictEqual((await one.ask('x'.repeat(2e6))).error, 'the line is too long');
 	await within('the end of the connection', one.ended);
 
 	const endless = control(t, node);
-	endless.socket.write('x'.repeat(100000));
+	endless.socket.write('x'.repeat(4e6));
 	await within('the end of the connection', endless.ended);
 	assert.strictEqual((await result(node, 'status')).state, 'serving');
 });
@@ -444,7 +448,7 @@ test('usherctl says what is wrong, and exits with what it means', async (t) => {
 	const missing = path.join(dir, 'missing.sock'), dead = path.join(dir, 'dead.sock');
 	const cases = [
 		[[], 2, /a command is missing/], [['stats'], 2, /there is no command "stats"/],
-		[['status', 'x'], 2, /unexpected argument "x"/], [['-x'], 2, /--help/],
+		[['status', 'x'], 2, /unexpected argument "x"/], [['status', '--wait'], 2, /status does not take --wait/], [['-x'], 2, /--help/],
 		[['-n', '0', 'sessions'], 2, /--limit takes 1 to 10000/], [['-n', '1x', 'sessions'], 2, /--limit takes/],
 		[['-n', '99999999999999999999', 'sessions'], 2, /--limit takes/],
 		[['-s', missing, 'status'], 3, /there is no such socket/], [['-s', dead, 'status'], 3, /nobody listens there/],
@@ -462,7 +466,7 @@ test('usherctl says what is wrong, and exits with what it means', async (t) => {
 	for (const args of [['--help'], ['help']]) {
 		const { code, stdout } = await run(USHERCTL, args);
 		assert.strictEqual(code, 0);
-		assert.ok(COMMANDS.every((command) => new RegExp('^  ' + command + ' ', 'm').test(stdout)));
+		assert.ok(COMMANDS.every((command) => new RegExp('^  ' + command + '\\b', 'm').test(stdout)));
 	}
 	assert.match((await run(USHERCTL, ['--version'])).stdout, /^usherctl \(usher\) \d/);
 });
@@ -499,16 +503,16 @@ test('a daemon with a socket it cannot have does not start', async (t) => {
 
 test('the completion knows the commands and options of usherctl', async (t) => {
 	const complete = async (...words) => {
-		const script = `complete() { :; }; . "$0"; COMP_WORDS=(usherctl "$@"); COMP_CWORD=$#; _usherctl; ` +
+		const script = `complete() { :; }; . "$0"; COMP_WORDS=("$USHERCTL" "$@"); COMP_CWORD=$#; _usherctl; ` +
 			'printf "%s\\n" "${COMPREPLY[@]}"';
-		const { stdout, stderr } = await run('bash', ['-c', script, COMPLETION].concat(words), { cwd: folder(t, { 'a.sock': '' }) });
+		const { stdout, stderr } = await run('bash', ['-c', script, COMPLETION].concat(words), { cwd: folder(t, { 'a.sock': '' }), env: { ...process.env, USHERCTL } });
 		assert.strictEqual(stderr, '');
 		return stdout.split('\n').filter((word) => word !== '');
 	};
 	const { stdout: help } = await run(USHERCTL, ['--help']);
 	const options = [...help.matchAll(/--[a-z]+/g)].map(([word]) => word);
 
-	assert.deepStrictEqual(await complete(''), COMMANDS.concat('help'));
+	assert.deepStrictEqual((await complete('')).slice(0, COMMANDS.length), COMMANDS);
 	assert.deepStrictEqual(await complete('--json', 'se'), ['sessions']);
 	assert.deepStrictEqual(await complete('-s', 'a'), ['a.sock']);
 	assert.deepStrictEqual(await complete('-n', ''), []);
