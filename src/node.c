@@ -131,8 +131,12 @@ open_admin(struct node *n)
 	const struct conf_admin *admin = &n->conf->admin;
 	char *error;
 
+	n->admin_loop = (struct admin_loop){ n->loop, &n->nl->requests, n->nl->link_sets,
+		n->nl->front };
 	n->admin_view = (struct admin_view){
 		.conf = n->conf,
+		.loops = &n->admin_loop,
+		.n_loops = 1,
 		.loop = n->loop,
 		.requests = &n->nl->requests,
 		.pools = n->pools,

@@ -50,6 +50,7 @@ struct node {
 	struct pool **pools;		/* as conf->applications, like the next */
 	struct destination **locals;	/* the pools' */
 	struct door *doors;		/* as conf->listeners */
+	struct admin_loop admin_loop;
 	struct admin_view admin_view;
 	struct admin_socket *admin_socket;	/* NULL: not configured, as the next */
 	struct admin_http *admin_http;

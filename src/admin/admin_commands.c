@@ -12,6 +12,7 @@
 
 #include "admin/admin_command.h"
 #include "admin/admin_json.h"
+#include "admin/admin_view.h"
 #include "base/buf.h"
 #include "base/xmalloc.h"
 #include "codec/json_scan.h"
@@ -202,6 +203,7 @@ ask_free(struct admin_ask *a)
 void
 admin_commands_ask(struct admin_asker *asker, const char *line, size_t len)
 {
+	const struct admin_view *view = asker->view;
 	struct admin_ask *a;
 	struct json_value name;
 	const struct command *c;
@@ -216,9 +218,11 @@ admin_commands_ask(struct admin_asker *asker, const char *line, size_t len)
 	} else if ((fault = check_use(c, a)) != NULL) {
 		admin_refuse(a, "bad_request", "%s: %s", c->name, fault);
 	} else {
+		admin_hold(view);
 		c->fn(a);
 		if (c->kind == ADMIN_LOOK)
 			admin_done(a);
+		admin_release(view);
 	}
 }
 
@@ -242,9 +246,11 @@ admin_commands_look(const struct admin_view *view, const char *command, struct b
 
 	a->limit = LIMIT_DEFAULT;
 	buf_add_char(out, '{');
+	admin_hold(view);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		if (commands[i].kind == ADMIN_LOOK && strcmp(commands[i].name, command) == 0)
 			commands[i].fn(a);
+	admin_release(view);
 	buf_add(out, a->out.data, a->out.len);
 	buf_add_char(out, '}');
 	ask_free(a);

@@ -6,6 +6,7 @@
 #ifndef ADMIN_ADMIN_VIEW_H
 #define ADMIN_ADMIN_VIEW_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct conf;
@@ -17,9 +18,33 @@ struct requests;
 
 enum admin_state { ADMIN_SERVING, ADMIN_DRAINING };
 
-/* All borrowed; outlives what looks at it. */
+/*
+ * The parts of one event loop.  Its thread is at work with them, so they are looked at, and
+ * whatever acts on them is called, between admin_hold() and admin_release(), for one
+ * loop after the other:
+ *
+ *	admin_hold(view);
+ *	for (size_t i = 0; i < view->n_loops; i++)
+ *		qewd_front_each(view->loops[i].front, count_client, &n);
+ *	admin_release(view);
+ *
+ * The function of a command is called like this already.  What it does later, from a timer, is not.
+ */
+struct admin_loop {
+	struct loop *loop;
+	struct requests *requests;
+	struct link_set *const *link_sets;	/* as conf->destinations */
+	struct qewd_front *front;
+};
+
+/* All borrowed; outlives what looks at it.  What is not in loops is of the admin's own loop. */
 struct admin_view {
 	const struct conf *conf;
+	const struct admin_loop *loops;		/* the first is the admin's own */
+	size_t n_loops;
+	void (*hold)(void *arg);		/* NULL: there is one loop alone */
+	void (*release)(void *arg);
+	void *arg;
 	struct loop *loop;
 	const struct requests *requests;
 	struct pool *const *pools;		/* as conf->applications */
@@ -29,5 +54,12 @@ struct admin_view {
 	int64_t begun_wall_ms;
 	enum admin_state state;
 };
+
+/*
+ * All loops stand still from the first to the second; between them this thread may do with their
+ * objects what theirs may, for a short time.  They may be nested.
+ */
+void	admin_hold(const struct admin_view *);
+void	admin_release(const struct admin_view *);
 
 #endif
