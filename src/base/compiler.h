@@ -9,6 +9,7 @@
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 #define NO_RETURN	 __attribute__((noreturn))
 #define UNUSED		 __attribute__((unused))
+#define RARE		 __attribute__((cold, noinline))	/* kept out of the way of what is usual */
 
 #define ARRAY_LEN(a)	 (sizeof(a) / sizeof((a)[0]))
 

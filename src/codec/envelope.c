@@ -5,6 +5,8 @@
  */
 #include "codec/envelope.h"
 
+#include <string.h>
+
 #define NAME(id, name)		 [id] = name,
 #define TWICE(id, name)		 [id] = "\"" name "\" occurs twice",
 #define TWICE_INSIDE(id, name)	 [id] = "\"" name "\" occurs twice in \"message\"",
@@ -17,10 +19,39 @@ const struct json_names envelope_names = { ENV_N, name_table };
 static const char *const twice_in_top[ENV_N] = { ENVELOPE_NAMES(TWICE) };
 static const char *const twice_in_message[ENV_N] = { ENVELOPE_NAMES(TWICE_INSIDE) };
 
+/* len bytes of name are the constant text. */
+#define IS(text) (memcmp(name, text, sizeof(text) - 1) == 0)
+
+/* By length, and hardly ever a second comparison. */
+int
+envelope_find_name(const char *name, size_t len)
+{
+	switch (len) {
+	case 3:
+		return IS("jwt") ? ENV_JWT : -1;
+	case 4:
+		return IS("type") ? ENV_TYPE : -1;
+	case 5:
+		return IS("token") ? ENV_TOKEN : IS("usher") ? ENV_USHER : IS("error") ? ENV_ERROR : -1;
+	case 7:
+		return IS("message") ? ENV_MESSAGE : -1;
+	case 8:
+		return IS("finished") ? ENV_FINISHED : -1;
+	case 11:
+		return IS("application") ? ENV_APPLICATION : -1;
+	case 12:
+		return IS("responseTime") ? ENV_RESPONSE_TIME : IS("ms_requestId") ?
+		    ENV_MS_REQUEST_ID : -1;
+	default:
+		return -1;
+	}
+}
+
 static bool
 scan_arg(struct envelope *e, struct json_scan *s)
 {
-	return json_scan_members(s, &e->arg, &envelope_names, &e->top, ENV_MESSAGE, &e->message);
+	return json_scan_members_by(s, &e->arg, &envelope_names, envelope_find_name, &e->top,
+	    ENV_MESSAGE, &e->message);
 }
 
 /* A whole event.  After a false, the fault is in s where the JSON is bad, else in e. */
@@ -39,8 +70,12 @@ scan_elements(struct envelope *e, struct json_scan *s)
 		e->fault = "the name of an event is a string";
 		return false;
 	}
-	if (json_scan_take(s, ',') && !scan_arg(e, s))
+	if (!json_scan_take(s, ',')) {
+		json_scan_clear(&e->top, &envelope_names);
+		json_scan_clear(&e->message, &envelope_names);
+	} else if (!scan_arg(e, s)) {
 		return false;
+	}
 	while (json_scan_take(s, ',')) {
 		if (!json_scan_value(s, &more))
 			return false;
@@ -54,15 +89,13 @@ scan_elements(struct envelope *e, struct json_scan *s)
 	return json_scan_end(s);
 }
 
-/* Field by field: all of it is large, and room for names that an envelope has not. */
+/* The members are cleared by the scan of the argument: they are large. */
 static void
 begin(struct envelope *e, const char *text, size_t len)
 {
 	e->text = text;
 	e->len = len;
 	e->event = e->arg = e->second = (struct json_value){ 0 };
-	json_scan_clear(&e->top, &envelope_names);
-	json_scan_clear(&e->message, &envelope_names);
 	e->fault = NULL;
 }
 
@@ -75,6 +108,8 @@ envelope_scan_event(struct envelope *e, const char *text, size_t len, unsigned d
 	json_scan_init(&s, text, len, depth_max);
 	if (scan_elements(e, &s))
 		return ERR_NONE;
+	json_scan_clear(&e->top, &envelope_names);
+	json_scan_clear(&e->message, &envelope_names);
 	if (s.fault != NULL)
 		e->fault = s.fault;
 	return ERR_BAD_JSON;

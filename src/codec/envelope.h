@@ -46,6 +46,9 @@ enum envelope_name {
 
 extern const struct json_names envelope_names;
 
+/* Which of them is this one?  -1: none. */
+int	envelope_find_name(const char *name, size_t len);
+
 /* A scanned event.  Offsets are into text, which is borrowed. */
 struct envelope {
 	const char *text;

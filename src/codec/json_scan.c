@@ -5,24 +5,24 @@
  * Values are skipped by a loop with one bit a level (array or object), so a
  * peer's nesting never becomes our C stack; only the two objects whose members are
  * noted are functions inside one another.
+ *
+ * Most of what a request costs is spent here, so the cursor is handed on as p, from function to
+ * function, and stays in a register: each gives the place behind what it took, or NULL
+ * after a fault, which is then noted in the pass with its place.
  */
 #include "codec/json_scan.h"
 
 #include <assert.h>
 #include <endian.h>
-#include <stdlib.h>
 #include <string.h>
 
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
 
-#include "base/xmalloc.h"
 #include "codec/utf8.h"
 
 #define DEPTH_LIMIT	1024	/* bits in struct nest; a larger depth_max counts as this */
-#define END_OF_TEXT	(-1)
-#define NUMBER_MAX	((UINT64_C(1) << 53) - 1)	/* Number.MAX_SAFE_INTEGER */
 
 /* A 64-bit word of eight times the byte b. */
 #define EVERY(b)	(UINT64_C(0x0101010101010101) * (b))
@@ -30,26 +30,90 @@
 /* The arrays and objects around the cursor, inside the value being skipped. */
 struct nest {
 	uint64_t is_object[DEPTH_LIMIT / 64];	/* bit n: level n; set when it is entered */
-	unsigned outer;				/* levels around that value */
 	unsigned depth;
 };
 
 /* What a pass over members notes, and where. */
 struct pass {
 	const struct json_names *names;
+	json_find_fn *find;		/* NULL: they are compared one by one */
 	struct json_object *o;
 	struct json_object *sub;	/* NULL: no nested one */
 	int nested;
 	unsigned outer;			/* levels around o */
 };
 
-static bool	scan_object(struct json_scan *, const struct pass *);
-static bool	scan_value(struct json_scan *, unsigned outer, struct json_value *);
-static bool	scan_atom(struct json_scan *);
-static bool	scan_name(struct json_scan *, struct json_value *, bool *has_escape);
-static bool	scan_string(struct json_scan *, bool *has_escape);
-static bool	fail(struct json_scan *, const char *fault);
-static inline int peek(struct json_scan *);
+static const char *scan_object(struct json_scan *, const struct pass *, const char *p);
+static inline const char *scan_value(struct json_scan *, unsigned outer, const char *p);
+static inline const char *scan_atom(struct json_scan *, const char *p);
+static inline const char *scan_name(struct json_scan *, const char *p);
+static RARE const char *fail(struct json_scan *, const char *p, const char *fault);
+
+static inline const char *
+end_of(const struct json_scan *s)
+{
+	return s->text + s->len;
+}
+
+static inline uint32_t
+offset(const struct json_scan *s, const char *p)
+{
+	return (uint32_t)(p - s->text);
+}
+
+static inline bool
+is_at(const struct json_scan *s, const char *p, char c)
+{
+	return p < end_of(s) && *p == c;
+}
+
+static inline const char *
+skip_blanks(const struct json_scan *s, const char *p)
+{
+	const char *end = end_of(s);
+
+	/* Mostly there are none, and whatever else is up to a blank is no JSON. */
+	while (p < end && (unsigned char)*p <= ' ' &&
+	    (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+		p++;
+	return p;
+}
+
+/* Is c what comes next?  Then *p is moved to it, else to whatever comes instead. */
+static inline bool
+comes(const struct json_scan *s, const char **p, char c)
+{
+	if (is_at(s, *p, c))	/* mostly no white space stands before it */
+		return true;
+	*p = skip_blanks(s, *p);
+	return is_at(s, *p, c);
+}
+
+/* The kinds of valid values, by their first byte. */
+static const uint8_t kind_of[128] = {
+	['{'] = JSON_OBJECT, ['['] = JSON_ARRAY, ['"'] = JSON_STRING, ['t'] = JSON_TRUE,
+	['f'] = JSON_FALSE, ['n'] = JSON_NULL, ['-'] = JSON_NUMBER, ['0' ... '9'] = JSON_NUMBER,
+};
+
+/* What lies between start and end, which the scan has found to be a value. */
+static inline struct json_value
+value_at(const struct json_scan *s, const char *start, const char *end)
+{
+	return (struct json_value){
+		.kind = (enum json_kind)kind_of[(unsigned char)*start],
+		.start = offset(s, start), .end = offset(s, end),
+	};
+}
+
+/* Where the pass stands from now on; false: it stays at its fault. */
+static bool
+stand_at(struct json_scan *s, const char *p)
+{
+	if (p == NULL)
+		return false;
+	s->pos = offset(s, p);
+	return true;
+}
 
 void
 json_scan_init(struct json_scan *s, const char *text, size_t len, unsigned depth_max)
@@ -74,15 +138,34 @@ json_scan_clear(struct json_object *o, const struct json_names *names)
 bool
 json_scan_value(struct json_scan *s, struct json_value *v)
 {
+	const char *start, *p;
+
 	*v = (struct json_value){ 0 };
-	return s->fault == NULL && scan_value(s, 0, v);
+	if (s->fault != NULL)
+		return false;
+	start = skip_blanks(s, s->text + s->pos);
+	p = scan_value(s, 0, start);
+	if (!stand_at(s, p))
+		return false;
+	*v = value_at(s, start, p);
+	return true;
 }
 
 bool
 json_scan_members(struct json_scan *s, struct json_value *v, const struct json_names *names,
     struct json_object *o, int nested, struct json_object *sub)
 {
-	const struct pass pass = { .names = names, .o = o, .sub = sub, .nested = nested };
+	return json_scan_members_by(s, v, names, NULL, o, nested, sub);
+}
+
+bool
+json_scan_members_by(struct json_scan *s, struct json_value *v, const struct json_names *names,
+    json_find_fn *find, struct json_object *o, int nested, struct json_object *sub)
+{
+	const struct pass pass = {
+		.names = names, .find = find, .o = o, .sub = sub, .nested = nested
+	};
+	const char *start, *p;
 
 	assert(names->n <= JSON_NAMES_MAX);
 	*v = (struct json_value){ 0 };
@@ -91,29 +174,37 @@ json_scan_members(struct json_scan *s, struct json_value *v, const struct json_n
 		json_scan_clear(sub, names);
 	if (s->fault != NULL)
 		return false;
-	if (peek(s) != '{')
-		return scan_value(s, 0, v);
-	if (!scan_object(s, &pass))
+	start = skip_blanks(s, s->text + s->pos);
+	p = is_at(s, start, '{') ? scan_object(s, &pass, start) : scan_value(s, 0, start);
+	if (!stand_at(s, p))
 		return false;
-	*v = (struct json_value){ JSON_OBJECT, o->open, o->close + 1 };
+	*v = value_at(s, start, p);
 	return true;
 }
 
 bool
 json_scan_take(struct json_scan *s, char c)
 {
-	if (s->fault != NULL || peek(s) != (unsigned char)c)
+	const char *p;
+	bool is_there;
+
+	if (s->fault != NULL)
 		return false;
-	s->pos++;
-	return true;
+	p = s->text + s->pos;
+	is_there = comes(s, &p, c);
+	s->pos = offset(s, p) + is_there;
+	return is_there;
 }
 
 bool
 json_scan_end(struct json_scan *s)
 {
+	const char *p;
+
 	if (s->fault != NULL)
 		return false;
-	return peek(s) == END_OF_TEXT || fail(s, "something follows the value");
+	p = skip_blanks(s, s->text + s->pos);
+	return p == end_of(s) || fail(s, p, "something follows the value") != NULL;
 }
 
 bool
@@ -125,328 +216,235 @@ json_scan_text(const char *text, size_t len, unsigned depth_max, struct json_val
 	return json_scan_value(&s, v) && json_scan_end(&s);
 }
 
-/* Which of names is the string v?  -1: none. */
+/* Which of names is the string between two quotes?  -1: none. */
 static int
-find_name(const struct json_names *names, const char *text, struct json_value v, bool has_escape)
+find_name(const struct pass *pass, const char *name, size_t len)
 {
-	const char *p = text + v.start + 1, *name;
-	size_t len = v.end - v.start - 2, i, k;
+	const struct json_names *names = pass->names;
+	const char *const *of = names->name;
 
-	for (i = 0; i < names->n; i++) {
-		name = names->name[i];
-		if (has_escape) {
-			if (json_string_is(text, v, name))
-				return (int)i;
-			continue;
-		}
-		/* No byte of p is NUL, so this stops at the end of name; mostly at its start. */
-		for (k = 0; k < len && name[k] == p[k]; k++)
-			;
-		if (k == len && name[k] == '\0')
+	if (pass->find != NULL)
+		return pass->find(name, len);
+	/* No byte of name is NUL, so this stops at the end of a shorter one; mostly at its start. */
+	for (size_t i = 0; i < names->n; i++)
+		if (of[i][0] == name[0] && strncmp(of[i], name, len) == 0 && of[i][len] == '\0')
 			return (int)i;
-	}
+	return -1;
+}
+
+/* The same of one with escapes in it, from quote to quote. */
+static RARE int
+find_escaped_name(const struct json_names *names, const char *name, size_t len)
+{
+	for (size_t i = 0; i < names->n; i++)
+		if (json_string_is(name, (struct json_value){ JSON_STRING, 0, (uint32_t)len },
+		    names->name[i]))
+			return (int)i;
 	return -1;
 }
 
 /* The value of the nested member: like any other, but noted if it is an object. */
-static bool
-scan_nested(struct json_scan *s, const struct pass *pass, struct json_value *v)
+static const char *
+scan_nested(struct json_scan *s, const struct pass *pass, const char *p)
 {
 	const struct pass inner = {
 		.names = pass->names,
+		.find = pass->find,
 		.o = pass->sub,
 		.nested = -1,
 		.outer = pass->outer + 1,
 	};
 
 	json_scan_clear(pass->sub, pass->names);
-	if (peek(s) != '{')
-		return scan_value(s, pass->outer + 1, v);
-	if (!scan_object(s, &inner))
-		return false;
-	*v = (struct json_value){ JSON_OBJECT, pass->sub->open, pass->sub->close + 1 };
-	return true;
+	return is_at(s, p, '{') ? scan_object(s, &inner, p) : scan_value(s, inner.outer, p);
 }
 
-/*
- * A member, with its name, behind the comma at this offset.  noted is where it
- * was noted, or NULL.
- */
-static bool
-scan_member(struct json_scan *s, const struct pass *pass, uint32_t comma,
-    struct json_member **noted)
+/* A member with its name, behind the comma at this offset; 0: it is the first. */
+static inline const char *
+scan_member(struct json_scan *s, const struct pass *pass, const char *p, uint32_t comma)
 {
-	struct json_value name, value;
+	const char *name = p, *value, *end;
 	struct json_member *m;
-	bool has_escape;
 	int i;
 
-	if (!scan_name(s, &name, &has_escape))
-		return false;
-	pass->o->n_members++;
-	*noted = NULL;
-	i = find_name(pass->names, s->text, name, has_escape);
+	p = scan_name(s, p);
+	if (p == NULL)
+		return NULL;
+	i = s->has_escape ? find_escaped_name(pass->names, name, s->string_len) :
+	    find_name(pass, name + 1, s->string_len - 2);
+	value = skip_blanks(s, p);
 	if (i < 0)
-		return scan_value(s, pass->outer + 1, &value);
-	*noted = m = &pass->o->member[i];
+		return scan_value(s, pass->outer + 1, value);
+	m = &pass->o->member[i];
 	*m = (struct json_member){
-		.name = name.start, .comma_before = comma, .seen = m->seen + 1
+		.name = offset(s, name), .comma_before = comma, .seen = m->seen + 1
 	};
-	if (i == pass->nested && pass->sub != NULL)
-		return scan_nested(s, pass, &m->value);
-	return scan_value(s, pass->outer + 1, &m->value);
+	end = i == pass->nested && pass->sub != NULL ? scan_nested(s, pass, value) :
+	    scan_value(s, pass->outer + 1, value);
+	if (end == NULL)
+		return NULL;
+	m->value = value_at(s, value, end);
+	if (comes(s, &end, ','))
+		m->comma_after = offset(s, end);
+	return end;
 }
 
-/* The object at the cursor, which is at its '{'. */
-static bool
-scan_object(struct json_scan *s, const struct pass *pass)
+/* The object at p, which is at its '{'. */
+static const char *
+scan_object(struct json_scan *s, const struct pass *pass, const char *p)
 {
 	struct json_object *o = pass->o;
-	struct json_member *noted;
-	uint32_t comma = 0;
-	int c;
+	uint32_t comma = 0, n = 0;
 
 	if (pass->outer >= s->depth_max)
-		return fail(s, "nested too deep");
-	o->open = s->pos++;
-	if (peek(s) != '}') {
+		return fail(s, p, "nested too deep");
+	o->open = offset(s, p);
+	p++;
+	if (!comes(s, &p, '}')) {
 		for (;;) {
-			if (!scan_member(s, pass, comma, &noted))
-				return false;
-			c = peek(s);
-			if (c != ',')
+			p = scan_member(s, pass, p, comma);
+			if (p == NULL)
+				return NULL;
+			n++;
+			if (!comes(s, &p, ','))
 				break;
-			comma = s->pos++;
-			if (noted != NULL)
-				noted->comma_after = comma;
+			comma = offset(s, p);
+			p = skip_blanks(s, p + 1);
 		}
-		if (c != '}')
-			return fail(s, "expected ',' or '}'");
+		if (!is_at(s, p, '}'))
+			return fail(s, p, "expected ',' or '}'");
 	}
-	o->close = s->pos++;
-	return true;
+	o->n_members = n;
+	o->close = offset(s, p);
+	return p + 1;
 }
 
-static bool
-in_object(const struct nest *n)
+static inline bool
+is_bracket(const struct json_scan *s, const char *p)
 {
-	unsigned level = n->depth - 1;
-
-	return (n->is_object[level / 64] >> (level % 64) & 1) != 0;
+	return p < end_of(s) && (*p == '{' || *p == '[');
 }
 
-/* Goes into the array or object whose bracket is at the cursor. */
-static bool
-enter(struct json_scan *s, struct nest *n, bool is_object)
+/* One level deeper. */
+static inline void
+enter(struct nest *n, bool is_object)
 {
 	uint64_t bit = UINT64_C(1) << (n->depth % 64);
 
-	if (n->outer + n->depth >= s->depth_max)
-		return fail(s, "nested too deep");
 	if (is_object)
 		n->is_object[n->depth / 64] |= bit;
 	else
 		n->is_object[n->depth / 64] &= ~bit;
 	n->depth++;
-	s->pos++;
-	return true;
 }
 
-/*
- * Behind a bracket (is_first) or a value: leaves what ends here, and goes to
- * where the next value begins unless all has ended.
- */
-static bool
-go_on(struct json_scan *s, struct nest *n, bool is_first)
+/* Back on the level around: is it an object? */
+static inline bool
+leave(struct nest *n)
 {
-	bool has_escape, is_object;
-	struct json_value name;
-	int c;
+	unsigned level = --n->depth - 1;
 
-	for (; n->depth > 0; is_first = false) {
-		is_object = in_object(n);
-		c = peek(s);
-		if (c == (is_object ? '}' : ']')) {
-			s->pos++;
-			n->depth--;
-			continue;
-		}
-		if (!is_first) {
-			if (c != ',')
-				return fail(s, is_object ? "expected ',' or '}'" :
-				    "expected ',' or ']'");
-			s->pos++;
-		}
-		return !is_object || scan_name(s, &name, &has_escape);
-	}
-	return true;
+	return n->depth > 0 && (n->is_object[level / 64] >> (level % 64) & 1) != 0;
 }
 
-/* The kind of a valid value, by its first byte. */
-static enum json_kind
-kind_of(int first)
-{
-	switch (first) {
-	case '{':
-		return JSON_OBJECT;
-	case '[':
-		return JSON_ARRAY;
-	case '"':
-		return JSON_STRING;
-	case 't':
-		return JSON_TRUE;
-	case 'f':
-		return JSON_FALSE;
-	case 'n':
-		return JSON_NULL;
-	default:
-		return JSON_NUMBER;
-	}
-}
-
-static bool
-is_bracket(int c)
-{
-	return c == '{' || c == '[';
-}
-
-/* The array or object at the cursor, with outer levels around it. */
-static bool
-scan_levels(struct json_scan *s, unsigned outer)
+/* The array or object at p, with outer levels around it. */
+static const char *
+scan_levels(struct json_scan *s, unsigned outer, const char *p)
 {
 	struct nest nest;	/* not cleared: a bit is set or cleared when its level is entered */
-	bool enters;
-	int c;
+	bool is_object = false, is_first;
 
-	nest.outer = outer;
 	nest.depth = 0;
-	do {
-		c = peek(s);
-		enters = is_bracket(c);
-		if (!(enters ? enter(s, &nest, c == '{') : scan_atom(s)))
-			return false;
-		if (!go_on(s, &nest, enters))
-			return false;
-	} while (nest.depth > 0);
-	return true;
+	for (;;) {
+		is_first = is_bracket(s, p);
+		if (is_first) {
+			if (outer + nest.depth >= s->depth_max)
+				return fail(s, p, "nested too deep");
+			is_object = *p == '{';
+			enter(&nest, is_object);
+			p++;
+		} else if ((p = scan_atom(s, p)) == NULL) {
+			return NULL;
+		}
+		if (is_first || !comes(s, &p, ',')) {
+			while (comes(s, &p, is_object ? '}' : ']')) {
+				p++;
+				is_object = leave(&nest);
+				is_first = false;
+				if (nest.depth == 0)
+					return p;
+			}
+			if (!is_first && !is_at(s, p, ','))
+				return fail(s, p, is_object ? "expected ',' or '}'" :
+				    "expected ',' or ']'");
+		}
+		if (!is_first)
+			p = skip_blanks(s, p + 1);
+		if (is_object) {
+			if ((p = scan_name(s, p)) == NULL)
+				return NULL;
+			p = skip_blanks(s, p);
+		}
+	}
 }
 
 /* Any value, with outer levels around it. */
-static bool
-scan_value(struct json_scan *s, unsigned outer, struct json_value *v)
+static inline const char *
+scan_value(struct json_scan *s, unsigned outer, const char *p)
 {
-	int first = peek(s);
-	uint32_t start = s->pos;
-
-	if (!(is_bracket(first) ? scan_levels(s, outer) : scan_atom(s)))
-		return false;
-	*v = (struct json_value){ kind_of(first), start, s->pos };
-	return true;
+	return is_bracket(s, p) ? scan_levels(s, outer, p) : scan_atom(s, p);
 }
 
-static inline int
-byte_at(const struct json_scan *s)
+static const char *
+skip_digits(const struct json_scan *s, const char *p)
 {
-	return s->pos < s->len ? (unsigned char)s->text[s->pos] : END_OF_TEXT;
+	while (p < end_of(s) && *p >= '0' && *p <= '9')
+		p++;
+	return p;
 }
 
-static bool
-is_blank(int c)
+/* At least one. */
+static const char *
+scan_digits(struct json_scan *s, const char *p)
 {
-	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
+	const char *end = skip_digits(s, p);
 
-/* Skips white space; gives the byte behind it without taking it. */
-static inline int
-peek(struct json_scan *s)
-{
-	while (s->pos < s->len && is_blank((unsigned char)s->text[s->pos]))
-		s->pos++;
-	return byte_at(s);
-}
-
-/* The name of a member and its colon. */
-static bool
-scan_name(struct json_scan *s, struct json_value *name, bool *has_escape)
-{
-	peek(s);
-	name->kind = JSON_STRING;
-	name->start = s->pos;
-	if (!scan_string(s, has_escape))
-		return false;
-	name->end = s->pos;
-	if (peek(s) != ':')
-		return fail(s, "expected ':'");
-	s->pos++;
-	return true;
-}
-
-static bool
-skip_digits(struct json_scan *s)
-{
-	uint32_t start = s->pos;
-
-	while (byte_at(s) >= '0' && byte_at(s) <= '9')
-		s->pos++;
-	return s->pos > start;
+	return end > p ? end : fail(s, p, "expected a digit");
 }
 
 /* RFC 8259 section 6; what may follow is looked at by the caller. */
-static bool
-scan_number(struct json_scan *s)
+static const char *
+scan_number(struct json_scan *s, const char *p)
 {
-	uint32_t start = s->pos;
+	const char *start = p;
 
-	if (byte_at(s) == '-')
-		s->pos++;
-	if (byte_at(s) == '0')
-		s->pos++;
-	else if (!skip_digits(s))
-		return fail(s, s->pos > start ? "expected a digit" : "expected a value");
-	if (byte_at(s) == '.') {
-		s->pos++;
-		if (!skip_digits(s))
-			return fail(s, "expected a digit");
+	if (is_at(s, p, '-'))
+		p++;
+	if (is_at(s, p, '0'))
+		p++;
+	else if (p > start)
+		p = scan_digits(s, p);
+	else if ((p = skip_digits(s, p)) == start)
+		return fail(s, p, "expected a value");
+	if (p != NULL && is_at(s, p, '.'))
+		p = scan_digits(s, p + 1);
+	if (p != NULL && (is_at(s, p, 'e') || is_at(s, p, 'E'))) {
+		p++;
+		if (is_at(s, p, '+') || is_at(s, p, '-'))
+			p++;
+		p = scan_digits(s, p);
 	}
-	if (byte_at(s) == 'e' || byte_at(s) == 'E') {
-		s->pos++;
-		if (byte_at(s) == '+' || byte_at(s) == '-')
-			s->pos++;
-		if (!skip_digits(s))
-			return fail(s, "expected a digit");
-	}
-	return true;
+	return p;
 }
 
-static bool
-scan_word(struct json_scan *s, const char *word)
+static const char *
+scan_word(struct json_scan *s, const char *p, const char *word)
 {
 	size_t len = strlen(word);
 
-	if (s->len - s->pos < len || memcmp(s->text + s->pos, word, len) != 0)
-		return fail(s, "expected a value");
-	s->pos += (uint32_t)len;
-	return true;
-}
-
-/* A value that is neither array nor object. */
-static bool
-scan_atom(struct json_scan *s)
-{
-	bool has_escape;
-
-	switch (byte_at(s)) {
-	case '"':
-		return scan_string(s, &has_escape);
-	case 't':
-		return scan_word(s, "true");
-	case 'f':
-		return scan_word(s, "false");
-	case 'n':
-		return scan_word(s, "null");
-	default:
-		return scan_number(s);
-	}
+	if ((size_t)(end_of(s) - p) < len || memcmp(p, word, len) != 0)
+		return fail(s, p, "expected a value");
+	return p + len;
 }
 
 /* Printable ASCII that means itself in a string. */
@@ -471,9 +469,9 @@ special_bits(uint64_t w)
 }
 
 #ifdef __SSE2__
-/* Of sixteen bytes: bit n is set if byte n is not plain. */
-static inline unsigned
-special_of_16(const char *p)
+/* Those of sixteen bytes that are not plain have their top bits set. */
+static inline __m128i
+specials_of(const char *p)
 {
 	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
 	__m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
@@ -481,308 +479,168 @@ special_of_16(const char *p)
 	/* With its sign, a byte that is not ASCII is below a blank too. */
 	__m128i low = _mm_cmplt_epi8(v, _mm_set1_epi8(' '));
 
-	return (unsigned)_mm_movemask_epi8(_mm_or_si128(low, _mm_or_si128(quote, backslash)));
+	return _mm_or_si128(low, _mm_or_si128(quote, backslash));
+}
+
+static inline bool
+has_special_in_64(const char *p)
+{
+	__m128i a = _mm_or_si128(specials_of(p), specials_of(p + 16));
+	__m128i b = _mm_or_si128(specials_of(p + 32), specials_of(p + 48));
+
+	return _mm_movemask_epi8(_mm_or_si128(a, b)) != 0;
 }
 #endif
 
 /* Nearly all of a payload passes here: in steps of sixteen bytes where there is SSE2, then eight. */
-static void
-skip_plain(struct json_scan *s)
+static inline const char *
+skip_plain(const char *p, const char *end)
 {
-	uint32_t i = s->pos;
 	uint64_t w;
 
 #ifdef __SSE2__
-	for (; s->len - i >= sizeof(__m128i); i += (uint32_t)sizeof(__m128i)) {
-		unsigned special = special_of_16(s->text + i);
+	while ((size_t)(end - p) >= 4 * sizeof(__m128i) && !has_special_in_64(p))
+		p += 4 * sizeof(__m128i);
+	for (; (size_t)(end - p) >= sizeof(__m128i); p += sizeof(__m128i)) {
+		unsigned special = (unsigned)_mm_movemask_epi8(specials_of(p));
 
-		if (special != 0) {
-			s->pos = i + (uint32_t)__builtin_ctz(special);
-			return;
-		}
+		if (special != 0)
+			return p + __builtin_ctz(special);
 	}
 #endif
-	for (; s->len - i >= sizeof(w); i += (uint32_t)sizeof(w)) {
-		memcpy(&w, s->text + i, sizeof(w));
+	for (; (size_t)(end - p) >= sizeof(w); p += sizeof(w)) {
+		memcpy(&w, p, sizeof(w));
 		w = special_bits(le64toh(w));
-		if (w != 0) {
-			s->pos = i + (uint32_t)__builtin_ctzll(w) / 8;
-			return;
-		}
+		if (w != 0)
+			return p + __builtin_ctzll(w) / 8;
 	}
-	while (i < s->len && is_plain((unsigned char)s->text[i]))
-		i++;
-	s->pos = i;
+	while (p < end && is_plain((unsigned char)*p))
+		p++;
+	return p;
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-/* The escape at the cursor.  A lone surrogate is valid JSON (RFC 8259 section 8.2). */
 static bool
-scan_escape(struct json_scan *s)
+is_hex_digit(char c)
 {
-	const char *p = s->text + s->pos;
-	uint32_t left = s->len - s->pos;
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* The escape at p.  A lone surrogate is valid JSON (RFC 8259 section 8.2). */
+static const char *
+scan_escape(struct json_scan *s, const char *p)
+{
+	size_t left = (size_t)(end_of(s) - p);
 
 	if (left < 2 || strchr("\"\\/bfnrtu", p[1]) == NULL || p[1] == '\0')
-		return fail(s, "unknown escape in a string");
-	if (p[1] != 'u') {
-		s->pos += 2;
-		return true;
-	}
-	for (uint32_t i = 2; i < 6; i++)
-		if (i >= left || hex_digit(p[i]) < 0)
-			return fail(s, "\\u without four hexadecimal digits");
-	s->pos += 6;
-	return true;
+		return fail(s, p, "unknown escape in a string");
+	if (p[1] != 'u')
+		return p + 2;
+	for (size_t i = 2; i < 6; i++)
+		if (i >= left || !is_hex_digit(p[i]))
+			return fail(s, p, "\\u without four hexadecimal digits");
+	return p + 6;
 }
 
-/* All non-ASCII bytes from the cursor on: characters begin and end within such a run. */
-static bool
-scan_utf8(struct json_scan *s)
+/* All non-ASCII bytes from p on: characters begin and end within such a run. */
+static const char *
+scan_utf8(struct json_scan *s, const char *p)
 {
-	uint32_t end = s->pos;
+	const char *end = p;
 
-	while (end < s->len && (unsigned char)s->text[end] >= 0x80)
+	while (end < end_of(s) && (unsigned char)*end >= 0x80)
 		end++;
-	if (!utf8_is_valid(s->text + s->pos, end - s->pos))
-		return fail(s, "a string is not UTF-8");
-	s->pos = end;
-	return true;
+	return utf8_is_valid(p, (size_t)(end - p)) ? end : fail(s, p, "a string is not UTF-8");
 }
 
-/* A string, if one is at the cursor. */
-static bool
-scan_string(struct json_scan *s, bool *has_escape)
+/* What is neither plain nor the end of its string. */
+static RARE const char *
+scan_special(struct json_scan *s, const char *p)
 {
-	int c;
-
-	*has_escape = false;
-	if (byte_at(s) != '"')
-		return fail(s, "expected a string");
-	s->pos++;
-	for (;;) {
-		skip_plain(s);
-		c = byte_at(s);
-		if (c == '"')
-			break;
-		if (c == '\\') {
-			*has_escape = true;
-			if (!scan_escape(s))
-				return false;
-		} else if (c >= 0x80) {
-			if (!scan_utf8(s))
-				return false;
-		} else if (c != END_OF_TEXT)
-			return fail(s, "control character in a string");
-		else
-			return fail(s, "string without an end");
+	if (p == end_of(s))
+		return fail(s, p, "string without an end");
+	if (*p == '\\') {
+		s->has_escape = true;
+		return scan_escape(s, p);
 	}
-	s->pos++;
-	return true;
+	if ((unsigned char)*p >= 0x80)
+		return scan_utf8(s, p);
+	return fail(s, p, "control character in a string");
+}
+
+/* A string from behind its quote on. */
+static const char *
+scan_long_string(struct json_scan *s, const char *p)
+{
+	const char *end = end_of(s);
+
+	for (; p != NULL; p = scan_special(s, p)) {
+		p = skip_plain(p, end);
+		if (p < end && *p == '"')
+			return p + 1;
+	}
+	return NULL;
+}
+
+/* A string, if one is at p.  Most are names, and short. */
+static inline const char *
+scan_string(struct json_scan *s, const char *p)
+{
+	const char *end = end_of(s);
+
+	if (!is_at(s, p, '"'))
+		return fail(s, p, "expected a string");
+	p++;
+	s->has_escape = false;
+#ifdef __SSE2__
+	if ((size_t)(end - p) >= sizeof(__m128i)) {
+		unsigned special = (unsigned)_mm_movemask_epi8(specials_of(p));
+		const char *quote = p + __builtin_ctz(special | 1U << 16);
+
+		if (special != 0 && *quote == '"')
+			return quote + 1;
+	}
+#endif
+	return scan_long_string(s, p);
+}
+
+/* The name of a member and its colon. */
+static inline const char *
+scan_name(struct json_scan *s, const char *p)
+{
+	const char *name = p;
+
+	p = scan_string(s, p);
+	if (p == NULL)
+		return NULL;
+	s->string_len = (uint32_t)(p - name);
+	return comes(s, &p, ':') ? p + 1 : fail(s, p, "expected ':'");
+}
+
+/* A value that is neither array nor object. */
+static inline const char *
+scan_atom(struct json_scan *s, const char *p)
+{
+	if (p == end_of(s))
+		return fail(s, p, "expected a value");
+	switch (*p) {
+	case '"':
+		return scan_string(s, p);
+	case 't':
+		return scan_word(s, p, "true");
+	case 'f':
+		return scan_word(s, p, "false");
+	case 'n':
+		return scan_word(s, p, "null");
+	default:
+		return scan_number(s, p);
+	}
 }
 
 /* fault tells what was expected; where the text just ended, that says more. */
-static bool
-fail(struct json_scan *s, const char *fault)
+static RARE const char *
+fail(struct json_scan *s, const char *p, const char *fault)
 {
-	s->fault = s->pos < s->len ? fault : "the text ends too early";
-	return false;
-}
-
-static uint32_t
-hex4(const char *p)
-{
-	return (uint32_t)(hex_digit(p[0]) << 12 | hex_digit(p[1]) << 8 | hex_digit(p[2]) << 4 |
-	    hex_digit(p[3]));
-}
-
-static size_t
-put_utf8(char out[4], uint32_t c)
-{
-	size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-	static const unsigned char lead[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
-
-	for (size_t i = n; i > 1; i--) {
-		out[i - 1] = (char)(0x80 | (c & 0x3f));
-		c >>= 6;
-	}
-	out[0] = (char)(lead[n] | c);
-	return n;
-}
-
-/* A \u escape at *p, or two that are one character; moves *p behind it. */
-static uint32_t
-unescape_u(const char **p, const char *end)
-{
-	uint32_t c = hex4(*p + 2), low;
-
-	*p += 6;
-	if (c < 0xd800 || c > 0xdfff)
-		return c;
-	if (c <= 0xdbff && end - *p >= 6 && (*p)[0] == '\\' && (*p)[1] == 'u') {
-		low = hex4(*p + 2);
-		if (low >= 0xdc00 && low <= 0xdfff) {
-			*p += 6;
-			return 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
-		}
-	}
-	return 0xfffd;
-}
-
-/* The escape at *p as UTF-8, and its length; moves *p behind it. */
-static size_t
-unescape(char out[4], const char **p, const char *end)
-{
-	char c = (*p)[1];
-
-	if (c == 'u')
-		return put_utf8(out, unescape_u(p, end));
-	*p += 2;
-	switch (c) {
-	case 'b':
-		out[0] = '\b';
-		break;
-	case 'f':
-		out[0] = '\f';
-		break;
-	case 'n':
-		out[0] = '\n';
-		break;
-	case 'r':
-		out[0] = '\r';
-		break;
-	case 't':
-		out[0] = '\t';
-		break;
-	default:
-		out[0] = c;
-	}
-	return 1;
-}
-
-struct json_value
-json_member_of(const char *text, struct json_value v, const char *name)
-{
-	const struct json_names names = { 1, &name };
-	struct json_object o;
-	struct json_scan scan;
-
-	json_scan_init(&scan, text, v.end, UINT16_MAX);
-	scan.pos = v.start;
-	if (v.kind != JSON_OBJECT || !json_scan_members(&scan, &v, &names, &o, -1, NULL))
-		return (struct json_value){ .kind = JSON_NONE };
-	return o.member[0].value;
-}
-
-bool
-json_string_is(const char *text, struct json_value v, const char *s)
-{
-	const char *p, *end;
-	char c[4];
-	size_t n;
-
-	if (v.kind != JSON_STRING)
-		return false;
-	p = text + v.start + 1;
-	end = text + v.end - 1;
-	while (p < end) {
-		if (*p != '\\') {
-			if (*s++ != *p++)
-				return false;
-			continue;
-		}
-		n = unescape(c, &p, end);
-		for (size_t i = 0; i < n; i++)
-			if (*s == '\0' || *s++ != c[i])	/* \u0000 is not the end of s */
-				return false;
-	}
-	return *s == '\0';
-}
-
-bool
-json_string_get(const char *text, struct json_value v, struct buf *out)
-{
-	const char *p, *end, *backslash;
-	char c[4];
-
-	if (v.kind != JSON_STRING)
-		return false;
-	p = text + v.start + 1;
-	end = text + v.end - 1;
-	while (p < end) {
-		backslash = memchr(p, '\\', (size_t)(end - p));
-		if (backslash == NULL)
-			backslash = end;
-		buf_add(out, p, (size_t)(backslash - p));
-		p = backslash;
-		if (p < end)
-			buf_add(out, c, unescape(c, &p, end));
-	}
-	return true;
-}
-
-bool
-json_number_u64(const char *text, struct json_value v, uint64_t *out)
-{
-	uint64_t n = 0;
-
-	if (v.kind != JSON_NUMBER)
-		return false;
-	for (uint32_t i = v.start; i < v.end; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return false;
-		n = n * 10 + (uint64_t)(text[i] - '0');
-		if (n > NUMBER_MAX)
-			return false;
-	}
-	*out = n;
-	return true;
-}
-
-bool
-json_number_double(const char *text, struct json_value v, double *out)
-{
-	size_t len = v.end - v.start;
-	char few[64], *copy = few;
-
-	if (v.kind != JSON_NUMBER)
-		return false;
-	if (len >= sizeof(few))
-		copy = xmalloc(len + 1);	/* strtod() wants a NUL behind it */
-	memcpy(copy, text + v.start, len);
-	copy[len] = '\0';
-	*out = strtod(copy, NULL);	/* the program stays in the C locale */
-	if (copy != few)
-		free(copy);
-	return true;
-}
-
-bool
-json_is_truthy(const char *text, struct json_value v)
-{
-	double d;
-
-	switch (v.kind) {
-	case JSON_OBJECT:
-	case JSON_ARRAY:
-	case JSON_TRUE:
-		return true;
-	case JSON_STRING:
-		return v.end - v.start > 2;
-	case JSON_NUMBER:
-		return json_number_double(text, v, &d) && d != 0;
-	default:
-		return false;
-	}
+	s->pos = offset(s, p);
+	s->fault = p < end_of(s) ? fault : "the text ends too early";
+	return NULL;
 }

@@ -67,6 +67,8 @@ struct json_scan {
 	uint32_t len, pos;
 	unsigned depth_max;	/* objects and arrays inside one another */
 	const char *fault;	/* what is wrong at pos; NULL while all is well; static text */
+	uint32_t string_len;	/* of the last name, with its quotes */
+	bool has_escape;	/* has the last string any? */
 };
 
 /*
@@ -93,6 +95,17 @@ MUST_USE bool	json_scan_value(struct json_scan *, struct json_value *);
  */
 MUST_USE bool	json_scan_members(struct json_scan *, struct json_value *,
 		    const struct json_names *names, struct json_object *o,
+		    int nested, struct json_object *sub);
+
+/* Which of the names is this one, which has no escapes?  -1: none. */
+typedef int json_find_fn(const char *name, size_t len);
+
+/*
+ * The same with a way of finding names that is faster than comparing them one by one; it must
+ * find what that would find.
+ */
+MUST_USE bool	json_scan_members_by(struct json_scan *, struct json_value *,
+		    const struct json_names *names, json_find_fn *, struct json_object *o,
 		    int nested, struct json_object *sub);
 
 /* Skips white space and takes c if it is the next byte. */

@@ -28,6 +28,20 @@ assert_raw(const struct envelope *e, const struct json_object *o, enum envelope_
 	ck_assert_mem_eq(raw, want, len);
 }
 
+/* The way of finding names that knows the table, and the table. */
+START_TEST(every_name_is_found_and_nothing_else)
+{
+	const char *const others[] = { "", "t", "typ", "typo", "types", "jwtx", "errors", "Error",
+	    "messagE", "finisher", "applicatiom", "responseTimes", "responseTims", "ms_requestIe" };
+
+	for (int i = 0; i < ENV_N; i++)
+		ck_assert_int_eq(envelope_find_name(envelope_names.name[i],
+		    strlen(envelope_names.name[i])), i);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		ck_assert_int_eq(envelope_find_name(others[i], strlen(others[i])), -1);
+}
+END_TEST
+
 START_TEST(a_request_keeps_its_bytes)
 {
 	static const char text[] = "[\"ewdjs\", { \"type\" : \"login\", \"token\":\"x.y.z\","
@@ -248,6 +262,7 @@ make_suite(void)
 	Suite *suite = suite_create("envelope");
 	TCase *tc = tcase_create("envelope");
 
+	tcase_add_test(tc, every_name_is_found_and_nothing_else);
 	tcase_add_test(tc, a_request_keeps_its_bytes);
 	tcase_add_test(tc, a_reply_has_its_message_looked_into);
 	ADD_LOOP(tc, events_come_with_and_without_arguments, ARRAY_LEN(events));
