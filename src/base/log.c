@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log_line.h"
 #include "base/log_out.h"
+#include "base/xmalloc.h"
 
 #define LIMIT_LINES 10		/* of one kind, in LIMIT_MS */
 #define LIMIT_MS    10000
@@ -37,7 +38,7 @@ static atomic_bool area_shown[ARRAY_LEN(area_name)], shows_some_area;
 
 /* Set before there are threads. */
 static enum log_format line_format;
-static const char *node_name;
+static char *node_name;
 
 /* Limits, and the list of those that left lines out, which is looked at without the lock. */
 static pthread_mutex_t limits_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -47,7 +48,8 @@ void
 log_set_format(enum log_format format, const char *node)
 {
 	line_format = format;
-	node_name = node;
+	free(node_name);
+	node_name = node != NULL ? xstrdup(node) : NULL;
 }
 
 void
@@ -154,13 +156,13 @@ log_msg(enum log_level level, const char *area, const char *who, int errnum, con
 }
 
 void
-log_about(enum log_level level, const char *area, const struct log_subject *about, int errnum,
+log_about(enum log_level level, const char *area, struct log_subject about, int errnum,
     const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	vlog(level, area, about, errnum, fmt, ap);
+	vlog(level, area, &about, errnum, fmt, ap);
 	va_end(ap);
 }
 

@@ -31,7 +31,7 @@ struct log_subject {
 
 /* Before the first line: finds out whether standard error is the journal, which wants levels. */
 void	log_init(void);
-/* Before there are threads; node (borrowed) is named in lines of JSON. */
+/* Before there are threads; node is named in lines of JSON, NULL: none is. */
 void	log_set_format(enum log_format, const char *node);
 /* To this file from now on, before there are threads; false: errno says why not. */
 MUST_USE bool	log_open(const char *path);
@@ -49,7 +49,7 @@ bool	log_shows_area(const char *area);
 void	log_msg(enum log_level, const char *area, const char *who, int errnum,
 	    const char *fmt, ...) PRINTF_LIKE(5, 6);
 
-void	log_about(enum log_level, const char *area, const struct log_subject *, int errnum,
+void	log_about(enum log_level, const char *area, struct log_subject, int errnum,
 	    const char *fmt, ...) PRINTF_LIKE(5, 6);
 
 #define log_error(...)	 log_msg(LOG_LEVEL_ERROR, NULL, NULL, errno, __VA_ARGS__)

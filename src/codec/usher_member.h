@@ -14,10 +14,10 @@
 #include "base/buf.h"
 #include "codec/json_scan.h"
 #include "codec/push_target.h"
+#include "codec/traceparent.h"
 
 #define USHER_PROOF_PREFIX "usher-link\n"	/* what is signed: this and the Engine.IO sid */
 #define USHER_HOPS_MAX	   8
-#define TRACE_MAX	   64			/* a traceparent with its NUL */
 #define CLIENT_MAX	   80			/* an address or a socket id with its NUL */
 
 /* Absent texts are "", absent numbers 0. */

@@ -20,6 +20,7 @@
 #include "front/client.h"
 #include "front/gate.h"
 #include "front/http_exchange.h"
+#include "front/http_trace.h"
 #include "front/origin_check.h"
 #include "front/qewd_register.h"
 #include "front/qewd_reply.h"
@@ -110,14 +111,16 @@ style_of(const struct ajax_front *f)
 /* Answers are made for one page at a time, and hold tokens. */
 static void
 send_answer(struct http_exchange *x, int status, const struct buf *body, const char *more,
-    uint64_t took_ms)
+    uint64_t took_ms, const char *trace)
 {
 	struct buf extra = { 0 };
 
+	http_trace_add_headers(&extra, trace);
 	buf_printf(&extra, "X-ResponseTime: %llums\r\nCache-Control: no-store\r\n%s",
 	    (unsigned long long)took_ms, more);
 	if (origin_allow_headers(&extra, http_exchange_head(x), http_exchange_client(x)->listener))
-		buf_add_str(&extra, "Access-Control-Expose-Headers: X-ResponseTime\r\n");
+		buf_add_str(&extra, "Access-Control-Expose-Headers: X-ResponseTime, "
+		    "X-Request-Id, traceparent\r\n");
 	http_exchange_answer(x, &(struct http_answer){
 		.status = status,
 		.type = JSON_TYPE,
@@ -135,10 +138,15 @@ refuse(const struct ajax_front *f, struct http_exchange *x, enum err e, const ch
 {
 	struct rest_style style = style_of(f);
 	struct rest_answer a = { 0 };
+	char trace[TRACE_MAX], id[TRACE_ID_LEN + 1];
 
-	log_debug_for("http", http_exchange_client(x)->label, "ajax: refused: %s", text);
+	http_trace_begin(trace, http_exchange_head(x));
+	http_trace_id(id, trace);
+	style.request = id;
+	log_debug_of("http", ((struct log_subject){ http_exchange_client(x)->label, id, NULL }),
+	    "ajax: refused: %s", text);
 	rest_answer_from_error(&a, &style, e, text, status);
-	send_answer(x, a.status, &a.body, more, 0);
+	send_answer(x, a.status, &a.body, more, 0, trace);
 	rest_answer_cleanup(&a);
 }
 
@@ -151,7 +159,7 @@ answer_options(struct http_exchange *x)
 	buf_add_str(&extra, "Allow: POST, OPTIONS\r\n");
 	if (origin_allow_headers(&extra, http_exchange_head(x), http_exchange_client(x)->listener))
 		buf_add_str(&extra, "Access-Control-Allow-Methods: POST\r\n"
-		    "Access-Control-Allow-Headers: Content-Type\r\n"
+		    "Access-Control-Allow-Headers: Content-Type, traceparent\r\n"
 		    "Access-Control-Max-Age: 600\r\n");
 	http_exchange_answer(x, &(struct http_answer){ .status = 204, .extra = buf_str(&extra) });
 	buf_free(&extra);
@@ -290,6 +298,7 @@ on_request(struct http_exchange *x, void *arg)
 	const struct client *client = http_exchange_client(x);
 	struct ajax_call *call;
 	struct envelope env;
+	char trace[TRACE_MAX];
 	const char *body;
 	size_t len;
 
@@ -307,7 +316,8 @@ on_request(struct http_exchange *x, void *arg)
 	call->front = f;
 	call->exchange = x;
 	http_exchange_wait(x, on_gone, call);
-	call->request = request_new(f->gate->requests, &origin_ops, call, &env, "");
+	http_trace_begin(trace, http_exchange_head(x));
+	call->request = request_new(f->gate->requests, &origin_ops, call, &env, trace);
 	gate_set_client_text(call->request->client_address, client->address);
 	serve(call, client);
 }
@@ -358,7 +368,8 @@ on_gone(void *arg)
 static void
 on_reply(struct request *r, const struct reply *reply UNUSED, void *arg UNUSED)
 {
-	log_debug("request", "%s: an intermediate has no place in an answer to Ajax", r->name);
+	log_debug_of("request", request_subject(r, NULL),
+	    "an intermediate has no place in an answer to Ajax");
 }
 
 /* The status is in the message, or its error's own; of the message QEWD has the error alone. */
@@ -401,7 +412,7 @@ answer(struct ajax_call *call, struct request *r, const struct reply *reply)
 	else
 		qewd_reply_write_message(&body, r, reply, &x);
 	token_unref(t);
-	send_answer(call->exchange, status, &body, "", clock_mono_ms() - r->begun_ms);
+	send_answer(call->exchange, status, &body, "", clock_mono_ms() - r->begun_ms, r->trace);
 	buf_free(&body);
 }
 

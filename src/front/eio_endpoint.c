@@ -145,7 +145,7 @@ origin_is_allowed(struct eio_env *env, const struct client *client, const struct
 	const struct http_text *origin = http_find(head, "Origin", NULL);
 	const struct http_text *host = http_find(head, "Host", NULL);
 	const struct conf_listener *l = client->listener;
-	static struct log_limit limit;
+	static struct log_limit limit = { .about = "refused origins" };
 
 	if (origin_is_permitted(head, l))
 		return true;

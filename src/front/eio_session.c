@@ -367,7 +367,7 @@ send_queue(struct eio_session *s)
 static void
 log_end(const struct eio_session *s, enum err why, const char *detail)
 {
-	static struct log_limit limit;
+	static struct log_limit limit = { .about = "sessions that ended by a fault" };
 	bool is_fault = err_is_fault(why);
 
 	if (is_fault ? !log_allows(&limit) : !log_shows_area("sio"))

@@ -203,7 +203,7 @@ refuse_missing(struct http_exchange *x)
 static void
 on_file_request(struct http_exchange *x, void *arg)
 {
-	static struct log_limit limit;
+	static struct log_limit limit = { .about = "files that cannot be served" };
 	const struct http_static *s = arg;
 	const struct conf_static *entry;
 	char path[HTTP_STATIC_PATH_MAX];
@@ -229,7 +229,7 @@ on_file_request(struct http_exchange *x, void *arg)
 static int
 open_inside(int root, const char *path)
 {
-	static struct log_limit limit;
+	static struct log_limit limit = { .about = "files that cannot be served" };
 	struct open_how how = {
 		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,

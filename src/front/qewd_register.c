@@ -88,7 +88,7 @@ bool
 qewd_register_is_node(const struct gate *g, const struct request *r, const char *sid,
     const char *label, struct usher_member *u)
 {
-	static struct log_limit limit;
+	static struct log_limit limit = { .about = "nodes whose proof does not verify" };
 	bool is_good;
 
 	if (!usher_member_decode(u, r->text, r->env.top.member[ENV_USHER].value) || !u->is_link)

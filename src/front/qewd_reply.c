@@ -34,7 +34,7 @@ struct token *
 qewd_reply_translate(struct token_cache *tokens, struct metrics *metrics, const struct request *r,
     const struct reply *reply, struct qewd_reply_extra *x)
 {
-	static struct log_limit limit;
+	static struct log_limit limit = { .about = "tokens in replies" };
 	const struct token *own = r->token;
 	struct token *t = NULL;
 
@@ -54,8 +54,8 @@ qewd_reply_translate(struct token_cache *tokens, struct metrics *metrics, const 
 	if (t == NULL && !reply->is_error) {
 		metrics_inc(metrics, METRIC_REPLY_TOKENS_REMOVED);
 		if (log_allows(&limit))
-			log_warnx("request %s: the token in the reply of %s does not verify; removed",
-			    r->name, r->destination->name);
+			log_warnx_of(request_subject(r, NULL), "the token in the reply of %s does "
+			    "not verify; removed", r->destination->name);
 	}
 	return t;
 }

@@ -11,14 +11,12 @@
 #include <string.h>
 
 #include "base/compiler.h"
-#include "base/id.h"
 #include "codec/envelope.h"
 #include "codec/json_splice.h"
 #include "front/rest_headers.h"
 #include "request/reply.h"
 
 #define REPLY_DEPTH_MAX	1024
-#define ID_BYTES	16
 
 enum name {
 	NAME_TOKEN,
@@ -271,18 +269,15 @@ void
 rest_answer_from_error(struct rest_answer *a, const struct rest_style *style, enum err e,
     const char *text, int status)
 {
-	char id[2 * ID_BYTES + 1];
-
 	a->status = style->errors_qewd && is_400_in_qewd(err_code(e)) &&
 	    status == err_http_status(e) ? 400 : status;
 	buf_add_str(&a->body, "{\"error\":");
 	buf_add_json_string(&a->body, text, strlen(text));
 	if (!style->errors_qewd) {
-		id_hex(id, ID_BYTES);
 		buf_printf(&a->body, ",\"code\":\"%s\",\"status\":{\"code\":%d},\"by\":",
 		    err_code(e), status);
 		buf_add_json_string(&a->body, style->node, strlen(style->node));
-		buf_printf(&a->body, ",\"request\":\"%s\",\"ran\":\"%s\"", id, err_ran(e));
+		buf_printf(&a->body, ",\"request\":\"%s\",\"ran\":\"%s\"", style->request, err_ran(e));
 	}
 	buf_add_char(&a->body, '}');
 }

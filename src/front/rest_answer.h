@@ -27,6 +27,7 @@ struct rest_style {
 	bool errors_qewd;		/* QEWD's statuses and its bare error bodies */
 	bool keeps_lists;		/* a list is the body; else it is {"results":[...]} */
 	const char *node;		/* our name */
+	const char *request;		/* id of the request */
 	const char *token;		/* for the body, in place of what is there; NULL: none */
 	size_t token_len;
 };

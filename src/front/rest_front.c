@@ -19,6 +19,7 @@
 #include "front/client.h"
 #include "front/gate.h"
 #include "front/http_exchange.h"
+#include "front/http_trace.h"
 #include "front/origin_check.h"
 #include "front/rest_answer.h"
 #include "front/rest_group.h"
@@ -58,6 +59,8 @@ struct rest_call {
 	bool is_local;			/* it is for a local application itself */
 	bool cancels_on_leave;
 	uint64_t begun_ms;
+	char trace[TRACE_MAX];		/* of all parts */
+	char name[TRACE_ID_LEN + 1];	/* its id */
 	struct timer gone_timer;
 	size_t n_open;			/* parts, and whoever else must find the call there */
 	size_t n;
@@ -162,12 +165,13 @@ has_line(const char *lines, const char *begin)
 }
 
 static void
-send_answer(struct http_exchange *x, struct rest_answer *a, uint64_t begun_ms)
+send_answer(struct http_exchange *x, struct rest_answer *a, uint64_t begun_ms, const char *trace)
 {
 	/* A handler that says who may read it knows better. */
 	if (!has_line(buf_str(&a->extra), "access-control-allow-origin:"))
 		(void)origin_allow_headers(&a->extra, http_exchange_head(x),
 		    http_exchange_client(x)->listener);
+	http_trace_add_headers(&a->extra, trace);
 	buf_printf(&a->extra, "X-ResponseTime: %llums\r\n",
 	    (unsigned long long)(clock_mono_ms() - begun_ms));
 	http_exchange_answer(x, &(struct http_answer){
@@ -186,15 +190,20 @@ refuse(struct rest_front *f, struct http_exchange *x, const struct refusal *why,
 {
 	struct rest_style style = style_of(f);
 	struct rest_answer a = { 0 };
+	char trace[TRACE_MAX], id[TRACE_ID_LEN + 1];
 
+	http_trace_begin(trace, http_exchange_head(x));
+	http_trace_id(id, trace);
+	style.request = id;
 	metrics_inc(gate_metrics(f->gate), METRIC_REST_REFUSED);
-	log_debug_for("http", http_exchange_client(x)->label, "refused: %s", err_code(why->err));
+	log_debug_of("http", ((struct log_subject){ http_exchange_client(x)->label, id, NULL }),
+	    "refused: %s", err_code(why->err));
 	rest_answer_from_error(&a, &style, why->err,
 	    why->text != NULL ? why->text : err_text(why->err),
 	    why->status != 0 ? why->status : err_http_status(why->err));
 	if (extra != NULL)
 		buf_add_str(&a.extra, extra);
-	send_answer(x, &a, clock_mono_ms());
+	send_answer(x, &a, clock_mono_ms(), trace);
 	free(why->text);
 }
 
@@ -338,7 +347,10 @@ call_new(struct rest_front *f, struct http_exchange *x, const struct rest_match 
 	call->front = f;
 	call->exchange = x;
 	call->target = m->target;
+	http_trace_begin(call->trace, http_exchange_head(x));
+	http_trace_id(call->name, call->trace);
 	call->style = style_of(f);
+	call->style.request = call->name;
 	call->is_local = call->style.keeps_lists = m->kind == REST_LOCAL;
 	call->begun_ms = clock_mono_ms();
 	call->n = m->target->n;
@@ -456,30 +468,14 @@ begin(struct part *p, struct destination *d, const char *trace)
 		request_submit(r, d, timeout_for(call, d));
 }
 
-/* So that the caller's tools can follow it (W3C Trace Context); "" if it sent none. */
 static void
-copy_trace(char *trace, size_t size, const struct http_head *head)
+begin_all(struct rest_call *call)
 {
-	const struct http_text *value = http_find(head, "traceparent", NULL);
-
-	trace[0] = '\0';
-	if (value != NULL && value->len < size) {
-		memcpy(trace, value->p, value->len);
-		trace[value->len] = '\0';
-	}
-}
-
-static void
-begin_all(struct rest_call *call, const struct http_head *head)
-{
-	char trace[TRACE_MAX];
-
-	copy_trace(trace, sizeof(trace), head);
 	http_exchange_wait(call->exchange, on_gone, call);
 	/* One more than there are, so that it is not over before all have begun. */
 	call->n_open = call->n + 1;
 	for (size_t i = 0; i < call->n; i++)
-		begin(&call->part[i], call->target->member[i], trace);
+		begin(&call->part[i], call->target->member[i], call->trace);
 	release(call);
 }
 
@@ -519,7 +515,7 @@ serve(struct rest_front *f, struct http_exchange *x, const struct rest_source *s
 	is_good = prepare(call, source, t, bearer, why);
 	token_unref(t);
 	if (is_good)
-		begin_all(call, source->head);
+		begin_all(call);
 	else
 		call_free(call);
 	return is_good;
@@ -589,7 +585,8 @@ on_gone(void *arg)
 static void
 on_reply(struct request *r, const struct reply *reply UNUSED, void *arg UNUSED)
 {
-	log_debug("request", "%s: an intermediate has no place in an HTTP answer", r->name);
+	log_debug_of("request", request_subject(r, NULL),
+	    "an intermediate has no place in an HTTP answer");
 }
 
 static void
@@ -598,7 +595,7 @@ answer_group(struct rest_call *call)
 	struct rest_answer a = { 0 };
 
 	rest_group_answer(call->group, &a);
-	send_answer(call->exchange, &a, call->begun_ms);
+	send_answer(call->exchange, &a, call->begun_ms, call->trace);
 }
 
 static void
@@ -609,7 +606,7 @@ answer_one(struct rest_call *call, const struct reply *reply, const struct buf *
 	call->style.token = token->len > 0 ? token->data : NULL;
 	call->style.token_len = token->len;
 	rest_answer_from_reply(&a, &call->style, reply);
-	send_answer(call->exchange, &a, call->begun_ms);
+	send_answer(call->exchange, &a, call->begun_ms, call->trace);
 }
 
 /* What is open is one less; with the last the call is over. */

@@ -16,7 +16,8 @@
 /* Told by the server, or about the connection and not the answer. */
 static const char *const reserved[] = {
 	"connection", "content-encoding", "content-length", "date", "keep-alive",
-	"proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "x-responsetime",
+	"proxy-connection", "te", "traceparent", "trailer", "transfer-encoding", "upgrade",
+	"x-request-id", "x-responsetime",
 };
 
 /* RFC 9110 section 5.6.2. */

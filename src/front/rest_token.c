@@ -108,7 +108,7 @@ void
 rest_token_of_reply(const struct gate *g, const struct request *r, const struct reply *reply,
     bool is_anonymous, struct buf *text)
 {
-	static struct log_limit limit;
+	static struct log_limit limit = { .about = "tokens in replies" };
 	struct token *t = NULL;
 
 	if (reply->is_error || !get_token(reply, text))
@@ -117,8 +117,8 @@ rest_token_of_reply(const struct gate *g, const struct request *r, const struct 
 		buf_reset(text, 0);
 		metrics_inc(gate_metrics(g), METRIC_REPLY_TOKENS_REMOVED);
 		if (log_allows(&limit))
-			log_warnx("request %s: the token in the reply of %s does not verify; "
-			    "removed", r->name, r->destination->name);
+			log_warnx_of(request_subject(r, NULL), "the token in the reply of %s does "
+			    "not verify; removed", r->destination->name);
 	} else if (is_anonymous && !is_authenticated(g, t)) {
 		buf_reset(text, 0);
 	}

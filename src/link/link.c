@@ -479,7 +479,7 @@ link_submit(struct link *l, struct request *r)
 	} else {
 		l->current = r;
 	}
-	log_debug_for("link", l->name, "request %s", r->name);
+	log_debug_of("link", request_subject(r, l->name), "is sent");
 	if (sio_client_end(l->client, l->peer_message_max))
 		return;
 	if (l->is_multiplexed)
@@ -537,7 +537,7 @@ link_cancel(struct link *l, struct request *r, enum err why)
 		leave_ghost(l, r);
 		return;
 	}
-	log_info_for(l->name, "request %s: %s; the link is replaced", r->name, err_text(why));
+	log_info_of(request_subject(r, l->name), "%s; the link is replaced", err_text(why));
 	replace(l);
 }
 
@@ -671,7 +671,7 @@ on_exclusive_reply(struct link *l, struct envelope *env)
 		return;
 	}
 	if (envelope_check_reply(env) != 0) {
-		log_warnx_for(l->name, "request %s: unusable reply: %s", r->name, env->fault);
+		log_warnx_of(request_subject(r, l->name), "unusable reply: %s", env->fault);
 		l->current = NULL;
 		r->served_by = NULL;
 		request_fail(r, ERR_INTERNAL, "the remote service sent an ambiguous reply");
@@ -731,7 +731,7 @@ on_multiplexed_reply(struct link *l, struct envelope *env)
 		return;
 	}
 	if (envelope_check_reply(env) != 0) {
-		log_warnx_for(l->name, "request %s: unusable reply: %s", r->name, env->fault);
+		log_warnx_of(request_subject(r, l->name), "unusable reply: %s", env->fault);
 		forget(l, r);
 		r->served_by = NULL;
 		request_fail(r, ERR_INTERNAL, "the remote node sent an ambiguous reply");

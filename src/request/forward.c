@@ -24,7 +24,7 @@ forward_by(const struct route *route, struct request *r, uint64_t timeout_ms, ui
 	else if (route->destination->timeout_ms != 0)
 		timeout_ms = route->destination->timeout_ms;
 	r->cancel_on_leave = route->cancel_on_leave;
-	log_debug("request", "%s: type %s of %s goes to %s", r->name, r->type,
+	log_debug_of("request", request_subject(r, NULL), "type %s of %s goes to %s", r->type,
 	    request_application(r, &len), route->destination->name);
 	request_submit(r, route->destination, left_ms < timeout_ms ? left_ms : timeout_ms);
 }

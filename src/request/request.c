@@ -11,47 +11,20 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/id.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "net/loop.h"
 #include "request/switch.h"
 #include "token/token.h"
 
-#define TRACEPARENT_LEN 55	/* "00-" 32 hex "-" 16 hex "-" 2 hex (W3C Trace Context) */
-
 static void on_deadline(void *);
 
-static bool
-is_hex(const char *s, size_t n)
-{
-	return strspn(s, "0123456789abcdef") >= n;
-}
-
-static bool
-is_traceparent(const char *t)
-{
-	return strlen(t) == TRACEPARENT_LEN && memcmp(t, "00-", 3) == 0 && is_hex(t + 3, 32) &&
-	    t[35] == '-' && is_hex(t + 36, 16) && t[52] == '-' && is_hex(t + 53, 2) &&
-	    strspn(t + 3, "0") < 32;
-}
-
-/* The trace id stays the same on all nodes; each hop has a span id of its own. */
+/* The trace id stays the same on all nodes; each hop is a step of its own. */
 static void
-set_trace(struct request *r, const char *trace)
+set_trace(struct request *r, const char *parent)
 {
-	char span[17];
-
-	id_hex(span, 8);
-	if (is_traceparent(trace))
-		memcpy(r->name, trace + 3, REQUEST_ID_LEN);
-	else
-		id_hex(r->name, REQUEST_ID_LEN / 2);
-	memcpy(r->trace, "00-", 3);
-	memcpy(r->trace + 3, r->name, REQUEST_ID_LEN);
-	r->trace[35] = '-';
-	memcpy(r->trace + 36, span, 16);
-	memcpy(r->trace + 52, "-01", 4);
+	traceparent_follow(r->trace, parent);
+	memcpy(r->name, r->trace + TRACE_ID_AT, REQUEST_ID_LEN);
 }
 
 static void
@@ -88,18 +61,24 @@ request_new(struct requests *all, const struct origin_ops *origin, void *arg,
 	return r;
 }
 
+struct log_subject
+request_subject(const struct request *r, const char *who)
+{
+	return (struct log_subject){ who, r->name, r->client_address };
+}
+
 static void
 log_end(const struct request *r, const char *how)
 {
-	static struct log_limit limit;
+	static struct log_limit limit = { .about = "slow requests" };
 	uint64_t took_ms = clock_mono_ms() - r->begun_ms;
 	const char *where = r->destination != NULL ? r->destination->name : "nowhere";
 
 	if (took_ms >= r->all->slow_ms && log_allows(&limit))
-		log_warnx("request %s: type %s at %s took %llu ms: %s", r->name, r->type, where,
-		    (unsigned long long)took_ms, how);
-	log_debug("request", "%s: type %s at %s: %s after %llu ms", r->name, r->type, where, how,
-	    (unsigned long long)took_ms);
+		log_warnx_of(request_subject(r, NULL), "type %s at %s took %llu ms: %s", r->type,
+		    where, (unsigned long long)took_ms, how);
+	log_debug_of("request", request_subject(r, NULL), "type %s at %s: %s after %llu ms",
+	    r->type, where, how, (unsigned long long)took_ms);
 }
 
 static void

@@ -14,6 +14,7 @@
 #include <sys/queue.h>
 
 #include "base/compiler.h"
+#include "base/log.h"
 #include "base/timerq.h"
 #include "codec/envelope.h"
 #include "codec/usher_member.h"
@@ -25,7 +26,7 @@ struct loop;
 struct switch_table;
 struct token;
 
-#define REQUEST_ID_LEN 32	/* the trace id: the same on every node a request passes */
+#define REQUEST_ID_LEN TRACE_ID_LEN	/* the trace id: the same on every node */
 
 LIST_HEAD(request_list, request);
 
@@ -97,6 +98,9 @@ const char	*request_application(const struct request *, size_t *len);
  * (NULL: the one it has).  The deadline stays.
  */
 void		 request_replace(struct request *, const struct envelope *, struct token *);
+
+/* For log lines about it; who may be NULL. */
+struct log_subject request_subject(const struct request *, const char *who);
 
 /* Milliseconds left until the deadline. */
 uint64_t	 request_left_ms(const struct request *);

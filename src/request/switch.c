@@ -122,7 +122,7 @@ refuse(struct request *r, char *text)
 	struct json_object body;
 	struct json_scan scan;
 
-	log_debug("request", "%s: not sent on: %s", r->name, text);
+	log_debug_of("request", request_subject(r, NULL), "not sent on: %s", text);
 	buf_add_str(&message, "{\"error\":");
 	buf_add_json_string(&message, text, strlen(text));
 	buf_add_char(&message, '}');
@@ -246,7 +246,8 @@ switch_final(const struct switch_table *t, struct request *r, const struct reply
 		return false;
 	is_one = read_wish(&w, reply);
 	if (is_one && (d = find_permitted(t, r, &w)) != NULL) {
-		log_debug("request", "%s: type %s is sent on to %s", r->name, r->type, d->name);
+		log_debug_of("request", request_subject(r, NULL), "type %s is sent on to %s",
+		    r->type, d->name);
 		send_on(t, r, reply, d);
 	}
 	buf_free(&w.destination);

@@ -513,7 +513,7 @@ worker_submit(struct worker *w, struct request *r)
 	r->served_by = w;
 	r->served_id = j->id;
 	request_limit(r, w->conf->pool_deadline_ms);
-	log_debug_for("pool", w->name, "request %s", r->name);
+	log_debug_of("pool", request_subject(r, w->name), "is its next");
 	encode_request(w, r, j->id, &line);
 	handler_link_send(w->link, &line);
 	w->unread_id = j->id;
@@ -668,8 +668,8 @@ on_send(struct worker *w, const struct handler_msg *msg)
 	if (j == NULL || j->request == NULL)
 		stray(w);
 	else if (is_too_big(w, msg))
-		log_warnx_for(w->name, "request %s: intermediate above limits.reply dropped",
-		    j->request->name);
+		log_warnx_of(request_subject(j->request, w->name),
+		    "intermediate above limits.reply dropped");
 	else
 		request_reply(j->request, &reply);
 }
@@ -881,14 +881,18 @@ on_push(struct worker *w, const struct handler_msg *msg)
 static void
 on_log(struct worker *w, const struct handler_msg *msg)
 {
+	const struct job *j = job_find(w, msg->id);
+	struct log_subject about = { .who = w->name };
 	enum log_level level = LOG_LEVEL_INFO;
 	struct buf name = { 0 }, text = { 0 };
 
+	if (j != NULL && j->request != NULL)
+		about = request_subject(j->request, w->name);
 	if (json_string_get(msg->text, msg->level, &name))
 		log_level_from_name(buf_str(&name), &level);
 	json_string_get(msg->text, msg->log_text, &text);
 	if (level != LOG_LEVEL_DEBUG || log_shows_area("pool"))
-		log_msg(level, NULL, w->name, 0, "%s", buf_str(&text));
+		log_about(level, NULL, about, 0, "%s", buf_str(&text));
 	buf_free(&name);
 	buf_free(&text);
 }

@@ -34,7 +34,7 @@ const webFolder = (t, files = {}) => folder(t, Object.assign({ 'page.html': PAGE
 
 // What an answer says that the test cannot know.
 const unchanging = (bytes) => String(bytes).replace(/^Date: [A-Z][a-z][a-z], \d\d [A-Z][a-z][a-z] \d{4} \d\d:\d\d:\d\d GMT$/mg, 'Date: D')
-    .replace(/^(ETag|Last-Modified|X-ResponseTime): .*$/mg, '$1: X');
+    .replace(/^(ETag|Last-Modified|X-Request-Id|traceparent|X-ResponseTime): .*$/mg, '$1: X');
 
 // The bytes of a refusal.
 const refusal = (status, text, more = '') => `HTTP/1.1 ${status}\r\nDate: D\r\nContent-Length: ${text.length + 1}\r\n` +
@@ -49,7 +49,7 @@ function echo(method, body) {
 	const text = JSON.stringify({ method, body });
 
 	return `HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: ${text.length}\r\nContent-Type: application/json; charset=utf-8\r\n` +
-	    `X-Content-Type-Options: nosniff\r\nX-ResponseTime: X\r\n\r\n${text}`;
+	    `X-Content-Type-Options: nosniff\r\nX-Request-Id: X\r\ntraceparent: X\r\nX-ResponseTime: X\r\n\r\n${text}`;
 }
 
 // Sends the bytes and gives all that comes, to the end of the connection.

@@ -259,7 +259,7 @@ START_TEST(a_line_of_json_is_an_object_with_what_is_known)
 	log_warnx("number %d", 7);
 	ck_assert_str_eq(logged_json(),
 	    "\"level\":\"warn\",\"node\":\"master-1\",\"text\":\"number 7\"}\n");
-	log_about(LOG_LEVEL_DEBUG, "link", &about, 0, "up");
+	log_about(LOG_LEVEL_DEBUG, "link", about, 0, "up");
 	ck_assert_str_eq(logged_json(), "\"level\":\"debug\",\"node\":\"master-1\","
 	    "\"area\":\"link\",\"who\":\"C-1 203.0.113.9:5512\",\"request\":\"4bf92f35\","
 	    "\"client\":\"203.0.113.9\",\"text\":\"up\"}\n");
@@ -305,7 +305,7 @@ START_TEST(a_line_of_json_that_is_too_long_is_cut_and_stays_an_object)
 	memset(text, 1, sizeof(text));
 	text[sizeof(text) - 1] = '\0';
 	log_set_format(LOG_FORMAT_JSON, text);
-	log_about(LOG_LEVEL_ERROR, text, &(struct log_subject){ text, text, text }, 0, "%s", text);
+	log_about(LOG_LEVEL_ERROR, text, (struct log_subject){ text, text, text }, 0, "%s", text);
 	logged_json();
 	len = strlen(line);
 	ck_assert_uint_lt(len, 16384);
