@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/address.h"
 #include "base/compiler.h"
 #include "base/log.h"
 
@@ -37,6 +38,12 @@ struct conf_listener {
 	enum conf_audience audience;
 	char **origins;			/* as written; a host may begin with "*." */
 	size_t n_origins;
+	char **trusted_proxies;		/* as written; proxies holds the same */
+	struct address_net *proxies;	/* who may say for whom it asks */
+	size_t n_proxies;
+	char **node_addresses;		/* as written; nodes holds the same */
+	struct address_net *nodes;	/* who is a node; none: whoever the audience says */
+	size_t n_nodes;
 	struct conf_tls_server *tls;	/* one at most has a client_ca, which is for all */
 	size_t n_tls;			/* 0: plain */
 };

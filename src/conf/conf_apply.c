@@ -212,6 +212,37 @@ is_same_address(const struct conf_listener *a, const struct conf_listener *b)
 	    strcmp(a->host, b->host) == 0;
 }
 
+/* Texts that were found bad stay out: the configuration is refused anyway. */
+static struct address_net *
+networks_of(char *const *texts, size_t *n)
+{
+	struct address_net *nets;
+	size_t n_texts = 0;
+
+	while (texts != NULL && texts[n_texts] != NULL)
+		n_texts++;
+	nets = xcalloc(n_texts, sizeof(*nets));
+	for (size_t i = 0; i < n_texts; i++)
+		*n += address_net_parse(texts[i], &nets[*n]) == NULL;
+	return nets;
+}
+
+static void
+build_networks(struct conf_listener *listener, const struct conf_node *entry,
+    struct conf_faults *faults)
+{
+	listener->proxies = networks_of(listener->trusted_proxies, &listener->n_proxies);
+	listener->nodes = networks_of(listener->node_addresses, &listener->n_nodes);
+	if (listener->n_nodes > 0 && listener->audience == CONF_FOR_BROWSERS)
+		conf_node_fault(conf_node_get(entry, "nodes"), faults, "listen[].nodes: an address "
+		    "for browsers has no nodes; write for: nodes, or for: both, beside it");
+	for (char **text = listener->trusted_proxies; text != NULL && *text != NULL; text++)
+		if (strlen(*text) > 2 && strcmp(*text + strlen(*text) - 2, "/0") == 0)
+			conf_node_fault(conf_node_get(entry, "trusted_proxies"), faults,
+			    "listen[].trusted_proxies: %s is everybody, who could then say to be "
+			    "anybody; name the addresses of the proxies", *text);
+}
+
 static void
 build_listeners(struct conf *conf, const struct conf_node *root, struct conf_faults *faults)
 {
@@ -228,6 +259,7 @@ build_listeners(struct conf *conf, const struct conf_node *root, struct conf_fau
 		conf_fill("listen[]", entry, listener);
 		while (listener->origins[listener->n_origins] != NULL)
 			listener->n_origins++;
+		build_networks(listener, entry, faults);
 		resolve_listener(listener, entry, faults);
 		build_listener_tls(listener, entry, faults);
 		for (size_t k = 0; k < i; k++)
@@ -649,6 +681,10 @@ conf_free(struct conf *conf)
 		free(conf->listeners[i].host);
 		free(conf->listeners[i].unix_path);
 		free_texts(conf->listeners[i].origins);
+		free_texts(conf->listeners[i].trusted_proxies);
+		free(conf->listeners[i].proxies);
+		free_texts(conf->listeners[i].node_addresses);
+		free(conf->listeners[i].nodes);
 		free_listener_tls(&conf->listeners[i]);
 	}
 	free(conf->listeners);

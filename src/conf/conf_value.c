@@ -438,6 +438,14 @@ conf_check_origin(const char *text)
 }
 
 const char *
+conf_check_network(const char *text)
+{
+	struct address_net net;
+
+	return address_net_parse(text, &net);
+}
+
+const char *
 conf_check_name(const char *text)
 {
 	if (*text == '\0' || strlen(text) > NAME_MAX_BYTES)

@@ -47,6 +47,7 @@ const char	*conf_check_loopback(const char *);	/* the same, but of this host alo
 const char	*conf_check_url(const char *);
 const char	*conf_check_host(const char *);		/* a name or an address, as in a URL */
 const char	*conf_check_origin(const char *);
+const char	*conf_check_network(const char *);	/* an address, or a network */
 const char	*conf_check_name(const char *);		/* of a node, application, destination */
 const char	*conf_check_pattern(const char *);	/* of message types */
 const char	*conf_check_algorithm(const char *);

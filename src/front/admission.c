@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/strmap.h"
 #include "base/xmalloc.h"
 
@@ -18,6 +19,7 @@ struct places {
 
 struct admission {
 	struct places connections, sessions;
+	bool has_warned;		/* admission_suspects() has said so */
 };
 
 static uint64_t
@@ -97,6 +99,24 @@ const char *
 admission_take_session(struct admission *a, const char *address, bool by_address)
 {
 	return take(&a->sessions, address, by_address);
+}
+
+/* Four fifths of what an address may have. */
+static bool
+is_near(const struct places *p, const char *address)
+{
+	uintptr_t n = (uintptr_t)strmap_find(p->by_address, address, strlen(address));
+
+	return n >= p->per_address_max - p->per_address_max / 5;
+}
+
+bool
+admission_suspects(struct admission *a, const char *address)
+{
+	if (a->has_warned || !is_near(&a->sessions, address) || !address_is_private(address))
+		return false;
+	a->has_warned = true;
+	return true;
 }
 
 void

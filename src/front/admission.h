@@ -34,4 +34,10 @@ const char		*admission_take_session(struct admission *, const char *address,
 			    bool by_address);
 void			 admission_release_session(struct admission *, const char *address);
 
+/*
+ * True once in a life: sessions of this address, which is of a private network, come near the
+ * limit of an address.  It may be a proxy that nobody named.
+ */
+bool			 admission_suspects(struct admission *, const char *address);
+
 #endif

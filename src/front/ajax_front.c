@@ -94,7 +94,7 @@ is_for(const struct http_head *head, const struct client *client, void *arg)
 	const struct ajax_front *f = arg;
 
 	return f->gate->conf->http_ajax && http_text_equals(head->path, PATH) &&
-	    client->listener->audience != CONF_FOR_NODES;
+	    !client->is_node;
 }
 
 /* ---- answers ---- */
@@ -118,7 +118,7 @@ send_answer(struct http_exchange *x, int status, const struct buf *body, const c
 	http_trace_add_headers(&extra, trace);
 	buf_printf(&extra, "X-ResponseTime: %llums\r\nCache-Control: no-store\r\n%s",
 	    (unsigned long long)took_ms, more);
-	if (origin_allow_headers(&extra, http_exchange_head(x), http_exchange_client(x)->listener))
+	if (origin_allow_headers(&extra, http_exchange_head(x), http_exchange_client(x)))
 		buf_add_str(&extra, "Access-Control-Expose-Headers: X-ResponseTime, "
 		    "X-Request-Id, traceparent\r\n");
 	http_exchange_answer(x, &(struct http_answer){
@@ -157,7 +157,7 @@ answer_options(struct http_exchange *x)
 	struct buf extra = { 0 };
 
 	buf_add_str(&extra, "Allow: POST, OPTIONS\r\n");
-	if (origin_allow_headers(&extra, http_exchange_head(x), http_exchange_client(x)->listener))
+	if (origin_allow_headers(&extra, http_exchange_head(x), http_exchange_client(x)))
 		buf_add_str(&extra, "Access-Control-Allow-Methods: POST\r\n"
 		    "Access-Control-Allow-Headers: Content-Type, traceparent\r\n"
 		    "Access-Control-Max-Age: 600\r\n");
@@ -168,7 +168,7 @@ answer_options(struct http_exchange *x)
 static bool
 check_origin(const struct ajax_front *f, const struct http_exchange *x)
 {
-	if (origin_is_permitted(http_exchange_head(x), http_exchange_client(x)->listener))
+	if (origin_is_permitted(http_exchange_head(x), http_exchange_client(x)))
 		return true;
 	metrics_inc(gate_metrics(f->gate), METRIC_ORIGINS_REFUSED);
 	return false;

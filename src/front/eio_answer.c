@@ -29,7 +29,7 @@ const struct eio_refusal eio_bad_request = {
 static void
 add_cors(struct buf *b, const struct http_exchange *e)
 {
-	origin_allow_headers(b, http_exchange_head(e), http_exchange_client(e)->listener);
+	origin_allow_headers(b, http_exchange_head(e), http_exchange_client(e));
 }
 
 /* As stock: revision 3 has it in each answer, 4 in none. */
@@ -39,8 +39,9 @@ add_cookie(struct buf *b, const struct eio_session *s)
 	const char *name = eio_session_env(s)->conf->socketio.cookie;
 
 	if (name != NULL && eio_session_revision(s) == 3)
-		buf_printf(b, "Set-Cookie: %s=%s; Path=/; HttpOnly; SameSite=Strict\r\n", name,
-		    eio_session_sid(s));
+		buf_printf(b, "Set-Cookie: %s=%s; Path=/; HttpOnly; SameSite=Strict%s\r\n", name,
+		    eio_session_sid(s),
+		    eio_session_client(s)->scheme == CLIENT_HTTPS ? "; Secure" : "");
 }
 
 static void

@@ -144,18 +144,18 @@ origin_is_allowed(struct eio_env *env, const struct client *client, const struct
 {
 	const struct http_text *origin = http_find(head, "Origin", NULL);
 	const struct http_text *host = http_find(head, "Host", NULL);
-	const struct conf_listener *l = client->listener;
 	static struct log_limit limit = { .about = "refused origins" };
 
-	if (origin_is_permitted(head, l))
+	if (origin_is_permitted(head, client))
 		return true;
 	metrics_inc(loop_metrics(env->loop), METRIC_ORIGINS_REFUSED);
 	if (!log_allows(&limit))
 		return false;
-	log_warnx_for(client->label, "refused: Origin %.*s with Host %.*s; %s of %s",
+	log_warnx_for(client->label, "refused: Origin %.*s with Host %.*s: %s of %s",
 	    (int)origin->len, origin->p, host != NULL ? (int)host->len : 0,
-	    host != NULL ? host->p : "", l->audience == CONF_FOR_NODES ?
-	    "browsers are not served: \"for: nodes\"" : "it is not in \"origins\"", l->address);
+	    host != NULL ? host->p : "", client->is_node ?
+	    "only nodes are served, by listen[].for or listen[].nodes" :
+	    "another origin, and it is not in listen[].origins", client->listener->address);
 	return false;
 }
 
@@ -215,7 +215,7 @@ session_find(struct eio_env *env, const struct client *client, const char *sid)
 	struct eio_session *s = strmap_find(env->sessions, sid, strlen(sid));
 
 	if (s == NULL ||
-	    eio_session_client(s)->listener->audience != client->listener->audience)
+	    eio_session_client(s)->is_node != client->is_node)
 		return NULL;
 	if (!eio_session_has_ended(s))
 		return s;
@@ -298,17 +298,27 @@ check(struct eio_env *env, const struct http_exchange *e, struct asked *a)
 
 /* ---- serving ---- */
 
+static void
+warn_of_proxy(const struct client *client)
+{
+	log_warnx("%s has nearly all the sessions that an address may have "
+	    "(limits.sessions_per_address): if it is a proxy, name it in listen[].trusted_proxies "
+	    "of %s", client->address, client->listener->address);
+}
+
 /* A session for this request; NULL: answered, there are too many. */
 static struct eio_session *
 session_new(struct eio_env *env, const struct asked *a, struct http_exchange *e)
 {
 	const char *limit = admission_take_session(env->admission, a->client->address,
-	    a->client->listener->audience != CONF_FOR_NODES);
+	    !a->client->is_node);
 
 	if (limit == NULL) {
 		struct eio_session *s = eio_session_new(env, a->client, a->revision);
 		struct http_text token;
 
+		if (!a->client->is_node && admission_suspects(env->admission, a->client->address))
+			warn_of_proxy(a->client);
 		/* Plain events alone take a token from there. */
 		if (env->conf->n_events > 0 &&
 		    rest_token_find(http_exchange_head(e), &token) == REST_BEARER_GIVEN)

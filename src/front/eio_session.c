@@ -207,7 +207,7 @@ count_rate(struct eio_session *s, size_t bytes)
 	const struct conf_limits *limits = &s->env->conf->limits;
 	uint64_t now_ms = s->heard_ms;
 
-	if (s->is_trusted || s->client.listener->audience == CONF_FOR_NODES ||
+	if (s->is_trusted || s->client.is_node ||
 	    (ratelimit_take(&s->messages, limits->messages_per_second, 1, now_ms) &&
 	    ratelimit_take(&s->bytes, limits->bytes_per_second, bytes, now_ms)))
 		s->n_refused = 0;

@@ -28,7 +28,7 @@
 
 struct eio_websocket {
 	struct eio_env *env;
-	char *address;			/* of this connection's client; owned */
+	char *address;			/* under which its connection is counted; owned */
 	struct ws_conn *ws;		/* NULL: closed */
 	struct eio_session *session;	/* whose transport this is; NULL: it probes, or is closed */
 	struct eio_polling *polling;	/* what it probes for; NULL: it does not */
@@ -66,7 +66,7 @@ websocket_new(struct eio_env *env, struct http_exchange *e, char **rest, size_t 
 	struct conn *conn;
 
 	w->env = env;
-	w->address = xstrdup(http_exchange_client(e)->address);
+	w->address = xstrdup(http_exchange_peer(e)->address);
 	ws_handshake_accept(&head, http_exchange_head(e));
 	conn = http_exchange_take(e, rest, len);
 	conn_send(conn, head.data, head.len);

@@ -13,8 +13,8 @@
 
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "codec/proxy_v2.h"
 #include "conf/conf.h"
-#include "front/admission.h"
 #include "front/http_int.h"
 #include "net/conn.h"
 #include "net/tls.h"
@@ -163,7 +163,7 @@ on_close(struct conn *conn, enum err why, void *arg)
 
 	log_debug_for("conn", h->client.label, "closed: %s%s%s", err_text(why),
 	    fault != NULL ? ": " : "", fault != NULL ? fault : "");
-	admission_release(h->server->admission, h->client.address);
+	http_server_give_back(h->server, &h->client);
 	tell_gone(h);
 	http_conn_leave(h);
 }
@@ -276,6 +276,28 @@ refuse_tls(struct http_conn *h)
 	conn_close(h->conn, ERR_BAD_HTTP);
 }
 
+/* Four bytes of it are empty lines of HTTP as well, the fifth is none. */
+static bool
+is_proxy_header(const struct http_conn *h)
+{
+	size_t n = h->in.len < PROXY_V2_SIGN ? h->in.len : PROXY_V2_SIGN;
+
+	return n > 4 && memcmp(h->in.data, proxy_v2_sign, n) == 0;
+}
+
+/* Anybody could say to be anybody. */
+static void
+refuse_proxy(struct http_conn *h)
+{
+	static struct log_limit limit = { .about = "PROXY headers of nobody trusted" };
+
+	metrics_inc(loop_metrics(h->server->loop), METRIC_PROXY_REFUSED);
+	if (log_allows(&limit))
+		log_warnx_for(h->client.label, "refused: a header of the PROXY protocol, and the "
+		    "address is not in listen[].trusted_proxies of %s", h->client.listener->address);
+	conn_abort(h->conn, ERR_BAD_HTTP);
+}
+
 /* Who does not even begin is not told. */
 static void
 on_too_late(void *arg)
@@ -347,6 +369,17 @@ begin_body(struct http_conn *h, size_t max)
 	set_state(h, HTTP_IN_BODY);
 }
 
+/* A proxy asks for its clients, one after the other.  false: such are not served here. */
+static bool
+find_client(const struct http_conn *h, struct http_exchange *x)
+{
+	if (!h->client.is_trusted)
+		return true;	/* looked at when it came in */
+	x->forwarded = xmemdup(&h->client, sizeof(h->client));
+	client_set_forwarded(x->forwarded, &x->head);
+	return client_may_come_in(x->forwarded);
+}
+
 static void
 on_head(struct http_conn *h, struct http_exchange *x)
 {
@@ -356,11 +389,15 @@ on_head(struct http_conn *h, struct http_exchange *x)
 	log_debug_for("http", h->client.label, "%.*s %.*s", (int)x->head.method.len,
 	    x->head.method.p, (int)x->head.path.len, x->head.path.p);
 	x->is_whole = !has_body(&x->head);
+	if (!find_client(h, x)) {
+		http_exchange_refuse(x, 403, NULL, "only nodes are served here\n");
+		return;
+	}
 	if (!expectation_is_known(&x->head, &has_any)) {
 		http_exchange_refuse(x, 417, NULL, "only 100-continue may be expected\n");
 		return;
 	}
-	x->service = http_server_find(h->server, &x->head, &h->client);
+	x->service = http_server_find(h->server, &x->head, http_exchange_client(x));
 	max = x->service->on_head(x, x->service->arg);
 	if (h->exchange != x)
 		return;		/* answered, or the connection was taken */
@@ -381,6 +418,10 @@ take_head(struct http_conn *h)
 		return false;
 	if (h->in.data[0] == TLS_HANDSHAKE) {
 		refuse_tls(h);
+		return false;
+	}
+	if (h->in.data[0] == '\r' && is_proxy_header(h)) {
+		refuse_proxy(h);
 		return false;
 	}
 	if (conn_queued(h->conn) > limits->send_queue) {

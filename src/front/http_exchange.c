@@ -27,6 +27,7 @@ release(void *arg)
 	struct http_exchange *x = arg;
 
 	buf_free(&x->body);
+	free(x->forwarded);
 	free(x->bytes);
 	free(x);
 }
@@ -49,6 +50,12 @@ http_exchange_head(const struct http_exchange *x)
 
 const struct client *
 http_exchange_client(const struct http_exchange *x)
+{
+	return x->forwarded != NULL ? x->forwarded : &x->conn->client;
+}
+
+const struct client *
+http_exchange_peer(const struct http_exchange *x)
 {
 	return &x->conn->client;
 }

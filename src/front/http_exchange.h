@@ -58,6 +58,8 @@ struct http_service {
 /* All valid until the answer; the head's texts as well. */
 const struct http_head	*http_exchange_head(const struct http_exchange *);
 const struct client	*http_exchange_client(const struct http_exchange *);
+/* Who has connected, and its place in the admission count: a proxy, or the same. */
+const struct client	*http_exchange_peer(const struct http_exchange *);
 const char		*http_exchange_body(const struct http_exchange *, size_t *len);
 
 /*

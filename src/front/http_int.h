@@ -19,6 +19,7 @@
 
 struct admission;
 struct conf;
+struct http_intro;
 struct tls_server;
 
 struct http_server {
@@ -32,6 +33,7 @@ struct http_server {
 	time_t date_s;			/* when date was written */
 	char date[HTTP_DATE_LEN + 1];
 	LIST_HEAD(, http_conn) conns;	/* owned */
+	LIST_HEAD(, http_intro) intros;	/* owned: proxies that have not said for whom they are */
 };
 
 enum http_state {
@@ -67,6 +69,7 @@ struct http_conn {
 
 struct http_exchange {
 	struct http_conn *conn;
+	struct client *forwarded;	/* for whom a trusted proxy asks; owned; NULL: for itself */
 	char *bytes;			/* of the head, which points here; owned */
 	struct http_head head;
 	bool is_whole;			/* it has no body, or the body is in */
@@ -95,6 +98,13 @@ void	http_conn_send_file(struct http_conn *, const struct http_file *);
 /* The connection is not the server's any more. */
 struct conn *http_conn_leave(struct http_conn *);
 
+/* http_intro.c */
+
+/* The same where a PROXY header may come first. */
+void	http_intro_accept(struct http_server *, const struct client *, struct tls_server *tls, int fd);
+void	http_intro_stop(struct http_intro *);
+void	http_intros_stop(struct http_server *);
+
 /* http_exchange.c */
 
 /* Of a head that is len bytes long, which are copied. */
@@ -119,6 +129,10 @@ void	http_answer_write(struct buf *, struct http_server *, const struct http_ans
 struct http_answer	http_answer_text(int status, const char *extra, const char *text);
 
 /* http_server.c */
+
+/* A place for a connection of this client; false: it is refused, and counted. */
+bool	http_server_admit(struct http_server *, const struct client *);
+void	http_server_give_back(struct http_server *, const struct client *);
 
 /* Who serves this request; never NULL. */
 const struct http_service *http_server_find(const struct http_server *, const struct http_head *,

@@ -4,7 +4,6 @@
  */
 #include "front/http_server.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,6 +31,7 @@ http_server_new(struct loop *loop, const struct conf *conf, struct admission *ad
 	s->conf = conf;
 	s->admission = admission;
 	LIST_INIT(&s->conns);
+	LIST_INIT(&s->intros);
 	return s;
 }
 
@@ -42,6 +42,7 @@ http_server_free(struct http_server *s)
 
 	if (s == NULL)
 		return;
+	http_intros_stop(s);
 	while ((h = LIST_FIRST(&s->conns)) != NULL)
 		http_conn_stop(h);
 	free(s->services);
@@ -61,6 +62,7 @@ http_server_drain(struct http_server *s)
 	struct http_conn *h, *next;
 
 	s->is_draining = true;
+	http_intros_stop(s);
 	for (h = LIST_FIRST(&s->conns); h != NULL; h = next) {
 		next = LIST_NEXT(h, link);
 		if (h->state == HTTP_IDLE)
@@ -68,25 +70,44 @@ http_server_drain(struct http_server *s)
 	}
 }
 
+/* Many come from one proxy: their clients are counted when they are known. */
+bool
+http_server_admit(struct http_server *s, const struct client *client)
+{
+	const char *limit = "listen[].nodes";
+
+	if (client->is_trusted || client_may_come_in(client))
+		limit = admission_take(s->admission, client->address,
+		    !client->is_node && !client->is_trusted);
+	if (limit == NULL)
+		return true;
+	metrics_inc(loop_metrics(s->loop), METRIC_CONNECTIONS_REFUSED);
+	log_debug_for("conn", client->label, "refused: %s", limit);
+	return false;
+}
+
+void
+http_server_give_back(struct http_server *s, const struct client *client)
+{
+	admission_release(s->admission, client->address);
+}
+
 void
 http_server_accept(struct http_server *s, const struct conf_listener *listener,
     struct tls_server *tls, int fd, const char *address, const char *address_port)
 {
-	const char *limit = admission_take(s->admission, address,
-	    listener->audience != CONF_FOR_NODES);
-	struct client client = { .listener = listener };
+	struct client client;
 
-	if (limit != NULL) {
-		metrics_inc(loop_metrics(s->loop), METRIC_CONNECTIONS_REFUSED);
-		log_debug("conn", "%s: refused: %s reached", address_port, limit);
+	client_init(&client, listener, ++s->last_number, address, address_port);
+	if (!http_server_admit(s, &client)) {
 		close(fd);
 		return;
 	}
-	snprintf(client.label, sizeof(client.label), "C-%llu %s",
-	    (unsigned long long)++s->last_number, address_port);
-	snprintf(client.address, sizeof(client.address), "%s", address);
 	log_debug_for("conn", client.label, "accepted on %s", listener->address);
-	http_conn_accept(s, &client, tls, fd);
+	if (client.is_trusted)
+		http_intro_accept(s, &client, tls, fd);
+	else
+		http_conn_accept(s, &client, tls, fd);
 }
 
 /* "OPTIONS *" asks about the server, not about a path. */

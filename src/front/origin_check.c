@@ -4,6 +4,7 @@
  */
 #include "front/origin_check.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -65,6 +66,27 @@ split(struct http_text origin, struct parts *parts)
 	return true;
 }
 
+/*
+ * A name, or a numeric address in brackets.  Browsers send nothing else; what two readers could
+ * take for two hosts is none.
+ */
+static bool
+is_host(struct http_text host)
+{
+	bool is_v6 = host.len > 2 && host.p[0] == '[' && host.p[host.len - 1] == ']';
+
+	if (host.len == 0 || host.p[0] == '.' || host.p[host.len - 1] == '.')
+		return false;
+	for (size_t i = is_v6; i < host.len - is_v6; i++) {
+		char c = host.p[i];
+
+		if ((c == '.' && host.p[i - 1] == '.') || (!isalnum((unsigned char)c) &&
+		    strchr(is_v6 ? ":." : ".-_", c) == NULL))
+			return false;
+	}
+	return true;
+}
+
 static bool
 host_fits(struct http_text pattern, struct http_text host)
 {
@@ -77,19 +99,35 @@ host_fits(struct http_text pattern, struct http_text host)
 	    strncasecmp(host.p + host.len - tail, pattern.p + 1, tail) == 0;
 }
 
-bool
-origin_check(struct http_text origin, const struct http_text *host, char *const *list, size_t n)
+/* Other schemes are not pages of a web server: an app's "app://localhost" is not ours. */
+static bool
+is_scheme(struct http_text scheme, enum client_scheme came_by)
 {
-	struct parts o, own, entry;
+	return (came_by != CLIENT_HTTPS && http_text_is(scheme, "http")) ||
+	    (came_by != CLIENT_HTTP && http_text_is(scheme, "https"));
+}
 
-	if (!split(origin, &o))
+static bool
+is_own(const struct parts *o, const struct http_text *host, enum client_scheme came_by)
+{
+	struct parts own;
+
+	if (host == NULL || !is_scheme(o->scheme, came_by))
 		return false;
-	/* Other schemes are not pages of a web server: an app's "app://localhost" is not ours. */
-	if (host != NULL && (http_text_is(o.scheme, "http") || http_text_is(o.scheme, "https"))) {
-		own = split_host(o.scheme, *host);
-		if (same(own.host, o.host) && same(own.port, o.port))
-			return true;
-	}
+	own = split_host(o->scheme, *host);
+	return same(own.host, o->host) && same(own.port, o->port);
+}
+
+bool
+origin_check(struct http_text origin, const struct http_text *host, enum client_scheme came_by,
+    char *const *list, size_t n)
+{
+	struct parts o, entry;
+
+	if (!split(origin, &o) || !is_host(o.host))
+		return false;
+	if (is_own(&o, host, came_by))
+		return true;
 	for (size_t i = 0; i < n; i++) {
 		if (strcmp(list[i], "*") == 0)
 			return true;
@@ -115,24 +153,26 @@ origin_is_clean(const struct http_head *head)
 }
 
 bool
-origin_is_permitted(const struct http_head *head, const struct conf_listener *l)
+origin_is_permitted(const struct http_head *head, const struct client *client)
 {
+	const struct conf_listener *l = client->listener;
 	const struct http_text *origin = http_find(head, "Origin", NULL);
 
-	return origin == NULL || (l->audience != CONF_FOR_NODES && origin_is_clean(head) &&
-	    origin_check(*origin, http_find(head, "Host", NULL), l->origins, l->n_origins));
+	return origin == NULL || (!client->is_node && origin_is_clean(head) &&
+	    origin_check(*origin, http_find(head, "Host", NULL), client->scheme, l->origins,
+	    l->n_origins));
 }
 
 /* Old clients send credentials, so that the origin must be named. */
 bool
-origin_allow_headers(struct buf *b, const struct http_head *head, const struct conf_listener *l)
+origin_allow_headers(struct buf *b, const struct http_head *head, const struct client *client)
 {
 	const struct http_text *origin = http_find(head, "Origin", NULL);
 
 	if (origin == NULL)
 		return false;
 	buf_add_str(b, "Vary: Origin\r\n");
-	if (!origin_is_permitted(head, l))
+	if (!origin_is_permitted(head, client))
 		return false;
 	buf_printf(b, "Access-Control-Allow-Origin: %.*s\r\n"
 	    "Access-Control-Allow-Credentials: true\r\n", (int)origin->len, origin->p);
@@ -144,7 +184,7 @@ origin_refuse_body(struct http_exchange *x, int status, const char *text, void *
 {
 	struct buf extra = { 0 };
 
-	origin_allow_headers(&extra, http_exchange_head(x), http_exchange_client(x)->listener);
+	origin_allow_headers(&extra, http_exchange_head(x), http_exchange_client(x));
 	http_exchange_refuse(x, status, buf_str(&extra), text);
 	buf_free(&extra);
 }

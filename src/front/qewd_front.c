@@ -390,7 +390,7 @@ sender_of(const struct qewd_client *c, const struct call *call)
 
 	return (struct gate_sender){
 		.label = who->label,
-		.is_limited = !c->is_proven && who->listener->audience != CONF_FOR_NODES,
+		.is_limited = !c->is_proven && !who->is_node,
 		.is_relay = call->to_node && !c->is_proven,
 	};
 }

@@ -170,7 +170,7 @@ send_answer(struct http_exchange *x, struct rest_answer *a, uint64_t begun_ms, c
 	/* A handler that says who may read it knows better. */
 	if (!has_line(buf_str(&a->extra), "access-control-allow-origin:"))
 		(void)origin_allow_headers(&a->extra, http_exchange_head(x),
-		    http_exchange_client(x)->listener);
+		    http_exchange_client(x));
 	http_trace_add_headers(&a->extra, trace);
 	buf_printf(&a->extra, "X-ResponseTime: %llums\r\n",
 	    (unsigned long long)(clock_mono_ms() - begun_ms));
@@ -238,7 +238,7 @@ answer_options(struct rest_front *f, struct http_exchange *x)
 	rest_table_add_methods(f->table, head->path, &methods);
 	buf_printf(&extra, "Allow: %s\r\n", buf_str(&methods));
 	if (is_preflight && origin_allow_headers(&extra, head,
-	    http_exchange_client(x)->listener)) {
+	    http_exchange_client(x))) {
 		buf_printf(&extra, "Access-Control-Allow-Methods: %s\r\n", buf_str(&methods));
 		add_asked_headers(&extra, head);
 	}
@@ -280,7 +280,7 @@ check_head(struct rest_front *f, struct http_exchange *x, const struct rest_matc
 
 	if (f->gate->is_draining) {
 		refuse(f, x, &(struct refusal){ .err = ERR_STOPPING }, NULL);
-	} else if (!origin_is_permitted(head, http_exchange_client(x)->listener)) {
+	} else if (!origin_is_permitted(head, http_exchange_client(x))) {
 		metrics_inc(gate_metrics(f->gate), METRIC_ORIGINS_REFUSED);
 		refuse(f, x, &(struct refusal){ .err = ERR_NOT_ALLOWED,
 		    .text = xstrdup("pages of this origin are not permitted") }, NULL);

@@ -88,6 +88,22 @@ START_TEST(connections_and_sessions_are_counted_apart)
 }
 END_TEST
 
+START_TEST(one_private_address_near_the_limit_is_suspected_once)
+{
+	struct admission *ten = admission_new(100, 10);
+
+	for (int i = 0; i < 8; i++) {
+		ck_assert(!admission_suspects(ten, "10.0.0.1"));
+		ck_assert_ptr_null(admission_take_session(ten, "10.0.0.1", true));
+		ck_assert_ptr_null(admission_take_session(ten, "192.0.2.1", true));
+	}
+	ck_assert(!admission_suspects(ten, "192.0.2.1"));
+	ck_assert(admission_suspects(ten, "10.0.0.1"));
+	ck_assert(!admission_suspects(ten, "10.0.0.1"));
+	admission_free(ten);
+}
+END_TEST
+
 START_TEST(without_limits_nobody_is_refused)
 {
 	struct admission *open = admission_new(UINT64_MAX, UINT64_MAX);
@@ -95,6 +111,7 @@ START_TEST(without_limits_nobody_is_refused)
 	for (int i = 0; i < 1000; i++) {
 		ck_assert_ptr_null(admission_take_session(open, "192.0.2.1", true));
 		ck_assert_ptr_null(admission_take(open, "192.0.2.1", true));
+		ck_assert(!admission_suspects(open, "192.0.2.1"));
 	}
 	admission_free(open);
 	admission_free(NULL);
@@ -113,6 +130,7 @@ make_suite(void)
 	tcase_add_test(tc, all_together_get_no_more_than_the_whole);
 	tcase_add_test(tc, nodes_share_the_whole_alone);
 	tcase_add_test(tc, connections_and_sessions_are_counted_apart);
+	tcase_add_test(tc, one_private_address_near_the_limit_is_suspected_once);
 	tcase_add_test(tc, without_limits_nobody_is_refused);
 	suite_add_tcase(s, tc);
 	return s;

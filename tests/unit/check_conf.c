@@ -605,6 +605,9 @@ END_TEST
 	"  e: { application: b, urls: [\"ws://j\", \"http://I:80/\"], protocol: " other " }\n"
 #define ORIGIN(text) "listen: [{ address: \"127.0.0.1:1\", origins: [\"" text "\"] }]\n" JWT
 
+#define PROXIES(text) \
+	"listen: [{ address: \"127.0.0.1:1\", trusted_proxies: [\"" text "\"] }]\n" JWT
+
 #define TLS(text)    "listen: [{ address: \"127.0.0.1:1\", tls: " text " }]\n" JWT
 #define FAR(url, tls) \
 	HEAD "destinations: { far: { application: a, urls: [\"" url "\"], tls: { " tls " } } }\n"
@@ -698,10 +701,17 @@ static const struct {
 	    "u.yaml:3: destinations.far.tls.name: must be a host name" },
 	{ FAR("wss://h", "verify: maybe"),
 	    "u.yaml:3: destinations.far.tls.verify: must be true or false" },
-	{ "listen: [{ address: \"1.2.3.4:80\", trusted_proxies: [] }]\n" JWT,
-	    "u.yaml:1: listen[].trusted_proxies: not supported yet" },
-	{ "listen: [{ address: \"1.2.3.4:80\", nodes: [] }]\n" JWT,
-	    "u.yaml:1: listen[].nodes: not supported yet" },
+	{ PROXIES("10.0.0.1/8"), "u.yaml:1: listen[].trusted_proxies[]: has bits set behind" },
+	{ PROXIES("10.0.0.0/33"), "u.yaml:1: listen[].trusted_proxies[]: must have a number of bits" },
+	{ PROXIES("10.0.0.0/"), "u.yaml:1: listen[].trusted_proxies[]: must have a number of bits" },
+	{ PROXIES("balancer"), "u.yaml:1: listen[].trusted_proxies[]: must be an address or a network" },
+	{ PROXIES("10.0.0"), "u.yaml:1: listen[].trusted_proxies[]: must be an address or a network" },
+	{ PROXIES("0.0.0.0/0"), "u.yaml:1: listen[].trusted_proxies: 0.0.0.0/0 is everybody" },
+	{ PROXIES("::/0"), "u.yaml:1: listen[].trusted_proxies: ::/0 is everybody" },
+	{ "listen: [{ address: \"1.2.3.4:80\", nodes: [\"10.0.0.1\"] }]\n" JWT,
+	    "u.yaml:1: listen[].nodes: an address for browsers has no nodes" },
+	{ "listen: [{ address: \"1.2.3.4:80\", for: both, nodes: [worker-1] }]\n" JWT,
+	    "u.yaml:1: listen[].nodes[]: must be an address or a network" },
 	{ ORIGIN("example.org"), "u.yaml:1: listen[].origins[]: must be \"https://host\"" },
 	{ ORIGIN("null"), "u.yaml:1: listen[].origins[]: must be \"https://host\"" },
 	{ ORIGIN("https://"), "u.yaml:1: listen[].origins[]: must be \"https://host\"" },

@@ -61,6 +61,22 @@ static const struct {
 	{ "https://a.example.net.evil.com", NULL, false },
 	{ "https://a.example.net:444", NULL, false },
 
+	{ "https://a.example.net.", NULL, false },
+	{ "https://a..example.net", NULL, false },
+	{ "https://..example.net", NULL, false },
+	{ "https://*.example.net", NULL, false },
+	{ "https://user@a.example.net", NULL, false },
+	{ "https://user:pw@a.example.net", NULL, false },
+	{ "https://a.example.net:0444", NULL, false },
+	{ "https://evil.com#.example.net", NULL, false },
+	{ "https://evil.com?.example.net", NULL, false },
+	{ "https://evil.com\\.example.net", NULL, false },
+	{ "https://evil.com%2f.example.net", NULL, false },
+	{ "https://evil.com:443:.example.net", NULL, false },
+	{ "https://app.example.org.", NULL, false },
+	{ "https://app.example.orga", NULL, false },
+	{ "https://xapp.example.org", NULL, false },
+
 	/* No origin of a page. */
 	{ "null", "null", false },
 	{ "", "", false },
@@ -83,15 +99,38 @@ START_TEST(its_own_and_the_listed_ones_are_allowed)
 	struct http_text host = text(rows[_i].host != NULL ? rows[_i].host : "");
 
 	ck_assert_int_eq(origin_check(text(rows[_i].origin), rows[_i].host != NULL ? &host : NULL,
-	    listed, ARRAY_LEN(listed)), rows[_i].is_allowed);
+	    CLIENT_ANY_SCHEME, listed, ARRAY_LEN(listed)), rows[_i].is_allowed);
+}
+END_TEST
+
+/* Where it is known whether TLS was spoken, that is part of the origin. */
+static const struct {
+	const char *origin;
+	enum client_scheme came_by;
+	bool is_allowed;
+} schemes[] = {
+	{ "https://example.com", CLIENT_HTTPS, true },
+	{ "http://example.com", CLIENT_HTTPS, false },
+	{ "http://example.com", CLIENT_HTTP, true },
+	{ "https://example.com", CLIENT_HTTP, false },
+	{ "https://app.example.org", CLIENT_HTTP, true },
+	{ "http://app.example.org", CLIENT_HTTP, false },
+};
+
+START_TEST(a_known_scheme_is_part_of_its_own_origin)
+{
+	struct http_text host = text("example.com");
+
+	ck_assert_int_eq(origin_check(text(schemes[_i].origin), &host, schemes[_i].came_by, listed,
+	    ARRAY_LEN(listed)), schemes[_i].is_allowed);
 }
 END_TEST
 
 START_TEST(a_star_allows_every_page_but_not_null)
 {
-	ck_assert(origin_check(text("https://who.ever"), NULL, any, 1));
-	ck_assert(!origin_check(text("null"), NULL, any, 1));
-	ck_assert(!origin_check(text("https://who.ever"), NULL, NULL, 0));
+	ck_assert(origin_check(text("https://who.ever"), NULL, CLIENT_HTTPS, any, 1));
+	ck_assert(!origin_check(text("null"), NULL, CLIENT_ANY_SCHEME, any, 1));
+	ck_assert(!origin_check(text("https://who.ever"), NULL, CLIENT_HTTPS, NULL, 0));
 }
 END_TEST
 
@@ -128,11 +167,13 @@ START_TEST(a_page_that_may_come_in_may_read_its_answer)
 		.origins = (char **)(uintptr_t)listed, .n_origins = ARRAY_LEN(listed) };
 	struct http_head head;
 	struct buf b = { 0 };
+	struct client client;
 
+	client_init(&client, &listener, 1, "192.0.2.1", "192.0.2.1:5512");
 	ck_assert_int_eq(http_parse_request(&head, headers[_i].request,
 	    strlen(headers[_i].request)), 0);
-	ck_assert_int_eq(origin_is_permitted(&head, &listener), headers[_i].is_allowed);
-	ck_assert_int_eq(origin_allow_headers(&b, &head, &listener),
+	ck_assert_int_eq(origin_is_permitted(&head, &client), headers[_i].is_allowed);
+	ck_assert_int_eq(origin_allow_headers(&b, &head, &client),
 	    strlen(headers[_i].headers) > strlen(VARY));
 	ck_assert_str_eq(buf_str(&b), headers[_i].headers);
 	buf_free(&b);
@@ -146,6 +187,8 @@ make_suite(void)
 	TCase *tc = tcase_create("origin_check");
 
 	tcase_add_loop_test(tc, its_own_and_the_listed_ones_are_allowed, 0, ARRAY_LEN(rows));
+	tcase_add_loop_test(tc, a_known_scheme_is_part_of_its_own_origin, 0,
+	    (int)ARRAY_LEN(schemes));
 	tcase_add_test(tc, a_star_allows_every_page_but_not_null);
 	tcase_add_loop_test(tc, a_page_that_may_come_in_may_read_its_answer, 0,
 	    ARRAY_LEN(headers));
