@@ -8,9 +8,11 @@
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/compiler.h"
 
@@ -23,13 +25,49 @@ struct buf {
 void	 buf_free(struct buf *);		/* the content; b is then empty */
 void	 buf_reset(struct buf *, size_t keep);	/* len 0; gives back what is above keep bytes */
 
-/* Room for n more bytes, without using it: writes go to the result, then buf_used(). */
-char	*buf_reserve(struct buf *, size_t n);
-void	 buf_used(struct buf *, size_t n);
+/* What follows is here in full since messages are put together of many small pieces. */
 
-void	 buf_add(struct buf *, const void *, size_t);
-void	 buf_add_str(struct buf *, const char *);
-void	 buf_add_char(struct buf *, char);
+/* For buf_reserve() alone. */
+void	 buf_grow(struct buf *, size_t n);
+
+/* Room for n more bytes, without using it: writes go to the result, then buf_used(). */
+static inline char *
+buf_reserve(struct buf *b, size_t n)
+{
+	if (n > b->cap - b->len || b->cap == 0)
+		buf_grow(b, n);
+	return b->data + b->len;
+}
+
+static inline void
+buf_used(struct buf *b, size_t n)
+{
+	assert(n <= b->cap - b->len);
+	b->len += n;
+}
+
+static inline void
+buf_add(struct buf *b, const void *p, size_t n)
+{
+	if (n == 0)
+		return;
+	memcpy(buf_reserve(b, n), p, n);
+	b->len += n;
+}
+
+static inline void
+buf_add_str(struct buf *b, const char *s)
+{
+	buf_add(b, s, strlen(s));
+}
+
+static inline void
+buf_add_char(struct buf *b, char c)
+{
+	*buf_reserve(b, 1) = c;
+	b->len++;
+}
+
 void	 buf_add_u64(struct buf *, uint64_t);	/* decimal */
 void	 buf_printf(struct buf *, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

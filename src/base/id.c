@@ -6,6 +6,7 @@
  */
 #include "base/id.h"
 
+#include <endian.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -60,19 +61,36 @@ id_sid(char sid[ID_SID_LEN + 1])
 	sid[ID_SID_LEN] = '\0';
 }
 
+/* The eight digits of four bytes, the first byte first. */
+static uint64_t
+digits_of(const unsigned char *p)
+{
+	uint64_t x = (uint64_t)p[0] | (uint64_t)p[1] << 16 | (uint64_t)p[2] << 32 |
+	    (uint64_t)p[3] << 48;
+	uint64_t above_9;
+
+	/* A nibble a byte, the high one first; then '0' to '9', or 39 more from 10 on. */
+	x = (x >> 4 & UINT64_C(0x000f000f000f000f)) | (x & UINT64_C(0x000f000f000f000f)) << 8;
+	above_9 = (x + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
+	return htole64(x + UINT64_C(0x3030303030303030) + above_9 * ('a' - '0' - 10));
+}
+
 void
 id_hex(char *hex, size_t n_bytes)
 {
-	static const char digit[] = "0123456789abcdef";
 	unsigned char r[16];
+	char eight[8];
+	uint64_t digits;
 
-	for (size_t i = 0; i < n_bytes; i++) {
-		size_t at = i % sizeof(r);
+	for (size_t at = 0; at < n_bytes; at += sizeof(r)) {
+		size_t n = n_bytes - at < sizeof(r) ? n_bytes - at : sizeof(r);
 
-		if (at == 0)
-			id_random(r, n_bytes - i < sizeof(r) ? n_bytes - i : sizeof(r));
-		hex[2 * i] = digit[r[at] >> 4];
-		hex[2 * i + 1] = digit[r[at] & 15];
+		id_random(r, sizeof(r));
+		for (size_t i = 0; i < n; i += 4) {
+			digits = digits_of(r + i);
+			memcpy(eight, &digits, sizeof(eight));
+			memcpy(hex + 2 * (at + i), eight, n - i < 4 ? 2 * (n - i) : sizeof(eight));
+		}
 	}
 	hex[2 * n_bytes] = '\0';
 }

@@ -25,10 +25,13 @@ struct sink {
 	size_t len;
 };
 
+/* Around a new member: a comma, quotes, a colon. */
+#define MEMBER_ROOM 8
+
 static size_t	collect_cuts(struct cut *, const struct json_object *, const struct json_edit *,
 		    size_t n);
 static void	give_last_commas(struct cut *, size_t n);
-static void	put(struct sink *, const char *, size_t);
+static inline void put(struct sink *, const char *, size_t);
 static void	put_name(struct sink *, const char *);
 static void	put_value(struct sink *, const char *text, const struct json_names *,
 		    const struct json_edit *);
@@ -71,14 +74,29 @@ json_splice(char *out, const char *text, const struct json_object *o,
 	return sink.len;
 }
 
+/* What the edits add at most. */
+static size_t
+room_for(const struct json_names *names, const struct json_edit *edits, size_t n)
+{
+	size_t room = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!is_removal(&edits[i]))
+			room += MEMBER_ROOM + strlen(names->name[edits[i].name]) + edits[i].len;
+		if (edits[i].object != NULL)
+			room += edits[i].object->close + 1 - edits[i].object->open +
+			    room_for(names, edits[i].edits, edits[i].n_edits);
+	}
+	return room;
+}
+
 void
 json_splice_add(struct buf *b, const char *text, const struct json_object *o,
     const struct json_names *names, const struct json_edit *edits, size_t n)
 {
-	size_t len = json_splice(NULL, text, o, names, edits, n);
+	size_t room = o->close + 1 - o->open + room_for(names, edits, n);
 
-	json_splice(buf_reserve(b, len), text, o, names, edits, n);
-	buf_used(b, len);
+	buf_used(b, json_splice(buf_reserve(b, room), text, o, names, edits, n));
 }
 
 /* The cuts that the edits of present members make, in the order of the text; how many. */
@@ -131,7 +149,7 @@ give_last_commas(struct cut *cuts, size_t n)
 	}
 }
 
-static void
+static inline void
 put(struct sink *sink, const char *p, size_t n)
 {
 	if (sink->p != NULL)
@@ -143,8 +161,10 @@ put(struct sink *sink, const char *p, size_t n)
 static void
 put_name(struct sink *sink, const char *name)
 {
+	size_t len = strlen(name);
+
 	put(sink, "\"", 1);
-	put(sink, name, strlen(name));
+	put(sink, name, len);
 	put(sink, "\":", 2);
 }
 
@@ -155,8 +175,13 @@ put_value(struct sink *sink, const char *text, const struct json_names *names,
 {
 	char *out = sink->p != NULL ? sink->p + sink->len : NULL;
 
-	if (e->object != NULL)
+	if (e->object != NULL) {
 		sink->len += json_splice(out, text, e->object, names, e->edits, e->n_edits);
-	else
-		put(sink, e->value, e->len);
+		return;
+	}
+	if (e->is_bare)
+		put(sink, "\"", 1);
+	put(sink, e->value, e->len);
+	if (e->is_bare)
+		put(sink, "\"", 1);
 }

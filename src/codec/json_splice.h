@@ -9,6 +9,7 @@
 #ifndef CODEC_JSON_SPLICE_H
 #define CODEC_JSON_SPLICE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "codec/json_scan.h"
@@ -17,6 +18,7 @@ struct json_edit {
 	int name;		/* index into the table the object was scanned with */
 	const char *value;	/* new value, a JSON text; NULL and no object: remove the member */
 	size_t len;
+	bool is_bare;		/* value is what stands between the quotes of a string */
 	const struct json_object *object;	/* or: the member's own value (an object noted with
 						 * the same table) with these edits applied */
 	const struct json_edit *edits;

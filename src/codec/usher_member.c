@@ -74,6 +74,26 @@ usher_member_decode(struct usher_member *u, const char *text, struct json_value 
 	return true;
 }
 
+bool
+usher_member_is_id(const char *text, struct json_value v, uint64_t *id)
+{
+	static const char head[] = "{\"id\":";
+	const size_t head_len = sizeof(head) - 1, digits_max = 15;	/* any 15 digits are below 2^53 */
+	const char *p = text + v.start;
+	size_t len = v.end - v.start;
+
+	if (v.kind != JSON_OBJECT || len < head_len + 2 || len > head_len + digits_max + 1 ||
+	    memcmp(p, head, head_len) != 0 || p[len - 1] != '}')
+		return false;
+	*id = 0;
+	for (size_t i = head_len; i < len - 1; i++) {
+		if (p[i] < '0' || p[i] > '9')
+			return false;
+		*id = *id * 10 + (uint64_t)(p[i] - '0');
+	}
+	return true;
+}
+
 static void
 add_text(struct buf *b, const char *name, const char *value)
 {
@@ -84,6 +104,7 @@ add_text(struct buf *b, const char *name, const char *value)
 void
 usher_member_encode_request(struct buf *b, const struct usher_member *u)
 {
+	buf_reserve(b, 512);	/* as a rule all of it */
 	buf_add_str(b, "{\"id\":");
 	buf_add_u64(b, u->id);
 	buf_add_str(b, ",\"deadline_ms\":");

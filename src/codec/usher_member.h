@@ -40,6 +40,9 @@ struct usher_member {
 /* Reads the member's value v in text; false: not an object. */
 bool	usher_member_decode(struct usher_member *, const char *text, struct json_value v);
 
+/* Is it what nearly every reply carries, {"id":N} without white space?  Then this is N. */
+bool	usher_member_is_id(const char *text, struct json_value v, uint64_t *id);
+
 /* Append a value.  Of a request on a link: */
 void	usher_member_encode_request(struct buf *, const struct usher_member *);
 /* Of a reply: {"id":N} */

@@ -1,27 +1,45 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * UTF-8 validation.  ASCII is passed over 32 bytes at a time; what follows a
+ * UTF-8 validation.  ASCII is passed over 64 bytes at a time; what follows a
  * lead byte is a range check of the next byte, so a piece may end anywhere.
  */
 #include "codec/utf8.h"
 
 #include <string.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #define ASCII_8 UINT64_C(0x8080808080808080)
+
+/* Are the 64 bytes at p ASCII? */
+static inline bool
+are_64_ascii(const uint8_t *p)
+{
+#ifdef __SSE2__
+	const __m128i *at = (const __m128i *)(const void *)p;
+	__m128i a = _mm_or_si128(_mm_loadu_si128(at), _mm_loadu_si128(at + 1));
+	__m128i b = _mm_or_si128(_mm_loadu_si128(at + 2), _mm_loadu_si128(at + 3));
+
+	return _mm_movemask_epi8(_mm_or_si128(a, b)) == 0;
+#else
+	uint64_t w[8];
+
+	memcpy(w, p, sizeof(w));
+	return ((w[0] | w[1] | w[2] | w[3] | w[4] | w[5] | w[6] | w[7]) & ASCII_8) == 0;
+#endif
+}
 
 /* How many bytes at the start of p are ASCII. */
 static size_t
 ascii_prefix(const uint8_t *p, size_t n)
 {
-	uint64_t eight, four[4];
+	uint64_t eight;
 	size_t i = 0;
 
-	while (n - i >= sizeof(four)) {
-		memcpy(four, p + i, sizeof(four));
-		if (((four[0] | four[1] | four[2] | four[3]) & ASCII_8) != 0)
-			break;
-		i += sizeof(four);
-	}
+	while (n - i >= 64 && are_64_ascii(p + i))
+		i += 64;
 	while (n - i >= sizeof(eight)) {
 		memcpy(&eight, p + i, sizeof(eight));
 		if ((eight & ASCII_8) != 0)

@@ -275,12 +275,16 @@ static enum err
 step_head(struct ws_decoder *d, struct input *in)
 {
 	enum err err;
+	size_t n;
 
-	while (d->head_len < head_bytes(d)) {
+	while ((n = head_bytes(d) - d->head_len) > 0) {
 		if (in->len == 0)
 			return ERR_NONE;
-		d->head[d->head_len++] = (uint8_t)*in->p++;
-		in->len--;
+		n = n < in->len ? n : in->len;
+		memcpy(d->head + d->head_len, in->p, n);
+		d->head_len += n;
+		in->p += n;
+		in->len -= n;
 		if (d->head_len == 2 && (err = check_start(d)) != ERR_NONE)
 			return err;
 	}
@@ -376,12 +380,13 @@ end_message(struct ws_decoder *d, const char *data, size_t len)
 	return ERR_NONE;
 }
 
+/* ASCII is what a piece mostly is; then it is good unless it follows half a character. */
 static enum err
-take_data(struct ws_decoder *d, const char *piece, size_t n)
+take_data(struct ws_decoder *d, const char *piece, size_t n, bool is_ascii)
 {
 	bool ends_message = d->left == 0 && is_final(d);
 
-	if (d->kind == WS_TEXT && !utf8_feed(&d->utf8, piece, n))
+	if (d->kind == WS_TEXT && !(is_ascii && utf8_is_complete(&d->utf8)) && !utf8_feed(&d->utf8, piece, n))
 		return fail(d, ERR_BAD_UTF8, "text is not UTF-8");
 	if (d->left == 0)
 		expect_head(d);
@@ -396,12 +401,13 @@ step_payload(struct ws_decoder *d, struct input *in)
 {
 	size_t n = in->len < d->left ? in->len : (size_t)d->left;
 	char *piece = in->p;
+	bool is_ascii = false;
 
 	if (d->role == WS_SERVER)
-		ws_mask(piece, n, d->mask, d->at);
+		is_ascii = ws_mask(piece, n, d->mask, d->at);
 	in->p += n;
 	in->len -= n;
 	d->left -= n;
 	d->at += n;
-	return is_control(d) ? take_control(d, piece, n) : take_data(d, piece, n);
+	return is_control(d) ? take_control(d, piece, n) : take_data(d, piece, n, is_ascii);
 }

@@ -7,11 +7,16 @@
 #include <assert.h>
 #include <string.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #define FIN		0x80
 #define MASKED		0x80
 #define LENGTH_16	126
 #define LENGTH_64	127
 #define CONTROL_MAX	125	/* bytes a control frame may carry (section 5.5) */
+#define TOP_BITS	UINT64_C(0x8080808080808080)
 
 size_t
 ws_encode_head(uint8_t head[WS_HEAD_MAX], enum ws_opcode opcode, uint64_t len, const uint8_t *mask)
@@ -39,31 +44,61 @@ ws_encode_head(uint8_t head[WS_HEAD_MAX], enum ws_opcode opcode, uint64_t len, c
 	return n;
 }
 
-void
+#ifdef __SSE2__
+/* In steps of 64 bytes; how many were done. */
+static size_t
+mask_many(uint8_t *p, size_t len, uint64_t key, uint64_t *bits)
+{
+	const __m128i k = _mm_set1_epi64x((long long)key);
+	__m128i seen = _mm_setzero_si128();
+	size_t i = 0;
+
+	for (; len - i >= 4 * sizeof(__m128i); i += 4 * sizeof(__m128i)) {
+		__m128i *at = (__m128i *)(void *)(p + i);
+		__m128i a = _mm_xor_si128(_mm_loadu_si128(at), k);
+		__m128i b = _mm_xor_si128(_mm_loadu_si128(at + 1), k);
+		__m128i c = _mm_xor_si128(_mm_loadu_si128(at + 2), k);
+		__m128i d = _mm_xor_si128(_mm_loadu_si128(at + 3), k);
+
+		_mm_storeu_si128(at, a);
+		_mm_storeu_si128(at + 1, b);
+		_mm_storeu_si128(at + 2, c);
+		_mm_storeu_si128(at + 3, d);
+		seen = _mm_or_si128(seen, _mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d)));
+	}
+	if (_mm_movemask_epi8(seen) != 0)
+		*bits |= TOP_BITS;
+	return i;
+}
+#else
+static size_t
+mask_many(uint8_t *p, size_t len, uint64_t key, uint64_t *bits)
+{
+	(void)p, (void)len, (void)key, (void)bits;
+	return 0;
+}
+#endif
+
+bool
 ws_mask(void *data, size_t len, const uint8_t mask[4], size_t at)
 {
 	uint8_t *p = data, turned[8];
-	uint64_t key, eight, four[4];
-	size_t i = 0;
+	uint64_t key, eight, bits = 0;
+	size_t i;
 
 	for (size_t k = 0; k < sizeof(turned); k++)
 		turned[k] = mask[(at + k) & 3];
 	memcpy(&key, turned, sizeof(key));
-	for (; len - i >= sizeof(four); i += sizeof(four)) {
-		memcpy(four, p + i, sizeof(four));
-		four[0] ^= key;
-		four[1] ^= key;
-		four[2] ^= key;
-		four[3] ^= key;
-		memcpy(p + i, four, sizeof(four));
-	}
+	i = mask_many(p, len, key, &bits);
 	for (; len - i >= sizeof(eight); i += sizeof(eight)) {
 		memcpy(&eight, p + i, sizeof(eight));
 		eight ^= key;
+		bits |= eight;
 		memcpy(p + i, &eight, sizeof(eight));
 	}
 	for (; i < len; i++)
-		p[i] ^= turned[i & 7];
+		bits |= p[i] ^= turned[i & 7];
+	return (bits & TOP_BITS) == 0;
 }
 
 void

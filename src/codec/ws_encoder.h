@@ -5,6 +5,7 @@
 #ifndef CODEC_WS_ENCODER_H
 #define CODEC_WS_ENCODER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,8 +21,11 @@
 size_t	ws_encode_head(uint8_t head[WS_HEAD_MAX], enum ws_opcode, uint64_t len,
 	    const uint8_t *mask);
 
-/* Mask, or unmask, data in place, byte 0 of data being byte at of the payload (section 5.3). */
-void	ws_mask(void *data, size_t len, const uint8_t mask[4], size_t at);
+/*
+ * Mask, or unmask, data in place, byte 0 of data being byte at of the payload (section 5.3).
+ * true: what came out is ASCII, so that nobody needs to look at it again to know that.
+ */
+bool	ws_mask(void *data, size_t len, const uint8_t mask[4], size_t at);
 
 /* Append a whole frame.  mask as above. */
 void	ws_encode_frame(struct buf *, enum ws_opcode, const void *data, size_t len,

@@ -225,7 +225,8 @@ choose(struct json_edit *edits, const struct json_object *o, uint8_t choice, uin
 		if (what == 1)
 			edits[n++] = (struct json_edit){ .name = name };
 		else if (what == 3 && in != NULL && name == IN)
-			edits[n++] = (struct json_edit){ name, NULL, 0, in, in_edits, n_in };
+			edits[n++] = (struct json_edit){ .name = name, .object = in,
+			    .edits = in_edits, .n_edits = n_in };
 		else
 			edits[n++] = (struct json_edit){
 				.name = name, .value = value, .len = strlen(value)

@@ -16,8 +16,8 @@ enum { A, B, C, IN };
 static const char *const name_table[] = { "a", "b", "c", "in" };
 static const struct json_names names = { ARRAY_LEN(name_table), name_table };
 
-#define SET(name, v) { name, v, sizeof(v) - 1, NULL, NULL, 0 }
-#define REMOVE(name) { name, NULL, 0, NULL, NULL, 0 }
+#define SET(n, v) { .name = n, .value = v, .len = sizeof(v) - 1 }
+#define REMOVE(n) { .name = n }
 
 /* Both ways of splicing, into memory of exactly the size that was counted. */
 static void
@@ -162,11 +162,27 @@ START_TEST(a_nested_object_is_edited_where_it_stands)
 	struct json_object o, in;
 	struct json_edit edits[] = {
 		SET(C, "0"),
-		{ IN, NULL, 0, &in, nested[_i].edits, nested[_i].n },
+		{ .name = IN, .object = &in, .edits = nested[_i].edits,
+		    .n_edits = nested[_i].n },
 	};
 
 	scan(text, &o, &in);
 	assert_spliced(text, &o, edits, ARRAY_LEN(edits), nested[_i].want);
+}
+END_TEST
+
+/* Names and tokens need no escapes, and get their quotes while they are copied. */
+START_TEST(a_bare_string_gets_its_quotes)
+{
+	static const struct json_edit edits[] = {
+		{ .name = A, .value = "x", .len = 1, .is_bare = true },
+		{ .name = C, .value = "", .len = 0, .is_bare = true },
+	};
+	const char *text = "{\"a\":1,\"b\":2}";
+	struct json_object o, in;
+
+	scan(text, &o, &in);
+	assert_spliced(text, &o, edits, ARRAY_LEN(edits), "{\"a\":\"x\",\"b\":2,\"c\":\"\"}");
 }
 END_TEST
 
@@ -199,6 +215,7 @@ make_suite(void)
 	tcase_add_loop_test(tc, edits_come_in_any_order, 0, 6);
 	tcase_add_loop_test(tc, a_nested_object_is_edited_where_it_stands, 0,
 	    (int)ARRAY_LEN(nested));
+	tcase_add_test(tc, a_bare_string_gets_its_quotes);
 	tcase_add_test(tc, only_the_object_is_written);
 	suite_add_tcase(suite, tc);
 	return suite;

@@ -48,6 +48,32 @@ START_TEST(a_reply_carries_the_id_alone)
 }
 END_TEST
 
+static bool
+is_id(const char *text, uint64_t *id)
+{
+	struct json_value v;
+
+	ck_assert(json_scan_text(text, strlen(text), 16, &v));
+	return usher_member_is_id(text, v, id);
+}
+
+START_TEST(an_id_alone_is_known_at_sight)
+{
+	static const char *const others[] = {
+		"{\"id\":1.5}", "{\"id\":-1}", "{\"id\":1e2}", "{\"id\": 1}", "{\"id\":1,\"hops\":2}",
+		"{\"id\":\"1\"}", "{\"id\":[]}", "{\"ie\":1}", "{}", "7", "\"{id:1}\"",
+		"{\"id\":9007199254740993}", " {\"id\":1 } ",
+	};
+	uint64_t id;
+
+	ck_assert(is_id("{\"id\":0}", &id) && id == 0);
+	ck_assert(is_id("{\"id\":42}", &id) && id == 42);
+	ck_assert(is_id(" {\"id\":123456789012345} ", &id) && id == UINT64_C(123456789012345));
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		ck_assert_msg(!is_id(others[i], &id), "%s", others[i]);
+}
+END_TEST
+
 START_TEST(an_announcement_comes_back_as_it_was)
 {
 	struct usher_member u;
@@ -175,6 +201,7 @@ make_suite(void)
 
 	tcase_add_test(tc, a_request_comes_back_as_it_was);
 	tcase_add_test(tc, a_reply_carries_the_id_alone);
+	tcase_add_test(tc, an_id_alone_is_known_at_sight);
 	tcase_add_test(tc, an_announcement_comes_back_as_it_was);
 	tcase_add_test(tc, an_answer_says_how_much_the_node_takes);
 	tcase_add_loop_test(tc, a_push_comes_back_as_it_was, 0, ARRAY_LEN(pushes));

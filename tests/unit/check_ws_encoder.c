@@ -60,13 +60,13 @@ END_TEST
 
 START_TEST(masking_goes_on_anywhere_and_undoes_itself)
 {
-	uint8_t plain[64], data[64];
+	uint8_t plain[160], data[160];
 
 	for (size_t i = 0; i < sizeof(plain); i++)
 		plain[i] = (uint8_t)(i * 7);
 	/* All alignments, lengths and places in the payload. */
 	for (size_t start = 0; start < 8; start++) {
-		for (size_t len = 0; start + len <= 40; len++) {
+		for (size_t len = 0; start + len <= 150; len += 1 + len / 40 * 6) {
 			memcpy(data, plain, sizeof(data));
 			ws_mask(data + start, len, mask, (size_t)_i);
 			for (size_t i = 0; i < sizeof(data); i++) {
@@ -78,6 +78,26 @@ START_TEST(masking_goes_on_anywhere_and_undoes_itself)
 			}
 			ws_mask(data + start, len, mask, (size_t)_i);
 			ck_assert_mem_eq(data, plain, sizeof(data));
+		}
+	}
+}
+END_TEST
+
+/* Whatever it was before: what counts is what is there afterwards. */
+START_TEST(unmasking_tells_whether_it_is_ascii)
+{
+	static const uint8_t any[] = { 0x80, 0x01, 0xff, 0x7f };
+	uint8_t data[150];
+
+	for (size_t len = 0; len < sizeof(data); len += 1 + len / 9) {
+		memset(data, 'a', len);
+		(void)ws_mask(data, len, any, 1);
+		ck_assert(ws_mask(data, len, any, 1));
+		for (size_t at = 0; at < len; at++) {
+			(void)ws_mask(data, len, any, 1);
+			data[at] ^= 0x80;
+			ck_assert(!ws_mask(data, len, any, 1));
+			data[at] ^= 0x80;
 		}
 	}
 }
@@ -143,6 +163,7 @@ make_suite(void)
 	tcase_add_loop_test(tc, a_length_is_written_in_its_shortest_form, 0, ARRAY_LEN(heads));
 	tcase_add_loop_test(tc, a_client_puts_the_mask_behind_the_length, 0, ARRAY_LEN(heads));
 	tcase_add_loop_test(tc, masking_goes_on_anywhere_and_undoes_itself, 0, 9);
+	tcase_add_test(tc, unmasking_tells_whether_it_is_ascii);
 	tcase_add_test(tc, a_close_frame_carries_code_and_reason);
 	tcase_add_test(tc, a_long_reason_is_cut_between_characters);
 	suite_add_tcase(s, tc);
