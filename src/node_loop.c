@@ -21,6 +21,7 @@
 #include "net/tls_store.h"
 #include "request/push.h"
 #include "request/service.h"
+#include "request/journal.h"
 #include "request/switch.h"
 #include "token/token_cache.h"
 
@@ -47,6 +48,7 @@ node_loop_new(const struct node_shared *shared)
 	nl->conf = shared->conf;
 	nl->loop = loop_new();
 	nl->requests = (struct requests){ .loop = nl->loop, .node = nl->conf->node,
+		.journal = journal_new(),
 		.slow_ms = nl->conf->log_slow_ms };
 	make_tokens(nl);
 	nl->services = service_table_new();
@@ -313,6 +315,7 @@ node_loop_free(struct node_loop *nl)
 	http_static_free(nl->statics);
 	switch_table_free(nl->switches);
 	service_table_free(nl->services);
+	journal_free(nl->requests.journal);
 	token_cache_free(nl->tokens);
 	jwt_ring_free(nl->ring);
 	free(nl);

@@ -26,7 +26,10 @@
 #include "front/rest_message.h"
 #include "front/rest_token.h"
 #include "net/loop.h"
+#include "request/destination.h"
+#include "request/journal.h"
 #include "request/request.h"
+#include "request/service.h"
 #include "token/token_cache.h"
 
 #define JSON_TYPE "application/json; charset=utf-8"
@@ -55,6 +58,7 @@ struct rest_call {
 	struct rest_style style;
 	struct rest_group *group;	/* NULL: there is one part */
 	uint64_t timeout_ms;		/* of all parts; 0: each its destination's */
+	unsigned route;			/* its number in the journal */
 	bool is_anonymous;		/* the caller sent no token */
 	bool is_local;			/* it is for a local application itself */
 	bool cancels_on_leave;
@@ -339,6 +343,32 @@ check_token(struct rest_front *f, const struct rest_match *m, struct http_text b
 
 /* ---- requests ---- */
 
+/* Routes of paths are known by these names; those of applications by the application. */
+static unsigned
+route_number(const struct rest_front *f, const struct rest_match *m)
+{
+	const struct route *local;
+	char *name;
+
+	if (m->kind == REST_LOCAL) {
+		local = service_find_local(f->gate->services, m->target->member[0]->name);
+		if (local == NULL)
+			return JOURNAL_NO_ROUTE;
+		if (*local->number == 0)
+			*local->number = journal_route(f->gate->requests->journal, local->name);
+		return *local->number;
+	}
+	if (m->number == NULL)
+		return JOURNAL_NO_ROUTE;
+	if (*m->number == 0) {
+		name = xasprintf("%s %s", m->route->method != NULL ? m->route->method : "any",
+		    m->route->path);
+		*m->number = journal_route(f->gate->requests->journal, name);
+		free(name);
+	}
+	return *m->number;
+}
+
 static struct rest_call *
 call_new(struct rest_front *f, struct http_exchange *x, const struct rest_match *m)
 {
@@ -354,6 +384,7 @@ call_new(struct rest_front *f, struct http_exchange *x, const struct rest_match 
 	call->is_local = call->style.keeps_lists = m->kind == REST_LOCAL;
 	call->begun_ms = clock_mono_ms();
 	call->n = m->target->n;
+	call->route = route_number(f, m);
 	if (m->target->is_group)
 		call->group = rest_group_new(&call->style, call->n);
 	if (m->route != NULL) {
@@ -458,6 +489,7 @@ begin(struct part *p, struct destination *d, const char *trace)
 	p->request = r = request_new(call->front->gate->requests, &origin_ops, p, &p->env, trace);
 	r->token = p->token;
 	r->is_rest = call->is_local;
+	r->route = (uint16_t)call->route;
 	p->token = NULL;
 	gate_set_client_text(r->client_address, http_exchange_client(call->exchange)->address);
 	buf_free(&p->text);	/* r has a copy */

@@ -16,6 +16,7 @@
 
 struct entry {
 	const struct conf_rest_route *conf;
+	unsigned number;		/* for whom it concerns; 0: not known yet */
 	struct path_template *template;
 	struct http_text first;		/* the first segment with its slash; len 0: not one text */
 	const struct rest_target *target;	/* NULL: the path names it */
@@ -260,10 +261,11 @@ target_of_path(const struct rest_table *table, const struct path_vars *vars)
 
 /* As in QEWD, a destination that the path names comes before the route's. */
 static void
-choose_target(const struct rest_table *table, const struct entry *e, struct rest_match *m)
+choose_target(const struct rest_table *table, struct entry *e, struct rest_match *m)
 {
 	m->kind = REST_ROUTE;
 	m->route = e->conf;
+	m->number = &e->number;
 	m->target = e->target;
 	for (size_t i = 0; i < m->vars.n; i++)
 		if (strcmp(m->vars.var[i].name, "destination") == 0 &&
@@ -295,7 +297,7 @@ rest_table_find(const struct rest_table *table, struct http_text method, struct 
 
 	*m = (struct rest_match){ 0 };
 	for (size_t i = 0; i < table->n_entries; i++) {
-		const struct entry *e = &table->entries[i];
+		struct entry *e = &table->entries[i];
 
 		if (!fits(e, path, &m->vars))
 			continue;

@@ -44,6 +44,7 @@ enum rest_kind {
 struct rest_match {
 	enum rest_kind kind;
 	const struct conf_rest_route *route;	/* REST_ROUTE */
+	unsigned *number;			/* REST_ROUTE: in the journal; 0: not known yet */
 	struct path_vars vars;			/* REST_ROUTE */
 	const struct rest_target *target;	/* NULL: ":destination" of the path names nobody */
 	struct http_text type;			/* REST_LOCAL: the segment behind the prefix */

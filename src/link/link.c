@@ -473,6 +473,7 @@ link_submit(struct link *l, struct request *r)
 	r->served_id = ++l->last_id;
 	splice_request(l, r, sio_client_begin(l->client));
 	r->served_by = l;
+	r->server = link_name(l);
 	if (l->is_multiplexed) {
 		idmap_add(&l->in_flight, r->served_id, r);
 		l->in_flight_bytes += r->env.len;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "request/journal.h"
 #include "request/request.h"
 #include "request/service.h"
 
@@ -24,6 +25,9 @@ forward_by(const struct route *route, struct request *r, uint64_t timeout_ms, ui
 	else if (route->destination->timeout_ms != 0)
 		timeout_ms = route->destination->timeout_ms;
 	r->cancel_on_leave = route->cancel_on_leave;
+	if (*route->number == 0)
+		*route->number = journal_route(r->all->journal, route->name);
+	r->route = (uint16_t)*route->number;
 	log_debug_of("request", request_subject(r, NULL), "type %s of %s goes to %s", r->type,
 	    request_application(r, &len), route->destination->name);
 	request_submit(r, route->destination, left_ms < timeout_ms ? left_ms : timeout_ms);

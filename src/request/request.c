@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "net/loop.h"
+#include "request/journal.h"
 #include "request/switch.h"
 #include "token/token.h"
 
@@ -68,10 +69,10 @@ request_subject(const struct request *r, const char *who)
 }
 
 static void
-log_end(const struct request *r, const char *how)
+log_end(const struct request *r, const char *how, uint64_t now_ms)
 {
 	static struct log_limit limit = { .about = "slow requests" };
-	uint64_t took_ms = clock_mono_ms() - r->begun_ms;
+	uint64_t took_ms = now_ms - r->begun_ms;
 	const char *where = r->destination != NULL ? r->destination->name : "nowhere";
 
 	if (took_ms >= r->all->slow_ms && log_allows(&limit))
@@ -88,19 +89,32 @@ no_longer_awaited(struct requests *all)
 		all->on_idle(all->on_idle_arg);
 }
 
+static void
+show(const struct request *r, enum request_sight sight, const struct reply *reply)
+{
+	const struct request_watch *w = r->all->watch;
+
+	if (w != NULL)
+		w->on_sight(r, sight, reply, w->arg);
+}
+
 /* The only way out. */
 static void
 end(struct request *r, const struct reply *final, const char *how)
 {
 	struct requests *all = r->all;
+	uint64_t now_ms = clock_mono_ms();
 
 	assert(final->is_final);
 	loop_timer_stop(all->loop, &r->deadline_timer);
-	log_end(r, how);
+	log_end(r, how, now_ms);
 	metrics_inc(loop_metrics(all->loop),
 	    final->err == 0 ? METRIC_REPLIES : METRIC_REQUESTS_FAILED);
 	if (r->origin != NULL)
 		r->origin->on_final(r, final, r->origin_arg);
+	if (all->journal != NULL)
+		journal_end(all->journal, r, final, now_ms);
+	show(r, REQUEST_ENDED, final);
 	token_unref(r->token);
 	free(r->application);
 	free(r->text);
@@ -112,12 +126,24 @@ end(struct request *r, const struct reply *final, const char *how)
 	free(r);
 }
 
+static void
+limit(struct request *r, uint64_t now_ms, uint64_t left_ms)
+{
+	if (left_ms >= r->deadline_ms || now_ms + left_ms >= r->deadline_ms)
+		return;
+	r->deadline_ms = now_ms + left_ms;
+	loop_timer_set(r->all->loop, &r->deadline_timer, left_ms, on_deadline, r);
+}
+
 void
 request_submit(struct request *r, struct destination *d, uint64_t timeout_ms)
 {
 	assert(r->destination == NULL);
 	r->destination = d;
-	request_limit(r, timeout_ms);
+	r->server = NULL;
+	r->submitted_ms = clock_mono_ms();
+	limit(r, r->submitted_ms, timeout_ms);
+	show(r, REQUEST_SUBMITTED, NULL);
 	d->ops->submit(d, r);
 }
 
@@ -155,12 +181,7 @@ request_left_ms(const struct request *r)
 void
 request_limit(struct request *r, uint64_t left_ms)
 {
-	uint64_t now_ms = clock_mono_ms();
-
-	if (left_ms >= r->deadline_ms || now_ms + left_ms >= r->deadline_ms)
-		return;
-	r->deadline_ms = now_ms + left_ms;
-	loop_timer_set(r->all->loop, &r->deadline_timer, left_ms, on_deadline, r);
+	limit(r, clock_mono_ms(), left_ms);
 }
 
 static void
@@ -179,6 +200,9 @@ request_reply(struct request *r, const struct reply *reply)
 {
 	assert(!reply->is_final);
 	metrics_inc(loop_metrics(r->all->loop), METRIC_INTERMEDIATES);
+	if (r->n_replies++ == 0)
+		r->replied_ms = clock_mono_ms();
+	show(r, REQUEST_REPLIED, reply);
 	if (r->origin != NULL)
 		r->origin->on_reply(r, reply, r->origin_arg);
 }
@@ -314,6 +338,9 @@ request_queue_add(struct request_queue *q, struct request *r)
 	TAILQ_INSERT_TAIL(&q->list, r, waiting);
 	q->n++;
 	q->bytes += r->env.len;
+	r->server = NULL;
+	r->queued_ms = clock_mono_ms();
+	r->unqueued_ms = 0;
 	return true;
 }
 
@@ -321,6 +348,9 @@ void
 request_queue_return(struct request_queue *q, struct request *r)
 {
 	TAILQ_INSERT_HEAD(&q->list, r, waiting);
+	r->server = NULL;
+	if (r->queued_ms == 0)
+		r->queued_ms = clock_mono_ms();
 	q->n++;
 	q->bytes += r->env.len;
 }
@@ -329,6 +359,7 @@ void
 request_queue_remove(struct request_queue *q, struct request *r)
 {
 	TAILQ_REMOVE(&q->list, r, waiting);
+	r->unqueued_ms = clock_mono_ms();
 	q->n--;
 	q->bytes -= r->env.len;
 }

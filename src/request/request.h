@@ -22,6 +22,7 @@
 #include "request/origin.h"
 #include "request/reply.h"
 
+struct journal;
 struct loop;
 struct switch_table;
 struct token;
@@ -40,8 +41,20 @@ struct requests {
 	size_t n_open;
 	size_t n_awaited;		/* open, and whoever asked is still there */
 	const struct switch_table *switches;	/* finals that lead on; NULL: none do */
+	struct journal *journal;	/* of those that have ended; NULL: nobody keeps one */
+	const struct request_watch *watch;	/* NULL: nobody looks on */
 	void (*on_idle)(void *arg);	/* no request is awaited any more; NULL: nobody asks */
 	void *on_idle_arg;
+};
+
+/* Is shown what happens to each request of a loop. */
+enum request_sight { REQUEST_SUBMITTED, REQUEST_REPLIED, REQUEST_ENDED };
+
+struct request_watch {
+	/* reply: NULL with REQUEST_SUBMITTED. */
+	void (*on_sight)(const struct request *, enum request_sight, const struct reply *,
+	    void *arg);
+	void *arg;
 };
 
 struct request {
@@ -67,6 +80,11 @@ struct request {
 	uint64_t served_id;		/* its number there */
 	TAILQ_ENTRY(request) waiting;	/* in a request_queue, while it waits */
 
+	const char *server;		/* the last link or worker it was handed to; borrowed */
+	uint16_t route;			/* its number in the journal */
+	uint32_t n_replies;		/* intermediates */
+	uint64_t submitted_ms, queued_ms, unqueued_ms, replied_ms;	/* the last time of each, the
+					 * first of replied_ms; 0: it did not happen */
 	uint64_t begun_ms;		/* monotonic */
 	uint64_t deadline_ms;		/* monotonic */
 	struct timer deadline_timer;

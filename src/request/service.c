@@ -36,6 +36,7 @@ route_free(void *arg)
 
 	if (r == NULL)
 		return;
+	free(r->name);
 	free(r->pattern);
 	free(r);
 }
@@ -78,10 +79,12 @@ service_get(struct service_table *t, const char *application)
 }
 
 static struct route *
-route_new(const char *pattern, struct destination *d, uint64_t timeout_ms)
+route_new(const char *application, const char *pattern, struct destination *d, uint64_t timeout_ms)
 {
 	struct route *r = xcalloc(1, sizeof(*r));
 
+	r->name = xasprintf("%s/%s", application, *pattern != '\0' ? pattern : "*");
+	r->number = &r->own_number;
 	r->pattern = xstrdup(pattern);
 	r->fixed = strlen(pattern);
 	if (r->fixed > 0 && pattern[r->fixed - 1] == '*')
@@ -96,7 +99,7 @@ service_add(struct service_table *t, const char *application, const char *patter
     struct destination *d, uint64_t timeout_ms)
 {
 	struct service *s = service_get(t, application);
-	struct route *r = route_new(pattern, d, timeout_ms), **at;
+	struct route *r = route_new(application, pattern, d, timeout_ms), **at;
 	void **exact;
 
 	if (r->fixed == strlen(pattern)) {
@@ -118,7 +121,7 @@ service_add_local(struct service_table *t, const char *application, struct desti
 	struct service *s = service_get(t, application);
 
 	route_free(s->local);
-	s->local = route_new("", d, 0);
+	s->local = route_new(application, "", d, 0);
 }
 
 const struct route *

@@ -17,7 +17,10 @@ struct route {
 	size_t fixed;			/* bytes before its '*' */
 	struct destination *destination;
 	uint64_t timeout_ms;		/* 0: the destination's, else timeouts.request */
+	char *name;			/* "application/pattern", in the journal */
+	unsigned *number;		/* there; 0: not known yet */
 	bool cancel_on_leave;		/* as soon as whoever asked loses its connection */
+	unsigned own_number;		/* what number points to */
 	struct route *next;		/* patterns of a service, longest first */
 };
 

@@ -511,6 +511,7 @@ worker_submit(struct worker *w, struct request *r)
 	w->n_jobs++;
 	w->idle_since_ms = 0;
 	r->served_by = w;
+	r->server = w->name;
 	r->served_id = j->id;
 	request_limit(r, w->conf->pool_deadline_ms);
 	log_debug_of("pool", request_subject(r, w->name), "is its next");
