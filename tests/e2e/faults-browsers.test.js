@@ -179,12 +179,14 @@ test('one reader that never reads a stream of replies is cut alone, and the othe
 	const worker = await startUsherd(t, workerOf(WORKER, 'size: 4'));
 	const master = await startUsherd(t, masterOf(worker.url) + 'limits: { send_queue: 4MB }\n');
 	await master.linked();
+	const before = descriptors(master);
 	const deaf = await rawBrowser(t, master.port);
 	deaf.ws._socket.pause();
 	deaf.emit({ type: 'work', token: deaf.token, params: { tag: 'stream', n: stream, size: MB } });
 
 	const books = await load(t, master.port, { pages: 6, requests: scaled(30, 3000) });
 	assertOracle(books);
+	await assertNothingStays(master, before);
 	deaf.ws._socket.resume();
 	await deaf.whenClosed();
 	// It got less than the stream: the rest was not kept for it.

@@ -170,6 +170,10 @@ class WebSocketPage extends Page {
 		this.client.emit(message);
 	}
 
+	leave() {
+		this.client.close();
+	}
+
 	async read() {
 		for (;;) {
 			let frame;
@@ -222,6 +226,11 @@ class PollingPage extends Page {
 		this.post(event(message));
 	}
 
+	leave() {
+		if (!this.isClosed)
+			this.post('1');
+	}
+
 	async post(packet) {
 		this.outgoing.push(packet);
 		if (this.isPosting)
@@ -266,6 +275,7 @@ async function load(t, port, { pages = 8, requests = 20, window = 2, what = () =
 
 	await within(() => 'all finals: ' + told(books, all), Promise.all(all.map(visit)), LOAD_MS);
 	await Promise.all(all.map((page) => page.end()));
+	all.forEach((page) => page.leave());
 	return books;
 }
 
