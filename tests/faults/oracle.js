@@ -4,6 +4,7 @@
 // one final.
 'use strict';
 const assert = require('node:assert');
+const http = require('node:http');
 const path = require('node:path');
 const { atEnd } = require('../e2e/lib/cleanup');
 const { Poller, event, messageOf } = require('../e2e/lib/polling');
@@ -194,7 +195,9 @@ class WebSocketPage extends Page {
 // One post at a time, as the protocol wants it; what comes meanwhile goes in the next.
 class PollingPage extends Page {
 	async start(t, port, { eio = 4 } = {}) {
-		this.poller = await new Poller(port, eio).connect();
+		const agent = new http.Agent({ keepAlive: true });	// as browsers do
+		atEnd(t, () => agent.destroy());
+		this.poller = await new Poller(port, eio, { agent }).connect();
 		this.outgoing = [];
 		this.isPosting = false;
 		atEnd(t, () => { this.poller.isPausing = true; });
