@@ -220,7 +220,7 @@ admin_commands_ask(struct admin_asker *asker, const char *line, size_t len)
 	} else {
 		admin_hold(view);
 		c->fn(a);
-		if (c->kind == ADMIN_LOOK)
+		if (c->kind == ADMIN_LOOK && asker->open == a)
 			admin_done(a);
 		admin_release(view);
 	}

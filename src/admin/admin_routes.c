@@ -4,6 +4,7 @@
  */
 #include "admin/admin_routes.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "admin/admin_view.h"
@@ -28,6 +29,27 @@ fault_of_pool(const struct pool *p)
 	return info.is_failing ? "its workers do not start" : NULL;
 }
 
+bool
+admin_routes_is_up(const struct admin_view *v, size_t destination)
+{
+	for (size_t i = 0; i < v->n_loops; i++)
+		if (link_set_is_up(v->loops[i].link_sets[destination]))
+			return true;
+	return false;
+}
+
+void
+admin_route_name(const struct admin_route *r, char name[ADMIN_ROUTE_NAME_MAX])
+{
+	if (r->kind == ADMIN_ROUTE_PREFIX)	/* counted with the application's other messages */
+		snprintf(name, ADMIN_ROUTE_NAME_MAX, "%s/*", r->destination);
+	else if (r->application != NULL)
+		snprintf(name, ADMIN_ROUTE_NAME_MAX, "%s/%s", r->application, r->pattern);
+	else
+		snprintf(name, ADMIN_ROUTE_NAME_MAX, "%s %s", r->method != NULL ? r->method :
+		    "any", r->pattern);
+}
+
 const char *
 admin_routes_fault(const struct admin_view *v, const struct conf_target *t)
 {
@@ -36,8 +58,8 @@ admin_routes_fault(const struct admin_view *v, const struct conf_target *t)
 	if (t->application != NULL)
 		return fault_of_pool(pool_of(v, t->application));
 	if (t->destination->n_members == 0)
-		return link_set_is_up(v->link_sets[t->destination - v->conf->destinations]) ? NULL :
-		    "no link is up";
+		return admin_routes_is_up(v, (size_t)(t->destination - v->conf->destinations)) ?
+		    NULL : "no link is up";
 	for (size_t i = 0; i < t->destination->n_members; i++)
 		if ((why = admin_routes_fault(v, &t->destination->members[i])) == NULL)
 			return NULL;

@@ -6,6 +6,7 @@
 #define ADMIN_ADMIN_ROUTES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct admin_view;
@@ -32,6 +33,13 @@ struct admin_route {
 /* As they are written; those of local applications come last. */
 void		 admin_routes_each(const struct admin_view *,
 		    void (*fn)(const struct admin_route *, void *arg), void *arg);
+
+/* Its name in the journal, in metrics and in lists of errors; cut if it is longer. */
+#define ADMIN_ROUTE_NAME_MAX 512
+void		 admin_route_name(const struct admin_route *, char name[ADMIN_ROUTE_NAME_MAX]);
+
+/* Is a link of any loop up, to the destination of this number? */
+bool		 admin_routes_is_up(const struct admin_view *, size_t destination);
 
 /* Why nobody serves a target; NULL: it is served.  A group is if any of its members is. */
 const char	*admin_routes_fault(const struct admin_view *, const struct conf_target *);

@@ -23,6 +23,7 @@
 #include "link/link_set.h"
 #include "link/remote.h"
 #include "net/loop.h"
+#include "request/journal.h"
 #include "request/request.h"
 #include "token/token.h"
 #include "worker/pool.h"
@@ -51,7 +52,7 @@ add_destination_counts(struct admin_ask *a)
 		if (conf->destinations[i].n_members > 0)
 			continue;
 		n++;
-		n_up += link_set_is_up(a->view->link_sets[i]);
+		n_up += admin_routes_is_up(a->view, i);
 	}
 	admin_json_u64(&a->out, "destinations", n);
 	admin_json_u64(&a->out, "destinations_up", n_up);
@@ -60,11 +61,12 @@ add_destination_counts(struct admin_ask *a)
 static void
 add_counters(struct admin_ask *a)
 {
-	const struct metrics *m = loop_metrics(a->view->loop);
+	struct metrics m;
 
+	admin_sum_metrics(a->view, &m);
 	admin_json_open(&a->out, "counters", '{');
 	for (int i = 0; i < METRIC_N; i++)
-		admin_json_u64(&a->out, metrics_name(i), m->value[i]);
+		admin_json_u64(&a->out, metrics_name(i), m.value[i]);
 	admin_json_close(&a->out, '}');
 }
 
@@ -72,11 +74,13 @@ void
 admin_show_status(struct admin_ask *a)
 {
 	const struct admin_view *v = a->view;
-	uint64_t n_clients[2] = { 0 };
+	uint64_t n_clients[2] = { 0 }, n_requests = 0, n_workers = 0;
 	struct pool_info pool;
-	uint64_t n_workers = 0;
 
-	qewd_front_each(v->front, count_client, n_clients);
+	for (size_t i = 0; i < v->n_loops; i++) {
+		qewd_front_each(v->loops[i].front, count_client, n_clients);
+		n_requests += v->loops[i].requests->n_open;
+	}
 	for (size_t i = 0; i < v->conf->n_applications; i++) {
 		pool_describe(v->pools[i], &pool);
 		n_workers += pool.n_idle + pool.n_busy;
@@ -89,7 +93,8 @@ admin_show_status(struct admin_ask *a)
 	admin_json_text(&a->out, "configuration", v->conf->path);
 	admin_json_u64(&a->out, "sessions", n_clients[0]);
 	admin_json_u64(&a->out, "sessions_away", n_clients[1]);
-	admin_json_u64(&a->out, "requests", v->requests->n_open);
+	admin_json_u64(&a->out, "requests", n_requests);
+	admin_json_u64(&a->out, "loops", v->n_loops);
 	add_destination_counts(a);
 	admin_json_u64(&a->out, "applications", v->conf->n_applications);
 	admin_json_u64(&a->out, "workers_ready", n_workers);
@@ -99,13 +104,14 @@ admin_show_status(struct admin_ask *a)
 void
 admin_show_counters(struct admin_ask *a)
 {
-	const struct metrics *m = loop_metrics(a->view->loop);
+	struct metrics m;
 
+	admin_sum_metrics(a->view, &m);
 	admin_json_open(&a->out, "counters", '[');
 	for (int i = 0; i < METRIC_N; i++) {
 		admin_json_open(&a->out, NULL, '{');
 		admin_json_text(&a->out, "counter", metrics_name(i));
-		admin_json_u64(&a->out, "value", m->value[i]);
+		admin_json_u64(&a->out, "value", m.value[i]);
 		admin_json_text(&a->out, "help", metrics_help(i));
 		admin_json_close(&a->out, '}');
 	}
@@ -129,6 +135,39 @@ kind_name(enum admin_route_kind kind)
 	}
 }
 
+/* What has gone this way since the node began. */
+static void
+add_route_counts(struct admin_ask *a, const struct admin_route *r)
+{
+	char name[ADMIN_ROUTE_NAME_MAX];
+	struct histogram took = { .sum = 0 };
+	uint64_t n_errors = 0, n;
+
+	admin_route_name(r, name);
+	for (size_t i = 0; i < a->view->n_loops; i++) {
+		const struct journal_route *j = journal_find_route(
+		    a->view->loops[i].requests->journal, name);
+
+		if (j == NULL)
+			continue;
+		histogram_sum(&took, &j->took);
+		for (int e = 0; e < ERR_N; e++)
+			n_errors += j->errors[e];
+	}
+	n = histogram_count(&took);
+	admin_json_text(&a->out, "route", name);
+	admin_json_u64(&a->out, "requests", n);
+	admin_json_u64(&a->out, "errors", n_errors);
+	admin_json_u64(&a->out, "sum_ms", took.sum);
+	if (n > 0) {
+		admin_json_u64(&a->out, "p50_ms", histogram_quantile(&took, 500));
+		admin_json_u64(&a->out, "p99_ms", histogram_quantile(&took, 990));
+	} else {
+		admin_json_text(&a->out, "p50_ms", NULL);
+		admin_json_text(&a->out, "p99_ms", NULL);
+	}
+}
+
 static void
 add_route(const struct admin_route *r, void *arg)
 {
@@ -141,6 +180,7 @@ add_route(const struct admin_route *r, void *arg)
 	admin_json_text(&a->out, "pattern", r->pattern);
 	admin_json_text(&a->out, "destination", r->destination);
 	admin_json_u64(&a->out, "timeout_ms", r->timeout_ms);
+	add_route_counts(a, r);
 	admin_json_bool(&a->out, "served", r->why == NULL);
 	admin_json_text(&a->out, "why", r->why);
 	admin_json_close(&a->out, '}');
@@ -173,14 +213,18 @@ static void
 add_destination(struct admin_ask *a, size_t i)
 {
 	const struct conf_destination *d = &a->view->conf->destinations[i];
-	uint64_t queue, queue_bytes, queue_max;
+	uint64_t queue = 0, queue_bytes = 0, queue_max = 0, n, bytes;
 
-	link_set_queue(a->view->link_sets[i], &queue, &queue_bytes, &queue_max);
+	for (size_t k = 0; k < a->view->n_loops; k++) {
+		link_set_queue(a->view->loops[k].link_sets[i], &n, &bytes, &queue_max);
+		queue += n;
+		queue_bytes += bytes;
+	}
 	admin_json_open(&a->out, NULL, '{');
 	admin_json_text(&a->out, "destination", d->name);
 	admin_json_text(&a->out, "application", d->application);
 	admin_json_text(&a->out, "protocol", protocol_name(d->protocol));
-	admin_json_bool(&a->out, "up", link_set_is_up(a->view->link_sets[i]));
+	admin_json_bool(&a->out, "up", admin_routes_is_up(a->view, i));
 	admin_json_u64(&a->out, "urls", d->n_urls);
 	admin_json_u64(&a->out, "queue", queue);
 	admin_json_u64(&a->out, "queue_bytes", queue_bytes);
@@ -192,6 +236,7 @@ add_destination(struct admin_ask *a, size_t i)
 struct link_row {
 	struct admin_ask *asking;
 	const char *destination, *url;
+	size_t loop;
 };
 
 static void
@@ -205,6 +250,7 @@ add_link(const struct link *l, void *arg)
 	admin_json_open(out, NULL, '{');
 	admin_json_text(out, "destination", row->destination);
 	admin_json_text(out, "url", row->url);
+	admin_json_u64(out, "loop", row->loop);
 	admin_json_u64(out, "number", info.number);
 	admin_json_text(out, "state", info.state);
 	admin_json_u64(out, "since_ms", info.since_ms);
@@ -218,12 +264,14 @@ add_link(const struct link *l, void *arg)
 }
 
 static void
-add_links(struct admin_ask *a, size_t i)
+add_links(struct admin_ask *a, size_t loop, size_t i)
 {
-	struct link_row row = { .asking = a, .destination = a->view->conf->destinations[i].name };
+	struct link_row row = { .asking = a, .destination = a->view->conf->destinations[i].name,
+		.loop = loop };
 	const struct remote *r;
 
-	for (size_t k = 0; (r = link_set_remote(a->view->link_sets[i], k)) != NULL; k++) {
+	for (size_t k = 0; (r = link_set_remote(a->view->loops[loop].link_sets[i], k)) != NULL;
+	    k++) {
 		row.url = remote_url(r);
 		remote_each_link(r, add_link, &row);
 	}
@@ -242,7 +290,8 @@ admin_show_links(struct admin_ask *a)
 	admin_json_close(&a->out, ']');
 	admin_json_open(&a->out, "links", '[');
 	for (size_t i = 0; i < conf->n_destinations; i++)
-		add_links(a, i);
+		for (size_t loop = 0; loop < a->view->n_loops; loop++)
+			add_links(a, loop, i);
 	admin_json_close(&a->out, ']');
 }
 
@@ -393,7 +442,8 @@ void
 admin_show_sessions(struct admin_ask *a)
 {
 	admin_json_open(&a->out, "sessions", '[');
-	qewd_front_each(a->view->front, add_session, a);
+	for (size_t i = 0; i < a->view->n_loops; i++)
+		qewd_front_each(a->view->loops[i].front, add_session, a);
 	admin_json_close(&a->out, ']');
 	admin_add_left_out(a);
 }
@@ -418,6 +468,23 @@ add_place(struct buf *out, const struct request *r)
 	}
 }
 
+/* Since when it is where it is. */
+static uint64_t
+since_ms(const struct request *r)
+{
+	uint64_t latest_ms = r->begun_ms;
+
+	if (r->destination == NULL)
+		return latest_ms;
+	if (r->submitted_ms > latest_ms)
+		latest_ms = r->submitted_ms;
+	if (r->served_by == NULL && r->queued_ms > latest_ms)
+		latest_ms = r->queued_ms;
+	if (r->served_by != NULL && r->unqueued_ms > latest_ms)
+		latest_ms = r->unqueued_ms;
+	return latest_ms;
+}
+
 static void
 add_request(struct buf *out, const struct request *r, uint64_t now_ms)
 {
@@ -432,6 +499,7 @@ add_request(struct buf *out, const struct request *r, uint64_t now_ms)
 	add_application(out, application, len);
 	add_place(out, r);
 	admin_json_u64(out, "age_ms", now_ms - r->begun_ms);
+	admin_json_u64(out, "there_ms", now_ms - since_ms(r));
 	if (r->deadline_ms != UINT64_MAX)
 		admin_json_u64(out, "left_ms", request_left_ms(r));
 	else
@@ -439,28 +507,44 @@ add_request(struct buf *out, const struct request *r, uint64_t now_ms)
 	admin_json_text(out, "from", r->is_nested ? "handler" :
 	    *r->client_address != '\0' ? r->client_address : NULL);
 	admin_json_bool(out, "away", r->is_away || r->origin == NULL);
+	admin_json_u64(out, "intermediates", r->n_replies);
 	admin_json_u64(out, "hops", r->hops);
 	admin_json_close(out, '}');
 }
 
-/* The list of open requests begins with the youngest: who is stuck is at its end. */
+static int
+compare_ages(const void *a, const void *b)
+{
+	const struct request *const *x = a, *const *y = b;
+
+	if ((*x)->begun_ms != (*y)->begun_ms)
+		return (*x)->begun_ms < (*y)->begun_ms ? -1 : 1;
+	return ((*x)->id > (*y)->id) - ((*x)->id < (*y)->id);
+}
+
+/* Who is stuck comes first. */
 void
 admin_show_requests(struct admin_ask *a)
 {
-	const struct requests *all = a->view->requests;
-	const struct request **oldest = xcalloc(all->n_open, sizeof(*oldest)), *r;
+	const struct admin_view *v = a->view;
+	const struct request **open, *r;
 	uint64_t now_ms = clock_mono_ms();
 	size_t n = 0;
 
-	LIST_FOREACH(r, &all->open, link)
-		oldest[n++] = r;
+	for (size_t i = 0; i < v->n_loops; i++)
+		n += v->loops[i].requests->n_open;
+	open = xcalloc(n + 1, sizeof(*open));
+	n = 0;
+	for (size_t i = 0; i < v->n_loops; i++)
+		LIST_FOREACH(r, &v->loops[i].requests->open, link)
+			open[n++] = r;
+	if (n > 0)
+		qsort(open, n, sizeof(*open), compare_ages);
 	admin_json_open(&a->out, "requests", '[');
-	while (n > 0) {
-		r = oldest[--n];
+	for (size_t i = 0; i < n; i++)
 		if (admin_takes_row(a))
-			add_request(&a->out, r, now_ms);
-	}
+			add_request(&a->out, open[i], now_ms);
 	admin_json_close(&a->out, ']');
 	admin_add_left_out(a);
-	free(oldest);
+	free(open);
 }

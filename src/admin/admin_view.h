@@ -12,6 +12,7 @@
 struct conf;
 struct link_set;
 struct loop;
+struct metrics;
 struct pool;
 struct qewd_front;
 struct requests;
@@ -61,5 +62,8 @@ struct admin_view {
  */
 void	admin_hold(const struct admin_view *);
 void	admin_release(const struct admin_view *);
+
+/* The counters of all loops together; they are held. */
+void	admin_sum_metrics(const struct admin_view *, struct metrics *);
 
 #endif

@@ -18,6 +18,7 @@ static const struct column status_rows[] = {
 	{ "sessions", "sessions", FORMAT_NUMBER },
 	{ "sessions away", "sessions_away", FORMAT_NUMBER },
 	{ "open requests", "requests", FORMAT_NUMBER },
+	{ "event loops", "loops", FORMAT_NUMBER },
 	{ "destinations", "destinations", FORMAT_NUMBER },
 	{ "destinations up", "destinations_up", FORMAT_NUMBER },
 	{ "applications", "applications", FORMAT_NUMBER },
@@ -31,6 +32,10 @@ static const struct column route_columns[] = {
 	{ "PATTERN", "pattern", FORMAT_TEXT },
 	{ "DESTINATION", "destination", FORMAT_TEXT },
 	{ "TIMEOUT", "timeout_ms", FORMAT_AGE },
+	{ "REQUESTS", "requests", FORMAT_NUMBER },
+	{ "ERRORS", "errors", FORMAT_NUMBER },
+	{ "P50", "p50_ms", FORMAT_AGE },
+	{ "P99", "p99_ms", FORMAT_AGE },
 	{ "STATE", "why", FORMAT_FAULT },
 };
 
@@ -48,6 +53,7 @@ static const struct column destination_columns[] = {
 static const struct column link_columns[] = {
 	{ "DESTINATION", "destination", FORMAT_TEXT },
 	{ "URL", "url", FORMAT_TEXT },
+	{ "LOOP", "loop", FORMAT_NUMBER },
 	{ "#", "number", FORMAT_NUMBER },
 	{ "STATE", "state", FORMAT_TEXT },
 	{ "FOR", "since_ms", FORMAT_AGE },
@@ -106,7 +112,42 @@ static const struct column request_columns[] = {
 	{ "DESTINATION", "destination", FORMAT_TEXT },
 	{ "WHERE", "where", FORMAT_TEXT },
 	{ "AT", "at", FORMAT_TEXT },
+	{ "FOR", "there_ms", FORMAT_AGE },
 	{ "FROM", "from", FORMAT_TEXT },
+};
+
+static const struct column error_counts[] = {
+	{ "ERRORS", "errors", FORMAT_NUMBER },
+	{ "OF", "name", FORMAT_TEXT },
+};
+
+static const struct column error_columns[] = {
+	{ "AGO", "ago_ms", FORMAT_AGE },
+	{ "CODE", "code", FORMAT_TEXT },
+	{ "ROUTE", "route", FORMAT_TEXT },
+	{ "NODE", "node", FORMAT_TEXT },
+	{ "AT", "at", FORMAT_TEXT },
+	{ "REQUEST", "request", FORMAT_TEXT },
+	{ "TEXT", "text", FORMAT_TEXT },
+};
+
+static const struct column explained_columns[] = {
+	{ "#", "number", FORMAT_NUMBER },
+	{ "REQUEST", "request", FORMAT_TEXT },
+	{ "TYPE", "type", FORMAT_TEXT },
+	{ "ROUTE", "route", FORMAT_TEXT },
+	{ "ENDED", "ended", FORMAT_TEXT },
+	{ "TOOK", "took_ms", FORMAT_AGE },
+	{ "AGO", "ago_ms", FORMAT_AGE },
+	{ "IN", "bytes_in", FORMAT_BYTES },
+	{ "OUT", "bytes_out", FORMAT_BYTES },
+};
+
+static const struct column step_columns[] = {
+	{ "#", "number", FORMAT_NUMBER },
+	{ "AT", "at_ms", FORMAT_AGE },
+	{ "STEP", "step", FORMAT_TEXT },
+	{ "WHAT", "what", FORMAT_TEXT },
 };
 
 static const struct column counter_columns[] = {
@@ -135,6 +176,12 @@ static const struct {
 		{ "sessions", NULL, "no sessions", COLUMNS(session_columns) } } },
 	{ "requests", {
 		{ "requests", NULL, "no open requests", COLUMNS(request_columns) } } },
+	{ "errors", {
+		{ "counts", NULL, "no errors", COLUMNS(error_counts) },
+		{ "errors", "", "none is kept", COLUMNS(error_columns) } } },
+	{ "explain", {
+		{ "requests", NULL, "none", COLUMNS(explained_columns) },
+		{ "steps", "", "none", COLUMNS(step_columns) } } },
 	{ "counters", {
 		{ "counters", NULL, "no counters", COLUMNS(counter_columns) } } },
 };

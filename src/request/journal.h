@@ -29,7 +29,8 @@ struct request;
 enum { JOURNAL_NO_ROUTE, JOURNAL_REGISTRATION, JOURNAL_ROUTES_FIRST };
 
 /* A final that a handler or a remote service made an error of, beside those of err.def. */
-#define JOURNAL_RELAYED ERR_NONE
+#define JOURNAL_RELAYED	     ERR_NONE
+#define JOURNAL_RELAYED_CODE "answered_error"	/* its name beside the codes */
 
 struct journal	*journal_new(void);
 void		 journal_free(struct journal *);	/* NULL is fine */

@@ -10,100 +10,14 @@ const { atEnd } = require('./lib/cleanup');
 const { masterOf, nodeOf, scripted, scriptedApp, workerOf } = require('./lib/configs');
 const { ask } = require('./lib/http');
 const { run } = require('./lib/processes');
-const { metric, parseMetrics } = require('./lib/prometheus');
+const { ADMIN, NOWHERE, USHERCTL, control, ctl, held, httpOf, metricsOf, pair, result, socketOf, table } = require('./lib/operator');
+const { metric } = require('./lib/prometheus');
 const { rawBrowser, rawClient } = require('./lib/raw');
-const { JWT, LISTEN, PROGRAM, SECRET, folder, runUsherd, startUsherd } = require('./lib/usherd');
-const { Inbox, waitFor, within } = require('./lib/wait');
+const { JWT, LISTEN, SECRET, folder, runUsherd, startUsherd } = require('./lib/usherd');
+const { waitFor, within } = require('./lib/wait');
 
-const USHERCTL = path.join(path.dirname(PROGRAM), 'usherctl');
 const COMPLETION = path.join(__dirname, '..', '..', 'contrib', 'completion', 'usherctl');
-const COMMANDS = ['status', 'routes', 'links', 'pools', 'sessions', 'requests', 'counters'];
-const ADMIN = 'admin: { socket: admin.sock, http: "127.0.0.1:0" }\n';
-const NOWHERE = 'ws://127.0.0.1:1';
-
-const socketOf = (node) => path.join(node.dir, 'admin.sock');
-const ctl = (node, args, options) => run(USHERCTL, ['-s', socketOf(node)].concat(args), options);
-
-// The result of a command, as usherctl --json prints it.
-async function result(node, ...args) {
-	const { code, stdout, stderr } = await ctl(node, ['--json'].concat(args));
-
-	assert.deepStrictEqual([code, stderr], [0, '']);
-	assert.match(stdout, /^\{.*\}\n$/);
-	return JSON.parse(stdout);
-}
-
-// The lines of a command's table, each split into its cells.
-async function table(node, ...args) {
-	const { code, stdout, stderr } = await ctl(node, args);
-
-	assert.deepStrictEqual([code, stderr], [0, '']);
-	return stdout.slice(0, -1).split('\n').map((line) => {
-		assert.doesNotMatch(line, / $/);
-		return line.split(/ {2,}/).filter((cell) => cell !== '');
-	});
-}
-
-// A connection to the admin socket: lines out, answers in.
-class Control {
-	constructor(node) {
-		this.answers = new Inbox();
-		this.socket = net.connect(socketOf(node));
-		this.socket.on('error', () => {});
-		this.ended = new Promise((resolve) => this.socket.on('close', () => {
-			this.answers.close('the socket was closed');
-			resolve();
-		}));
-		let rest = '';
-		this.socket.setEncoding('utf8').on('data', (text) => {
-			const lines = (rest + text).split('\n');
-			rest = lines.pop();
-			lines.forEach((line) => this.answers.push(JSON.parse(line)));
-		});
-	}
-
-	async ask(line) {
-		this.socket.write((typeof line === 'string' ? line : JSON.stringify(line)) + '\n');
-		return this.answers.next('the answer to ' + JSON.stringify(line).slice(0, 100));
-	}
-}
-
-function control(t, node) {
-	const one = new Control(node);
-
-	atEnd(t, () => one.socket.destroy());
-	return one;
-}
-
-// Where the metrics of a node are.
-const httpOf = (node) => node.log.match(/metrics and health at (http:\/\/127\.0\.0\.1:\d+)/)[1];
-
-async function metricsOf(node) {
-	const answer = await ask(httpOf(node), 'GET', '/metrics');
-
-	assert.strictEqual(answer.status, 200);
-	assert.strictEqual(answer.headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8');
-	return parseMetrics(answer.text);
-}
-
-// A message whose handler waits until the test says release().
-function held(t) {
-	const gate = path.join(folder(t), 'gate');
-
-	return {
-		script: [{ print: 'at work\n' }, { gate }, { line: '{"op":"finish","id":@ID,"message":{"done":true}}' }],
-		release: () => fs.writeFileSync(gate, '')
-	};
-}
-
-// A master in front of a worker node, both with an admin socket.
-async function pair(t, pool) {
-	const worker = await startUsherd(t, workerOf(scripted, pool) + ADMIN);
-	const master = await startUsherd(t, masterOf(worker.url.replace('http', 'ws')) + ADMIN);
-
-	await master.linked();
-	return { worker, master };
-}
+const COMMANDS = ['status', 'routes', 'links', 'pools', 'sessions', 'requests', 'errors', 'counters', 'help'];
 
 test('status: the node, its state and its counters', async (t) => {
 	const node = await startUsherd(t, workerOf(scripted) + ADMIN);
@@ -167,9 +81,10 @@ u_services:
 	]);
 	assert.ok(routes.every((r) => r.served === (r.why === null)));
 	const rows = await table(node, 'routes');
-	assert.deepStrictEqual(rows[0], ['KIND', 'APPLICATION', 'METHOD', 'PATTERN', 'DESTINATION', 'TIMEOUT', 'STATE']);
-	assert.deepStrictEqual(rows[1], ['type', 'web', '-', 'login', 'app', '5s', 'ok']);
-	assert.deepStrictEqual(rows[4], ['type', 'web', '-', 'report.*', 'far', '7s', 'no link is up']);
+	assert.deepStrictEqual(rows[0], ['KIND', 'APPLICATION', 'METHOD', 'PATTERN', 'DESTINATION', 'TIMEOUT',
+		'REQUESTS', 'ERRORS', 'P50', 'P99', 'STATE']);
+	assert.deepStrictEqual(rows[1], ['type', 'web', '-', 'login', 'app', '5s', '0', '0', '-', '-', 'ok']);
+	assert.deepStrictEqual(rows[4], ['type', 'web', '-', 'report.*', 'far', '7s', '0', '0', '-', '-', 'no link is up']);
 	assert.deepStrictEqual((await result(node, 'pools')).pools[0].types, ['list.all', 'login']);
 });
 
@@ -388,7 +303,7 @@ test('bad lines are refused one by one, and the connection goes on', async (t) =
 	}
 	assert.strictEqual((await one.ask({ command: 'status' })).result.node, 'worker');
 	const { result: { commands } } = await one.ask({ command: 'help' });
-	assert.deepStrictEqual(commands.map((c) => c.command).slice(0, COMMANDS.length), COMMANDS);
+	assert.ok(COMMANDS.every((command) => commands.some((c) => c.command === command)));
 	assert.strictEqual((await one.ask('x'.repeat(2e6))).error, 'the line is too long');
 	await within('the end of the connection', one.ended);
 
@@ -512,7 +427,8 @@ test('the completion knows the commands and options of usherctl', async (t) => {
 	const { stdout: help } = await run(USHERCTL, ['--help']);
 	const options = [...help.matchAll(/--[a-z]+/g)].map(([word]) => word);
 
-	assert.deepStrictEqual((await complete('')).slice(0, COMMANDS.length), COMMANDS);
+	const words = await complete('');
+	assert.ok(COMMANDS.every((command) => words.includes(command)), String(words));
 	assert.deepStrictEqual(await complete('--json', 'se'), ['sessions']);
 	assert.deepStrictEqual(await complete('-s', 'a'), ['a.sock']);
 	assert.deepStrictEqual(await complete('-n', ''), []);
