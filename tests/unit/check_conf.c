@@ -1287,7 +1287,8 @@ END_TEST
 
 START_TEST(the_examples_load)
 {
-	static const char *const names[] = { "full", "master", "worker" };
+	static const char *const names[] = { "behind-haproxy", "behind-nginx", "both", "full",
+		"master", "rest", "worker" };
 
 	write_text("jwt.secret", SECRET "\n");
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
