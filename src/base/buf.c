@@ -54,12 +54,19 @@ put_digits(char *end, uint64_t v)
 	return end;
 }
 
-void
-buf_add_u64(struct buf *b, uint64_t v)
+size_t
+buf_put_u64(char *out, uint64_t v)
 {
 	char digits[20], *end = digits + sizeof(digits), *at = put_digits(end, v);
 
-	buf_add(b, at, (size_t)(end - at));
+	memcpy(out, at, (size_t)(end - at));
+	return (size_t)(end - at);
+}
+
+void
+buf_add_u64(struct buf *b, uint64_t v)
+{
+	buf_used(b, buf_put_u64(buf_reserve(b, 20), v));
 }
 
 void

@@ -69,6 +69,7 @@ buf_add_char(struct buf *b, char c)
 }
 
 void	 buf_add_u64(struct buf *, uint64_t);	/* decimal */
+size_t	 buf_put_u64(char *out, uint64_t);	/* the same to memory, at most 20 digits; how many */
 void	 buf_printf(struct buf *, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* A JSON string with its quotes; bytes that are not UTF-8 become U+FFFD (RFC 8259 section 7). */

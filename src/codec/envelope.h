@@ -82,6 +82,9 @@ MUST_USE enum err	 envelope_scan_object(struct envelope *, const char *text, siz
 MUST_USE enum err	 envelope_check_request(struct envelope *);
 MUST_USE enum err	 envelope_check_reply(struct envelope *);
 
+/* The same envelope of the same text, wherever that is now. */
+void	envelope_copy(struct envelope *, const struct envelope *from, const char *text);
+
 /* The raw JSON text of a member of the top object or of message; NULL and 0 if absent. */
 const char	*envelope_raw(const struct envelope *, const struct json_object *,
 		    enum envelope_name, size_t *len);

@@ -149,6 +149,22 @@ json_string_get(const char *text, struct json_value v, struct buf *out)
 }
 
 bool
+json_string_view(const char *text, struct json_value v, const char **s, size_t *len,
+    struct buf *room)
+{
+	if (v.kind != JSON_STRING)
+		return false;
+	*s = text + v.start + 1;
+	*len = v.end - v.start - 2;
+	if (memchr(*s, '\\', *len) == NULL)
+		return true;
+	json_string_get(text, v, room);
+	*s = room->data;
+	*len = room->len;
+	return true;
+}
+
+bool
 json_number_u64(const char *text, struct json_value v, uint64_t *out)
 {
 	uint64_t n = 0;

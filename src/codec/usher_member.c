@@ -120,9 +120,21 @@ usher_member_encode_request(struct buf *b, const struct usher_member *u)
 void
 usher_member_encode_reply(struct buf *b, uint64_t id)
 {
-	buf_add_str(b, "{\"id\":");
-	buf_add_u64(b, id);
-	buf_add_char(b, '}');
+	char text[USHER_ID_MAX];
+
+	buf_add(b, text, usher_member_put_id(text, id));
+}
+
+size_t
+usher_member_put_id(char *out, uint64_t id)
+{
+	static const char head[] = "{\"id\":";
+	size_t len = sizeof(head) - 1;
+
+	memcpy(out, head, len);
+	len += buf_put_u64(out + len, id);
+	out[len] = '}';
+	return len + 1;
 }
 
 void

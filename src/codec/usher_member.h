@@ -18,6 +18,7 @@
 
 #define USHER_PROOF_PREFIX "usher-link\n"	/* what is signed: this and the Engine.IO sid */
 #define USHER_HOPS_MAX	   8
+#define USHER_ID_MAX	   32			/* {"id":N} */
 #define CLIENT_MAX	   80			/* an address or a socket id with its NUL */
 
 /* Absent texts are "", absent numbers 0. */
@@ -47,6 +48,8 @@ bool	usher_member_is_id(const char *text, struct json_value v, uint64_t *id);
 void	usher_member_encode_request(struct buf *, const struct usher_member *);
 /* Of a reply: {"id":N} */
 void	usher_member_encode_reply(struct buf *, uint64_t id);
+/* The same to out, which has USHER_ID_MAX bytes; how long it is. */
+size_t	usher_member_put_id(char *out, uint64_t id);
 /* Of a cancellation: {"id":N} too; of a push: {"push":...,"hops":H} */
 void	usher_member_encode_push(struct buf *, const struct push_target *, uint64_t hops);
 /* Of a registration: {"link":1,"node":...,"proof":...} */

@@ -234,7 +234,7 @@ eio_session_on_packet(struct eio_session *s, const char *data, size_t len)
 		eio_session_end(s, ERR_BAD_PACKET, "malformed Engine.IO packet");
 		return;
 	}
-	s->heard_ms = clock_mono_ms();
+	s->heard_ms = loop_mono_ms(s->env->loop);
 	s->n_in++;
 	s->bytes_in += len;
 	count_rate(s, len);

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "codec/envelope.h"
@@ -97,7 +96,9 @@ gate_check_token(const struct gate *g, struct request *r, const struct gate_send
 {
 	struct json_value v = r->env.top.member[ENV_TOKEN].value;
 	enum jwt_fault fault = JWT_NOT_STRING;
-	struct buf text = { 0 };
+	struct buf room = { 0 };
+	const char *text;
+	size_t len;
 
 	if (r->token != NULL)
 		return true;
@@ -105,9 +106,9 @@ gate_check_token(const struct gate *g, struct request *r, const struct gate_send
 		request_fail(r, ERR_NO_TOKEN, NULL);
 		return false;
 	}
-	if (json_string_get(r->text, v, &text))
-		fault = token_check(g->tokens, text.data, text.len, clock_wall_ms(), &r->token);
-	buf_free(&text);
+	if (json_string_view(r->text, v, &text, &len, &room))
+		fault = token_check(g->tokens, text, len, loop_wall_ms(g->requests->loop), &r->token);
+	buf_free(&room);
 	if (fault == JWT_OK)
 		return true;
 	metrics_inc(gate_metrics(g), METRIC_TOKENS_REFUSED);
@@ -151,19 +152,19 @@ read_client_of_token(const struct gate *g, struct request *r)
 	buf_free(&address);
 }
 
-/* Does a route name its type?  What is left is for applications here. */
-static bool
-is_routed(const struct gate *g, const struct request *r)
+/* The route that names its type; NULL: what is left is for applications here. */
+static const struct route *
+find_route(const struct gate *g, const struct request *r)
 {
+	const struct route *route;
 	const char *application;
 	size_t len;
 
 	application = request_application(r, &len);
 	if (gate_is_type(r, "ewd-fragment"))
-		return service_find_exact(g->services, application, len, r->type, r->type_len) !=
-		    NULL;
-	return !service_is_local(service_find(g->services, application, len, r->type,
-	    r->type_len));
+		return service_find_exact(g->services, application, len, r->type, r->type_len);
+	route = service_find(g->services, application, len, r->type, r->type_len);
+	return service_is_local(route) ? NULL : route;
 }
 
 /* To the application that it names, else as any other. */
@@ -187,12 +188,15 @@ void
 gate_pass(const struct gate *g, struct request *r, const struct gate_sender *sender,
     uint64_t left_ms)
 {
+	const struct route *route;
+
 	if (!check_internal(r) || !gate_check_token(g, r, sender) || !check_permitted(r, sender))
 		return;
 	if (sender->is_relay)
 		read_client_of_token(g, r);
-	if (is_routed(g, r))
-		forward(g->services, r, g->conf->timeouts.request_ms, left_ms);
+	route = find_route(g, r);
+	if (route != NULL)
+		forward_by(route, r, g->conf->timeouts.request_ms, left_ms);
 	else if (gate_is_type(r, "ewd-fragment"))
 		fragment_serve(g, r, sender, left_ms);
 	else

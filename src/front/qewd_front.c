@@ -11,9 +11,9 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#include "base/clock.h"
 #include "base/idmap.h"
 #include "base/log.h"
+#include "base/spares.h"
 #include "base/strmap.h"
 #include "base/xmalloc.h"
 #include "codec/envelope.h"
@@ -134,7 +134,7 @@ call_free(struct call *call)
 	call->client->n_calls--;
 	if (call->has_usher_id)
 		idmap_remove(&call->client->by_usher_id, call->usher_id);
-	free(call);
+	spares_give(loop_spares(call->client->front->gate->requests->loop), call, sizeof(*call));
 }
 
 /* Its request goes on, and nobody hears of it. */
@@ -419,10 +419,10 @@ static struct call *
 call_new(struct qewd_client *c, const struct envelope *env, const uint64_t *ack,
     const struct usher_member *u)
 {
-	struct call *call = xcalloc(1, sizeof(*call));
+	struct call *call = spares_take(loop_spares(c->front->gate->requests->loop), sizeof(*call));
 	struct request *r;
 
-	call->client = c;
+	*call = (struct call){ .client = c };
 	call->has_ack = ack != NULL;
 	call->ack = ack != NULL ? *ack : 0;
 	call->to_node = c->is_proven || env->top.member[ENV_JWT].value.kind == JSON_TRUE;
@@ -615,7 +615,7 @@ write_reply(struct call *call, const struct reply *reply)
 		.set_token = reply->token != NULL,
 		.token = reply->token,
 		.token_len = reply->token_len,
-		.took_ms = clock_mono_ms() - call->request->begun_ms,
+		.took_ms = loop_mono_ms(g->requests->loop) - call->request->begun_ms,
 	};
 	struct token *t = qewd_reply_translate(g->tokens, gate_metrics(g), call->request, reply,
 	    &x);

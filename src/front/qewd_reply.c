@@ -8,25 +8,28 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "codec/json_splice.h"
 #include "codec/usher_member.h"
+#include "net/loop.h"
 #include "request/request.h"
 #include "token/token_cache.h"
 
 /* Checks the token of a reply: NULL if it goes no further. */
 static struct token *
-check_token(struct token_cache *tokens, const struct reply *reply, struct json_value v)
+check_token(struct token_cache *tokens, const struct reply *reply, struct json_value v,
+    int64_t now_ms)
 {
 	struct token *t = NULL;
-	struct buf text = { 0 };
+	struct buf room = { 0 };
+	const char *text;
+	size_t len;
 
-	if (json_string_get(reply->text, v, &text) &&
-	    token_check(tokens, text.data, text.len, clock_wall_ms(), &t) != JWT_OK)
+	if (json_string_view(reply->text, v, &text, &len, &room) &&
+	    token_check(tokens, text, len, now_ms, &t) != JWT_OK)
 		t = NULL;
-	buf_free(&text);
+	buf_free(&room);
 	return t;
 }
 
@@ -42,7 +45,8 @@ qewd_reply_translate(struct token_cache *tokens, struct metrics *metrics, const 
 	    reply->body->member[ENV_TOKEN].seen == 0)
 		return NULL;
 	if (!reply->is_error)
-		t = check_token(tokens, reply, reply->body->member[ENV_TOKEN].value);
+		t = check_token(tokens, reply, reply->body->member[ENV_TOKEN].value,
+		    loop_wall_ms(r->all->loop));
 	if (t == NULL) {
 		x->set_token = true;
 	} else if (t->application_len != own->application_len ||
@@ -64,7 +68,8 @@ qewd_reply_translate(struct token_cache *tokens, struct metrics *metrics, const 
 struct parts {
 	const char *type, *ms_request_id;
 	size_t type_len, ms_request_id_len;
-	struct buf token, usher, response_time;
+	char usher[USHER_ID_MAX], response_time[24];
+	size_t usher_len, response_time_len;
 	struct json_edit in_message[2];
 	size_t n_in_message;
 };
@@ -97,9 +102,9 @@ static void
 edit_message(struct parts *p, const struct reply *reply, const struct qewd_reply_extra *x)
 {
 	p->n_in_message = 0;
-	if (x->set_token)
-		add_edit(p->in_message, &p->n_in_message, ENV_TOKEN,
-		    x->token != NULL ? p->token.data : NULL, p->token.len);
+	if (x->set_token)	/* letters of base64url and dots: nothing to escape */
+		p->in_message[p->n_in_message++] = (struct json_edit){ .name = ENV_TOKEN,
+			.value = x->token, .len = x->token_len, .is_bare = x->token != NULL };
 	if (id_goes_into_message(p, reply, x))
 		add_edit(p->in_message, &p->n_in_message, ENV_MS_REQUEST_ID, p->ms_request_id,
 		    p->ms_request_id_len);
@@ -111,20 +116,13 @@ static void
 prepare(struct parts *p, const struct request *r, const struct reply *reply,
     const struct qewd_reply_extra *x)
 {
-	*p = (struct parts){ 0 };
 	p->type = envelope_raw(&r->env, &r->env.top, ENV_TYPE, &p->type_len);
 	p->ms_request_id = envelope_raw(&r->env, &r->env.top, ENV_MS_REQUEST_ID,
 	    &p->ms_request_id_len);
-	if (x->token != NULL) {
-		buf_add_char(&p->token, '"');
-		buf_add(&p->token, x->token, x->token_len);
-		buf_add_char(&p->token, '"');
-	}
-	if (x->has_usher_id)
-		usher_member_encode_reply(&p->usher, x->usher_id);
-	buf_add_char(&p->response_time, '"');
-	buf_add_u64(&p->response_time, x->took_ms);
-	buf_add_str(&p->response_time, "ms\"");
+	p->usher_len = x->has_usher_id ? usher_member_put_id(p->usher, x->usher_id) : 0;
+	p->response_time_len = buf_put_u64(p->response_time, x->took_ms);
+	memcpy(p->response_time + p->response_time_len, "ms", 2);
+	p->response_time_len += 2;
 	edit_message(p, reply, x);
 }
 
@@ -146,8 +144,9 @@ splice_reply(struct buf *b, const struct parts *p, const struct reply *reply,
 			.edits = p->in_message, .n_edits = p->n_in_message };
 	if (id_goes_on_top(p, reply, x))
 		add_edit(edits, &n, ENV_MS_REQUEST_ID, p->ms_request_id, p->ms_request_id_len);
-	add_edit(edits, &n, ENV_USHER, p->usher.data, p->usher.len);
-	add_edit(edits, &n, ENV_RESPONSE_TIME, p->response_time.data, p->response_time.len);
+	add_edit(edits, &n, ENV_USHER, p->usher_len > 0 ? p->usher : NULL, p->usher_len);
+	edits[n++] = (struct json_edit){ .name = ENV_RESPONSE_TIME, .value = p->response_time,
+		.len = p->response_time_len, .is_bare = true };
 	json_splice_add(b, reply->text, reply->top, &envelope_names, edits, n);
 }
 
@@ -180,21 +179,13 @@ build_reply(struct buf *b, const struct parts *p, const struct reply *reply,
 		buf_add_str(b, ",\"ms_requestId\":");
 		buf_add(b, p->ms_request_id, p->ms_request_id_len);
 	}
-	if (p->usher.len > 0) {
+	if (p->usher_len > 0) {
 		buf_add_str(b, ",\"usher\":");
-		buf_add(b, p->usher.data, p->usher.len);
+		buf_add(b, p->usher, p->usher_len);
 	}
-	buf_add_str(b, ",\"responseTime\":");
-	buf_add(b, p->response_time.data, p->response_time.len);
-	buf_add_char(b, '}');
-}
-
-static void
-cleanup(struct parts *p)
-{
-	buf_free(&p->token);
-	buf_free(&p->usher);
-	buf_free(&p->response_time);
+	buf_add_str(b, ",\"responseTime\":\"");
+	buf_add(b, p->response_time, p->response_time_len);
+	buf_add_str(b, "\"}");
 }
 
 void
@@ -208,7 +199,6 @@ qewd_reply_write(struct buf *b, const struct request *r, const struct reply *rep
 		splice_reply(b, &p, reply, x);
 	else
 		build_reply(b, &p, reply, x);
-	cleanup(&p);
 }
 
 void
@@ -219,5 +209,4 @@ qewd_reply_write_message(struct buf *b, const struct request *r, const struct re
 
 	prepare(&p, r, reply, x);
 	add_message(b, &p, reply);
-	cleanup(&p);
 }

@@ -15,6 +15,7 @@
 #include "base/id.h"
 #include "base/idmap.h"
 #include "base/log.h"
+#include "base/spares.h"
 #include "base/xmalloc.h"
 #include "codec/envelope.h"
 #include "codec/json_splice.h"
@@ -27,6 +28,7 @@
 #define RETRY_LAST_MS	  5000
 #define REPLY_FRAME_ROOM  (1 << 20)
 #define REPLY_DEPTH_MAX	  1000
+#define MEMBER_ROOM	  512		/* for the "usher" member of a request, as a rule */
 #define STOCK_MESSAGE_MAX 1000000	/* a stock server closes above it (protocol reference 1) */
 
 enum link_state { LINK_WAITING, LINK_CONNECTING, LINK_REGISTERING, LINK_UP };
@@ -402,7 +404,8 @@ forget(struct link *l, const struct request *r)
 static void
 splice_request(struct link *l, struct request *r, struct buf *out)
 {
-	struct buf token = { 0 }, member = { 0 };
+	struct spares *spares = loop_spares(l->env->loop);
+	struct buf member = { 0 };
 	struct usher_member u = { .id = r->served_id, .deadline_ms = request_left_ms(r),
 		.hops = r->hops + 1 };
 	struct json_edit edits[3];
@@ -413,13 +416,12 @@ splice_request(struct link *l, struct request *r, struct buf *out)
 	if (r->token != NULL) {
 		text = token_for_application(l->env->tokens, r->token, r->destination->application,
 		    &len);
-		buf_add_char(&token, '"');	/* letters of base64url and dots: nothing to escape */
-		buf_add(&token, text, len);
-		buf_add_char(&token, '"');
-		edits[n++] = (struct json_edit){ .name = ENV_TOKEN, .value = token.data,
-			.len = token.len };
+		/* Letters of base64url and dots: nothing to escape. */
+		edits[n++] = (struct json_edit){ .name = ENV_TOKEN, .value = text, .len = len,
+			.is_bare = true };
 	}
 	if (l->is_multiplexed) {
+		spares_take_buf(spares, &member, MEMBER_ROOM);
 		memcpy(u.trace, r->trace, sizeof(u.trace));
 		memcpy(u.client_address, r->client_address, sizeof(u.client_address));
 		memcpy(u.client_socket, r->client_socket, sizeof(u.client_socket));
@@ -429,8 +431,7 @@ splice_request(struct link *l, struct request *r, struct buf *out)
 	edits[n++] = (struct json_edit){ .name = ENV_USHER, .value = member.data,
 		.len = member.len };
 	json_splice_add(out, r->env.text, &r->env.top, &envelope_names, edits, n);
-	buf_free(&token);
-	buf_free(&member);
+	spares_give_buf(spares, &member);
 }
 
 /*
@@ -718,10 +719,12 @@ on_push(struct link *l, const struct envelope *env, const struct usher_member *u
 static void
 on_multiplexed_reply(struct link *l, struct envelope *env)
 {
-	struct usher_member u;
+	struct json_value member = env->top.member[ENV_USHER].value;
+	struct usher_member u = { .push.kind = PUSH_NONE };
 	struct request *r = NULL;
 
-	if (usher_member_decode(&u, env->text, env->top.member[ENV_USHER].value) && u.has_id)
+	if (usher_member_is_id(env->text, member, &u.id) ||
+	    (usher_member_decode(&u, env->text, member) && u.has_id))
 		r = idmap_find(&l->in_flight, u.id);
 	if (r == NULL && u.push.kind != PUSH_NONE) {
 		on_push(l, env, &u);

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/spares.h"
 #include "base/xmalloc.h"
 
 #define READ_BUFFER_BYTES 131072	/* so that a message of 64 KiB is one piece, not copied together */
@@ -46,6 +47,10 @@ struct loop {
 	struct metrics metrics;
 	size_t n_conns;
 	char *read_buffer;
+	struct spares *spares;
+	bool is_in_turn;		/* only then the times below are good */
+	uint64_t mono_ms;		/* 0: not read yet in this turn */
+	int64_t wall_ms;
 
 	pthread_mutex_t post_lock;	/* guards the posts */
 	struct post *posts, **posts_tail;
@@ -73,6 +78,7 @@ loop_new(void)
 	for (int i = 0; i < LOOP_PHASES; i++)
 		loop->work_tail[i] = &loop->work[i];
 	loop->read_buffer = xmalloc(READ_BUFFER_BYTES);
+	loop->spares = spares_new();
 	pthread_mutex_init(&loop->post_lock, NULL);
 	loop->posts_tail = &loop->posts;
 	if ((loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
@@ -103,6 +109,7 @@ loop_free(struct loop *loop)
 	event_base_free(loop->base);
 	pthread_mutex_destroy(&loop->post_lock);
 	free(loop->read_buffer);
+	spares_free(loop->spares);
 	free(loop);
 }
 
@@ -161,10 +168,14 @@ loop_run(struct loop *loop)
 	while (!loop->is_stopping) {
 		bool has_work = loop->work[LOOP_FLUSH] != NULL || loop->work[LOOP_FREE] != NULL;
 
+		loop->is_in_turn = true;
+		loop->mono_ms = 0;
+		loop->wall_ms = 0;
 		if (event_base_loop(loop->base, EVLOOP_ONCE | (has_work ? EVLOOP_NONBLOCK : 0)) < 0)
 			fatalx("event_base_loop failed");
 		end_of_turn(loop);
 	}
+	loop->is_in_turn = false;
 	loop->is_stopping = false;
 }
 
@@ -233,10 +244,37 @@ on_wake(evutil_socket_t fd, short what UNUSED, void *arg)
 	run_posts(arg);
 }
 
+uint64_t
+loop_mono_ms(struct loop *loop)
+{
+	if (!loop->is_in_turn)
+		return clock_mono_ms();
+	if (loop->mono_ms == 0)
+		loop->mono_ms = clock_mono_ms();
+	return loop->mono_ms;
+}
+
+int64_t
+loop_wall_ms(struct loop *loop)
+{
+	if (!loop->is_in_turn)
+		return clock_wall_ms();
+	if (loop->wall_ms == 0)
+		loop->wall_ms = clock_wall_ms();
+	return loop->wall_ms;
+}
+
+struct spares *
+loop_spares(struct loop *loop)
+{
+	return loop->spares;
+}
+
 void
 loop_timer_set(struct loop *loop, struct timer *t, uint64_t after_ms, void (*on_due)(void *),
     void *arg)
 {
+	/* The clock itself: after a long turn the timer would be short otherwise. */
 	timer_set(loop->timers, t, clock_mono_ms(), after_ms, on_due, arg);
 }
 

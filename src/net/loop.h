@@ -18,6 +18,7 @@
 
 struct event_base;
 struct loop;
+struct spares;
 
 struct loop	*loop_new(void);
 void		 loop_free(struct loop *);	/* after loop_run() has returned */
@@ -27,6 +28,15 @@ void		 loop_stop(struct loop *);
 
 /* Calls fn(arg) on the loop's thread, soon.  From any thread. */
 void		 loop_post(struct loop *, void (*fn)(void *), void *arg);
+
+/*
+ * The clocks of base/clock.h, read once a turn at most: what is done in one turn is done at one
+ * time.
+ */
+uint64_t	 loop_mono_ms(struct loop *);
+int64_t		 loop_wall_ms(struct loop *);
+
+struct spares	*loop_spares(struct loop *);	/* memory for what is short-lived */
 
 /* Timers of this loop: after_ms from now. */
 void		 loop_timer_set(struct loop *, struct timer *, uint64_t after_ms,

@@ -6,12 +6,13 @@
 #include "request/request.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
+#include "base/spares.h"
 #include "base/xmalloc.h"
 #include "net/loop.h"
 #include "request/journal.h"
@@ -31,28 +32,42 @@ set_trace(struct request *r, const char *parent)
 static void
 set_message(struct request *r, const struct envelope *env)
 {
-	struct buf type = { 0 };
+	struct buf room = { 0 };
+	const char *type;
 
-	r->text = xmemdup(env->text, env->len);
-	r->env = *env;
-	r->env.text = r->text;
-	json_string_get(env->text, env->top.member[ENV_TYPE].value, &type);
-	r->type_len = type.len;
-	r->type = buf_take(&type);
+	r->text = spares_take(loop_spares(r->all->loop), env->len + 1);
+	memcpy(r->text, env->text, env->len);
+	r->text[env->len] = '\0';
+	envelope_copy(&r->env, env, r->text);
+	json_string_view(env->text, env->top.member[ENV_TYPE].value, &type, &r->type_len, &room);
+	r->type = r->type_len < sizeof(r->type_room) ? r->type_room : xmalloc(r->type_len + 1);
+	memcpy(r->type, type, r->type_len);
+	r->type[r->type_len] = '\0';
+	buf_free(&room);
+}
+
+/* Of r, though maybe not its message any more. */
+static void
+free_message(struct request *r, char *text, size_t len, char *type)
+{
+	spares_give(loop_spares(r->all->loop), text, len + 1);
+	if (type != r->type_room)
+		free(type);
 }
 
 struct request *
 request_new(struct requests *all, const struct origin_ops *origin, void *arg,
     const struct envelope *env, const char *trace)
 {
-	struct request *r = xcalloc(1, sizeof(*r));
+	struct request *r = spares_take(loop_spares(all->loop), sizeof(*r));
 
+	memset(r, 0, offsetof(struct request, env));
 	r->all = all;
 	r->id = ++all->last_id;
 	r->origin = origin;
 	r->origin_arg = arg;
 	set_message(r, env);
-	r->begun_ms = clock_mono_ms();
+	r->begun_ms = loop_mono_ms(all->loop);
 	r->deadline_ms = UINT64_MAX;
 	set_trace(r, trace);
 	LIST_INSERT_HEAD(&all->open, r, link);
@@ -103,7 +118,7 @@ static void
 end(struct request *r, const struct reply *final, const char *how)
 {
 	struct requests *all = r->all;
-	uint64_t now_ms = clock_mono_ms();
+	uint64_t now_ms = loop_mono_ms(all->loop);
 
 	assert(final->is_final);
 	loop_timer_stop(all->loop, &r->deadline_timer);
@@ -117,13 +132,12 @@ end(struct request *r, const struct reply *final, const char *how)
 	show(r, REQUEST_ENDED, final);
 	token_unref(r->token);
 	free(r->application);
-	free(r->text);
-	free(r->type);
+	free_message(r, r->text, r->env.len, r->type);
 	LIST_REMOVE(r, link);
 	all->n_open--;
 	if (r->origin != NULL && !r->is_away)
 		no_longer_awaited(all);
-	free(r);
+	spares_give(loop_spares(all->loop), r, sizeof(*r));
 }
 
 static void
@@ -141,7 +155,7 @@ request_submit(struct request *r, struct destination *d, uint64_t timeout_ms)
 	assert(r->destination == NULL);
 	r->destination = d;
 	r->server = NULL;
-	r->submitted_ms = clock_mono_ms();
+	r->submitted_ms = loop_mono_ms(r->all->loop);
 	limit(r, r->submitted_ms, timeout_ms);
 	show(r, REQUEST_SUBMITTED, NULL);
 	d->ops->submit(d, r);
@@ -158,10 +172,10 @@ void
 request_replace(struct request *r, const struct envelope *env, struct token *t)
 {
 	char *text = r->text, *type = r->type;
+	size_t len = r->env.len;
 
-	set_message(r, env);
-	free(text);
-	free(type);
+	set_message(r, env);	/* which may lie in the text before */
+	free_message(r, text, len, type);
 	if (t != NULL) {
 		token_unref(r->token);
 		r->token = t;
@@ -173,7 +187,7 @@ request_replace(struct request *r, const struct envelope *env, struct token *t)
 uint64_t
 request_left_ms(const struct request *r)
 {
-	uint64_t now_ms = clock_mono_ms();
+	uint64_t now_ms = loop_mono_ms(r->all->loop);
 
 	return r->deadline_ms > now_ms ? r->deadline_ms - now_ms : 0;
 }
@@ -181,7 +195,7 @@ request_left_ms(const struct request *r)
 void
 request_limit(struct request *r, uint64_t left_ms)
 {
-	limit(r, clock_mono_ms(), left_ms);
+	limit(r, loop_mono_ms(r->all->loop), left_ms);
 }
 
 static void
@@ -201,7 +215,7 @@ request_reply(struct request *r, const struct reply *reply)
 	assert(!reply->is_final);
 	metrics_inc(loop_metrics(r->all->loop), METRIC_INTERMEDIATES);
 	if (r->n_replies++ == 0)
-		r->replied_ms = clock_mono_ms();
+		r->replied_ms = loop_mono_ms(r->all->loop);
 	show(r, REQUEST_REPLIED, reply);
 	if (r->origin != NULL)
 		r->origin->on_reply(r, reply, r->origin_arg);
@@ -339,7 +353,7 @@ request_queue_add(struct request_queue *q, struct request *r)
 	q->n++;
 	q->bytes += r->env.len;
 	r->server = NULL;
-	r->queued_ms = clock_mono_ms();
+	r->queued_ms = loop_mono_ms(r->all->loop);
 	r->unqueued_ms = 0;
 	return true;
 }
@@ -350,7 +364,7 @@ request_queue_return(struct request_queue *q, struct request *r)
 	TAILQ_INSERT_HEAD(&q->list, r, waiting);
 	r->server = NULL;
 	if (r->queued_ms == 0)
-		r->queued_ms = clock_mono_ms();
+		r->queued_ms = loop_mono_ms(r->all->loop);
 	q->n++;
 	q->bytes += r->env.len;
 }
@@ -359,7 +373,7 @@ void
 request_queue_remove(struct request_queue *q, struct request *r)
 {
 	TAILQ_REMOVE(&q->list, r, waiting);
-	r->unqueued_ms = clock_mono_ms();
+	r->unqueued_ms = loop_mono_ms(r->all->loop);
 	q->n--;
 	q->bytes -= r->env.len;
 }

@@ -68,8 +68,7 @@ struct request {
 	void *origin_arg;
 
 	char *text;			/* the event; owned */
-	struct envelope env;		/* scanned in text */
-	char *type;			/* unescaped, NUL-terminated; owned */
+	char *type;			/* unescaped, NUL-terminated; owned, or in type_room */
 	size_t type_len;		/* may hold NULs */
 	struct token *token;		/* verified; a reference; NULL until it was checked, and if
 					 * the route says that it is not looked at */
@@ -95,6 +94,8 @@ struct request {
 	bool cancel_on_leave;		/* the route's: then it is not wanted any more */
 	char client_address[CLIENT_MAX];	/* where it began */
 	char client_socket[CLIENT_MAX];
+	char type_room[64];
+	struct envelope env;		/* scanned in text; last, for it is large and need not be cleared */
 };
 
 /*
