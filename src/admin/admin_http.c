@@ -160,7 +160,9 @@ on_request(struct http_exchange *x, void *arg)
 {
 	const struct admin_http *h = arg;
 
+	admin_hold(h->view);
 	find_page(http_exchange_head(x)->path)->show(x, h->view);
+	admin_release(h->view);
 }
 
 /* ---- pages ---- */

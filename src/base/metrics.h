@@ -25,6 +25,12 @@ metrics_inc(struct metrics *m, enum metric which)
 	m->value[which]++;
 }
 
+static inline void
+metrics_add(struct metrics *m, enum metric which, uint64_t n)
+{
+	m->value[which] += n;
+}
+
 const char	*metrics_name(enum metric);
 const char	*metrics_help(enum metric);
 

@@ -237,6 +237,7 @@ eio_session_on_packet(struct eio_session *s, const char *data, size_t len)
 	s->heard_ms = loop_mono_ms(s->env->loop);
 	s->n_in++;
 	s->bytes_in += len;
+	metrics_add(loop_metrics(s->env->loop), METRIC_RECEIVED_BYTES, len);
 	count_rate(s, len);
 	if (is_flooding(s)) {
 		eio_session_close(s, ERR_TOO_MANY, "limits.messages_per_second or "
@@ -301,6 +302,7 @@ eio_session_send(struct eio_session *s, const char *data, size_t len)
 		return;
 	s->n_out++;
 	s->bytes_out += len;
+	metrics_add(loop_metrics(s->env->loop), METRIC_SENT_BYTES, len);
 	if (!s->transport->send(s->carrier, data, len))
 		enqueue(s, data, len);
 }

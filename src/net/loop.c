@@ -45,6 +45,7 @@ struct loop {
 	struct signal_watch signals[SIGNALS_MAX];
 	size_t n_signals;
 	struct metrics metrics;
+	struct loop_lag lag;
 	size_t n_conns;
 	char *read_buffer;
 	struct spares *spares;
@@ -134,12 +135,24 @@ arm_timer(struct loop *loop)
 }
 
 static void
+note_lag(struct loop_lag *lag, uint64_t due_ms, uint64_t now_ms)
+{
+	uint64_t late_ms = now_ms > due_ms ? now_ms - due_ms : 0;
+
+	histogram_add(&lag->late, late_ms);
+	if (late_ms > lag->max_ms)
+		lag->max_ms = late_ms;
+}
+
+static void
 on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct loop *loop = arg;
+	uint64_t now_ms = clock_mono_ms();
 
+	note_lag(&loop->lag, loop->timer_due_ms, now_ms);
 	loop->timer_due_ms = TIMERQ_NEVER;
-	timerq_run(loop->timers, clock_mono_ms());
+	timerq_run(loop->timers, now_ms);
 }
 
 /* Takes each list once: what is added meanwhile waits for the next turn. */
@@ -311,6 +324,12 @@ struct metrics *
 loop_metrics(struct loop *loop)
 {
 	return &loop->metrics;
+}
+
+const struct loop_lag *
+loop_lag(const struct loop *loop)
+{
+	return &loop->lag;
 }
 
 size_t *

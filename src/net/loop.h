@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/histogram.h"
 #include "base/metrics.h"
 #include "base/timerq.h"
 
@@ -48,6 +49,14 @@ void		 loop_on_signal(struct loop *, int signo, void (*on_signal)(int, void *),
 		    void *arg);
 
 struct metrics	*loop_metrics(struct loop *);	/* this loop's counters */
+
+/* How late its timers were run, in milliseconds: what else it did was in their way. */
+struct loop_lag {
+	struct histogram late;
+	uint64_t max_ms;
+};
+
+const struct loop_lag *loop_lag(const struct loop *);
 
 /* Open connections of this loop, those lingering included; net/conn counts them. */
 size_t		*loop_conns(struct loop *);
