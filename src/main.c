@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
+#include "conf/conf_schema.h"
 #include "dev/dev.h"
 #include "net/tls_store.h"
 #include "node.h"
@@ -22,7 +23,7 @@
 
 #define DEV_PORT     8080
 
-enum { OPT_DEFAULTS = 256, OPT_VERSION, OPT_HELP, OPT_DEV, OPT_PORT };
+enum { OPT_DEFAULTS = 256, OPT_SCHEMA, OPT_VERSION, OPT_HELP, OPT_DEV, OPT_PORT };
 
 static const struct option long_options[] = {
 	{ "config", required_argument, NULL, 'c' },
@@ -31,6 +32,7 @@ static const struct option long_options[] = {
 	{ "dev", no_argument, NULL, OPT_DEV },
 	{ "port", required_argument, NULL, OPT_PORT },
 	{ "defaults", no_argument, NULL, OPT_DEFAULTS },
+	{ "schema", no_argument, NULL, OPT_SCHEMA },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 },
@@ -50,6 +52,7 @@ static const char usage[] =
     "                      files in this folder change\n"
     "      --port=PORT     with --dev: listen there (default 8080; 0: any)\n"
     "      --defaults      print every option with its default and exit\n"
+    "      --schema        print a JSON Schema of the configuration, for editors, and exit\n"
     "      --help          print this help and exit\n"
     "      --version       print the version and exit\n"
     "\n"
@@ -75,6 +78,17 @@ static void
 print_defaults(void)
 {
 	conf_print_defaults(stdout);
+	exit(EX_OK);
+}
+
+static void
+print_schema(void)
+{
+	struct buf b = { 0 };
+
+	conf_schema_write(&b);
+	fwrite(b.data, 1, b.len, stdout);
+	buf_free(&b);
 	exit(EX_OK);
 }
 
@@ -135,6 +149,9 @@ parse_arguments(int argc, char **argv, struct arguments *a)
 			break;
 		case OPT_DEFAULTS:
 			print_defaults();
+			break;
+		case OPT_SCHEMA:
+			print_schema();
 			break;
 		case OPT_VERSION:
 			print_version();
