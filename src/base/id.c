@@ -48,17 +48,53 @@ id_random(void *p, size_t n)
 	memset(store + store_left, 0, n);
 }
 
+static const char letter[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
 void
 id_sid(char sid[ID_SID_LEN + 1])
 {
-	static const char letter[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 	unsigned char r[ID_SID_LEN];
 
 	id_random(r, sizeof(r));
 	for (size_t i = 0; i < ID_SID_LEN; i++)
 		sid[i] = letter[r[i] & 63];
 	sid[ID_SID_LEN] = '\0';
+}
+
+/* The first two letters are a number of twelve bits, whose remainder names the part. */
+static unsigned
+number_of(const char *sid)
+{
+	unsigned number = 0;
+
+	for (size_t i = 0; i < 2 && sid[i] != '\0'; i++) {
+		const char *at = strchr(letter, sid[i]);
+
+		number = number << 6 | (at != NULL ? (unsigned)(at - letter) : 0);
+	}
+	return number;
+}
+
+void
+id_sid_in(char sid[ID_SID_LEN + 1], unsigned part, unsigned n)
+{
+	unsigned number;
+
+	id_sid(sid);
+	if (n <= 1)
+		return;
+	number = number_of(sid);
+	number = number - number % n + part;
+	if (number >= 64 * 64)
+		number -= n;
+	sid[0] = letter[number >> 6];
+	sid[1] = letter[number & 63];
+}
+
+unsigned
+id_sid_part(const char *sid, unsigned n)
+{
+	return n <= 1 ? 0 : number_of(sid) % n;
 }
 
 /* The eight digits of four bytes, the first byte first. */

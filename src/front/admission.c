@@ -4,6 +4,7 @@
  */
 #include "front/admission.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ struct places {
 };
 
 struct admission {
+	pthread_mutex_t lock;		/* guards what follows */
 	struct places connections, sessions;
 	bool has_warned;		/* admission_suspects() has said so */
 };
@@ -41,6 +43,7 @@ admission_new(uint64_t in_all_max, uint64_t per_address_max)
 {
 	struct admission *a = xcalloc(1, sizeof(*a));
 
+	pthread_mutex_init(&a->lock, NULL);
 	places_init(&a->sessions, in_all_max, per_address_max);
 	places_init(&a->connections, times(in_all_max, ADMISSION_CONNECTIONS),
 	    times(per_address_max, ADMISSION_CONNECTIONS));
@@ -54,11 +57,12 @@ admission_free(struct admission *a)
 		return;
 	strmap_free(a->connections.by_address, NULL);
 	strmap_free(a->sessions.by_address, NULL);
+	pthread_mutex_destroy(&a->lock);
 	free(a);
 }
 
 static const char *
-take(struct places *p, const char *address, bool by_address)
+take_locked(struct places *p, const char *address, bool by_address)
 {
 	uintptr_t n = (uintptr_t)strmap_find(p->by_address, address, strlen(address));
 
@@ -71,34 +75,49 @@ take(struct places *p, const char *address, bool by_address)
 	return NULL;
 }
 
-static void
-give_back(struct places *p, const char *address)
+static const char *
+take(struct admission *a, struct places *p, const char *address, bool by_address)
 {
-	uintptr_t n = (uintptr_t)strmap_find(p->by_address, address, strlen(address));
+	const char *limit;
+
+	pthread_mutex_lock(&a->lock);
+	limit = take_locked(p, address, by_address);
+	pthread_mutex_unlock(&a->lock);
+	return limit;
+}
+
+static void
+give_back(struct admission *a, struct places *p, const char *address)
+{
+	uintptr_t n;
+
+	pthread_mutex_lock(&a->lock);
+	n = (uintptr_t)strmap_find(p->by_address, address, strlen(address));
 
 	p->n--;
 	if (n > 1)
 		*strmap_at(p->by_address, address, strlen(address)) = (void *)(n - 1);
 	else
 		strmap_remove(p->by_address, address, strlen(address));
+	pthread_mutex_unlock(&a->lock);
 }
 
 const char *
 admission_take(struct admission *a, const char *address, bool by_address)
 {
-	return take(&a->connections, address, by_address);
+	return take(a, &a->connections, address, by_address);
 }
 
 void
 admission_release(struct admission *a, const char *address)
 {
-	give_back(&a->connections, address);
+	give_back(a, &a->connections, address);
 }
 
 const char *
 admission_take_session(struct admission *a, const char *address, bool by_address)
 {
-	return take(&a->sessions, address, by_address);
+	return take(a, &a->sessions, address, by_address);
 }
 
 /* Four fifths of what an address may have. */
@@ -113,14 +132,20 @@ is_near(const struct places *p, const char *address)
 bool
 admission_suspects(struct admission *a, const char *address)
 {
-	if (a->has_warned || !is_near(&a->sessions, address) || !address_is_private(address))
+	bool is_first;
+
+	if (!address_is_private(address))
 		return false;
-	a->has_warned = true;
-	return true;
+	pthread_mutex_lock(&a->lock);
+	is_first = !a->has_warned && is_near(&a->sessions, address);
+	if (is_first)
+		a->has_warned = true;
+	pthread_mutex_unlock(&a->lock);
+	return is_first;
 }
 
 void
 admission_release_session(struct admission *a, const char *address)
 {
-	give_back(&a->sessions, address);
+	give_back(a, &a->sessions, address);
 }

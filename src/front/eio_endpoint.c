@@ -124,6 +124,18 @@ is_for(const struct http_head *head, const struct client *client UNUSED, void *a
 	return head->path.len >= len && memcmp(head->path.p, conf->socketio.path, len) == 0;
 }
 
+unsigned
+eio_endpoint_owner(const struct http_head *head, void *arg)
+{
+	const struct eio_env *env = ((const struct eio_endpoint *)arg)->env;
+	char sid[EIO_SID_MAX + 1];
+
+	if (env->n_parts <= 1 || !is_for(head, NULL, arg) ||
+	    !http_query_get(head->query, "sid", sid, sizeof(sid)) || strlen(sid) != ID_SID_LEN)
+		return env->part;
+	return id_sid_part(sid, env->n_parts);
+}
+
 /* ---- checks ---- */
 
 static const struct eio_refusal
@@ -314,6 +326,7 @@ session_new(struct eio_env *env, const struct asked *a, struct http_exchange *e)
 	    !a->client->is_node);
 
 	if (limit == NULL) {
+		http_exchange_bind(e);
 		struct eio_session *s = eio_session_new(env, a->client, a->revision);
 		struct http_text token;
 
@@ -340,9 +353,17 @@ serve_websocket(struct eio_env *env, const struct asked *a, struct http_exchange
 		if ((s = session_new(env, a, e)) != NULL)
 			eio_websocket_begin(s, e);
 	} else {
+		http_exchange_bind(e);
 		eio_websocket_probe(env, eio_session_transport(s) == &eio_polling_transport ?
 		    eio_session_carrier(s) : NULL, e);
 	}
+}
+
+static size_t
+serve_post(const struct asked *a, struct http_exchange *e)
+{
+	http_exchange_bind(e);
+	return eio_polling_post_head(eio_session_carrier(a->session), e);
 }
 
 static size_t
@@ -361,7 +382,7 @@ on_head(struct http_exchange *e, void *arg)
 	else if (is_upgrade)
 		serve_websocket(ep->env, &a, e);
 	else
-		return eio_polling_post_head(eio_session_carrier(a.session), e);
+		return serve_post(&a, e);
 	return 0;
 }
 
@@ -409,6 +430,7 @@ on_request(struct http_exchange *e, void *arg)
 	} else if ((no = check(ep->env, e, &a)) != NULL) {
 		eio_answer_refusal(e, no, false);
 	} else if (a.session != NULL) {
+		http_exchange_bind(e);
 		eio_polling_get(eio_session_carrier(a.session), e);
 	} else if ((s = session_new(ep->env, &a, e)) != NULL) {
 		eio_polling_begin(s, e);

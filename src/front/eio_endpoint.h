@@ -10,6 +10,7 @@
 
 struct eio_endpoint;
 struct eio_env;
+struct http_head;
 struct http_service;
 
 /* Borrows env, and makes its table of sessions. */
@@ -18,6 +19,9 @@ struct eio_endpoint		*eio_endpoint_new(struct eio_env *);
 void				 eio_endpoint_free(struct eio_endpoint *);
 
 const struct http_service	*eio_endpoint_service(const struct eio_endpoint *);
+
+/* The loop that serves a request: that of its session, else this one. */
+unsigned			 eio_endpoint_owner(const struct http_head *, void *endpoint);
 
 /* Are there packets of sessions that have ended, which their clients have yet to fetch? */
 bool				 eio_endpoint_is_awaited(const struct eio_endpoint *);

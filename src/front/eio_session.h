@@ -26,6 +26,7 @@ struct eio_env {
 	struct loop *loop;
 	const struct conf *conf;
 	struct admission *admission;
+	unsigned part, n_parts;		/* ids of sessions name their loop: this one, of so many */
 	bool is_draining;		/* no new sessions */
 	/* A session has begun: eio_session_attach() it. */
 	void (*on_session)(struct eio_session *, void *arg);

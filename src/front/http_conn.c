@@ -36,10 +36,9 @@ static void	 on_read(struct conn *, char *, size_t, void *);
 static void	 on_drained(struct conn *, void *);
 static void	 on_close(struct conn *, enum err, void *);
 static void	 on_too_late(void *);
-static void	 advance(struct http_conn *);
 static void	 send_piece(struct http_conn *);
 
-static const struct conn_events conn_events = {
+const struct conn_events http_conn_events = {
 	.on_read = on_read,
 	.on_drained = on_drained,
 	.on_close = on_close,
@@ -79,18 +78,42 @@ set_state(struct http_conn *h, enum http_state next)
 		loop_timer_stop(h->server->loop, &h->timer);
 }
 
-void
-http_conn_accept(struct http_server *s, const struct client *client, struct tls_server *tls, int fd)
+struct http_conn *
+http_conn_new(struct http_server *s, const struct client *client)
 {
 	struct http_conn *h = xcalloc(1, sizeof(*h));
 
 	h->server = s;
 	h->client = *client;
 	h->file.fd = -1;
-	h->conn = tls == NULL ? conn_new(s->loop, fd, &conn_events, h) :
-	    conn_new_tls(s->loop, fd, tls_accept(tls), &conn_events, h);
-	LIST_INSERT_HEAD(&s->conns, h, link);
+	h->is_loose = true;
+	atomic_fetch_add_explicit(loop_load(s->loop), 1, memory_order_relaxed);
+	return h;
+}
+
+void
+http_conn_begin(struct http_conn *h, struct conn *conn)
+{
+	h->conn = conn;
+	LIST_INSERT_HEAD(&h->server->conns, h, link);
 	set_state(h, HTTP_IN_HEAD);
+}
+
+void
+http_conn_accept(struct http_server *s, const struct client *client, struct tls_server *tls, int fd)
+{
+	struct http_conn *h = http_conn_new(s, client);
+
+	http_conn_begin(h, tls == NULL ? conn_new(s->loop, fd, &http_conn_events, h) :
+	    conn_new_tls(s->loop, fd, tls_accept(tls), &http_conn_events, h));
+}
+
+void
+http_conn_bind(struct http_conn *h)
+{
+	if (h->is_loose)
+		atomic_fetch_sub_explicit(loop_load(h->server->loop), 1, memory_order_relaxed);
+	h->is_loose = false;
 }
 
 /* ---- ends ---- */
@@ -146,6 +169,7 @@ http_conn_leave(struct http_conn *h)
 	struct conn *conn = h->conn;
 
 	LIST_REMOVE(h, link);
+	http_conn_bind(h);
 	loop_timer_stop(h->server->loop, &h->timer);
 	drop_file(h);
 	drop_exchange(h);
@@ -445,6 +469,8 @@ take_head(struct http_conn *h)
 	h->scanned = 0;
 	if (http_parse_request(&h->exchange->head, h->exchange->bytes, end) != ERR_NONE)
 		refuse_malformed(h, h->exchange->head.status, h->exchange->head.fault);
+	else if (http_conn_moves(h))
+		return false;
 	else
 		on_head(h, h->exchange);
 	return true;
@@ -491,8 +517,8 @@ step(struct http_conn *h)
 }
 
 /* As far as what was read goes.  Answers given meanwhile do not call for it again. */
-static void
-advance(struct http_conn *h)
+void
+http_conn_advance(struct http_conn *h)
 {
 	if (h->is_advancing)
 		return;
@@ -512,7 +538,7 @@ on_read(struct conn *conn UNUSED, char *data, size_t len, void *arg)
 	if (h->state == HTTP_ENDING)
 		return;
 	buf_add(&h->in, data, len);
-	advance(h);
+	http_conn_advance(h);
 }
 
 /* An answer that came later lets the requests behind it go on here, when it is written. */
@@ -533,7 +559,7 @@ on_drained(struct conn *conn, void *arg)
 		conn_resume(conn);
 		if (h->state == HTTP_IDLE)
 			set_state(h, HTTP_IDLE);	/* from now on */
-		advance(h);
+		http_conn_advance(h);
 		break;
 	default:
 		break;

@@ -18,6 +18,7 @@ http_exchange_new(struct http_conn *h, const char *head, size_t len)
 
 	x->conn = h;
 	x->bytes = xmemdup(head, len);
+	x->head_len = len;
 	return x;
 }
 
@@ -121,6 +122,12 @@ http_exchange_refuse(struct http_exchange *x, int status, const char *extra, con
 	struct http_answer a = http_answer_text(status, extra, text);
 
 	http_exchange_answer(x, &a);
+}
+
+void
+http_exchange_bind(struct http_exchange *x)
+{
+	http_conn_bind(x->conn);
 }
 
 struct conn *

@@ -83,6 +83,9 @@ void	http_exchange_answer_file(struct http_exchange *, const struct http_answer 
 void	http_exchange_refuse(struct http_exchange *, int status, const char *extra,
 	    const char *text);
 
+/* The request is of a session, whose connection this is: it is counted with that. */
+void	http_exchange_bind(struct http_exchange *);
+
 /*
  * Takes the connection for another protocol (from on_head), with its place in the
  * admission count; *rest and *len, valid until the loop's next turn, are what came

@@ -28,6 +28,7 @@ struct http_server {
 	struct admission *admission;
 	const struct http_service **services;	/* in the order they are asked */
 	size_t n_services;
+	const struct http_loops *loops;	/* borrowed; NULL: there is this one alone */
 	bool is_draining;		/* every answer is the last of its connection */
 	uint64_t last_number;		/* of a connection, for the log */
 	time_t date_s;			/* when date was written */
@@ -54,6 +55,7 @@ struct http_file {
 
 struct http_conn {
 	LIST_ENTRY(http_conn) link;
+	bool is_loose;			/* it belongs to no session: the loop's load */
 	struct http_server *server;
 	struct conn *conn;		/* NULL: closed, or taken by another protocol */
 	struct client client;
@@ -69,6 +71,7 @@ struct http_conn {
 
 struct http_exchange {
 	struct http_conn *conn;
+	size_t head_len;
 	struct client *forwarded;	/* for whom a trusted proxy asks; owned; NULL: for itself */
 	char *bytes;			/* of the head, which points here; owned */
 	struct http_head head;
@@ -97,6 +100,25 @@ void	http_conn_send_file(struct http_conn *, const struct http_file *);
 
 /* The connection is not the server's any more. */
 struct conn *http_conn_leave(struct http_conn *);
+
+/* It has come in, from a listener or from another loop. */
+struct http_conn *http_conn_new(struct http_server *, const struct client *);
+void	http_conn_begin(struct http_conn *, struct conn *);
+extern const struct conn_events http_conn_events;
+
+/* As far as what was read goes. */
+void	http_conn_advance(struct http_conn *);
+
+/* It belongs to a session, which is counted, or it ends: it is no load any more. */
+void	http_conn_bind(struct http_conn *);
+
+/* http_move.c */
+
+/*
+ * Is the request of the exchange that just began for another loop?  Then it is undone, and its
+ * connection goes there, now or when all that was answered before is written.
+ */
+bool	http_conn_moves(struct http_conn *);
 
 /* http_intro.c */
 

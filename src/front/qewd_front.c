@@ -708,6 +708,12 @@ is_for(const struct qewd_client *c, const struct push_target *to)
 	    memcmp(c->application, to->text, c->application_len) == 0;
 }
 
+bool
+qewd_front_has_socket(const struct qewd_front *f, const char *sid)
+{
+	return strmap_find(f->by_sid, sid, strlen(sid)) != NULL;
+}
+
 void
 qewd_front_push(const struct push *p, void *arg)
 {

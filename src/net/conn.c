@@ -94,6 +94,40 @@ conn_new_tls(struct loop *loop, int fd, struct tls *tls, const struct conn_event
 	return c;
 }
 
+int
+conn_detach(struct conn *c, struct tls **tls)
+{
+	int fd = c->fd;
+
+	assert(c->state == CONN_OPEN && conn_queued(c) == 0);
+	*tls = c->tls;
+	c->tls = NULL;
+	die(c);
+	c->fd = -1;
+	return fd;
+}
+
+void
+conn_drop(int fd, struct tls *tls)
+{
+	tls_free(tls);
+	close(fd);
+}
+
+struct conn *
+conn_attach(struct loop *loop, int fd, struct tls *tls, const struct conn_events *ev, void *arg)
+{
+	struct conn *c;
+	bool is_resumed;
+
+	if (tls == NULL)
+		return conn_new(loop, fd, ev, arg);
+	c = conn_new_tls(loop, fd, tls, ev, arg);
+	c->is_secured = tls_is_up(tls, &is_resumed);
+	loop_defer(loop, LOOP_FLUSH, &c->reread, reread, c);
+	return c;
+}
+
 void
 conn_set_events(struct conn *c, const struct conn_events *ev, void *arg)
 {
@@ -528,7 +562,8 @@ release(void *arg)
 		event_free(c->write_event);
 	tls_free(c->tls);
 	free(c->fault);
-	close(c->fd);
+	if (c->fd >= 0)
+		close(c->fd);
 	buf_free(&c->out);
 	--*loop_conns(c->loop);
 	free(c);

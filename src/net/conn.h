@@ -40,6 +40,18 @@ struct conn	*conn_new(struct loop *, int fd, const struct conn_events *ev, void 
 struct conn	*conn_new_tls(struct loop *, int fd, struct tls *, const struct conn_events *ev,
 		    void *arg);
 
+/*
+ * To go on in another thread: the descriptor of a connection that is open and has nothing to write,
+ * and its TLS (NULL: plain), which are the caller's from now on.  on_close is not called.
+ */
+int		 conn_detach(struct conn *, struct tls **);
+/* There: takes both.  Bytes that TLS has read already come by themselves. */
+struct conn	*conn_attach(struct loop *, int fd, struct tls *, const struct conn_events *ev,
+		    void *arg);
+
+/* It goes on nowhere. */
+void		 conn_drop(int fd, struct tls *);
+
 /* Another owner: events go to these from now on. */
 void		 conn_set_events(struct conn *, const struct conn_events *ev, void *arg);
 

@@ -47,6 +47,7 @@ struct loop {
 	struct metrics metrics;
 	struct loop_lag lag;
 	size_t n_conns;
+	atomic_size_t load;
 	char *read_buffer;
 	struct spares *spares;
 	bool is_in_turn;		/* only then the times below are good */
@@ -91,14 +92,13 @@ loop_new(void)
 }
 
 static void end_of_turn(struct loop *);
-static void run_posts(struct loop *);
 
 void
 loop_free(struct loop *loop)
 {
 	if (loop == NULL)
 		return;
-	run_posts(loop);
+	loop_run_posts(loop);
 	while (loop->work[LOOP_FLUSH] != NULL || loop->work[LOOP_FREE] != NULL)
 		end_of_turn(loop);
 	for (size_t i = 0; i < loop->n_signals; i++)
@@ -230,10 +230,11 @@ loop_post(struct loop *loop, void (*fn)(void *), void *arg)
 		log_error("eventfd");
 }
 
-static void
-run_posts(struct loop *loop)
+size_t
+loop_run_posts(struct loop *loop)
 {
 	struct post *p, *next;
+	size_t n = 0;
 
 	pthread_mutex_lock(&loop->post_lock);
 	p = loop->posts;
@@ -244,7 +245,9 @@ run_posts(struct loop *loop)
 		next = p->next;
 		p->fn(p->arg);
 		free(p);
+		n++;
 	}
+	return n;
 }
 
 static void
@@ -254,7 +257,7 @@ on_wake(evutil_socket_t fd, short what UNUSED, void *arg)
 
 	if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
 		log_error("eventfd");
-	run_posts(arg);
+	loop_run_posts(arg);
 }
 
 uint64_t
@@ -324,6 +327,12 @@ struct metrics *
 loop_metrics(struct loop *loop)
 {
 	return &loop->metrics;
+}
+
+atomic_size_t *
+loop_load(struct loop *loop)
+{
+	return &loop->load;
 }
 
 const struct loop_lag *

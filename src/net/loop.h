@@ -9,6 +9,7 @@
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,8 +28,19 @@ void		 loop_free(struct loop *);	/* after loop_run() has returned */
 void		 loop_run(struct loop *);	/* returns after loop_stop(); may be called again */
 void		 loop_stop(struct loop *);
 
-/* Calls fn(arg) on the loop's thread, soon.  From any thread. */
+/*
+ * Calls fn(arg) on the loop's thread, soon.  From any thread.  What one thread posts comes in the
+ * order in which it was posted; the loop is woken once, however much waits.
+ *
+ * It is the only way from one loop to another.  arg is what the loop that gets it may keep: bytes,
+ * numbers, and what nobody else has any more.  An object of the loop that posts is
+ * named by its id there, and looked up when an answer comes back, since it may be gone by then.
+ * fn is called in any case, perhaps as late as in loop_free(), so that it can free arg.
+ */
 void		 loop_post(struct loop *, void (*fn)(void *), void *arg);
+
+/* Calls what was posted; gives how much that was.  For a loop that does not run any more. */
+size_t		 loop_run_posts(struct loop *);
 
 /*
  * The clocks of base/clock.h, read once a turn at most: what is done in one turn is done at one
@@ -49,6 +61,12 @@ void		 loop_on_signal(struct loop *, int signo, void (*on_signal)(int, void *),
 		    void *arg);
 
 struct metrics	*loop_metrics(struct loop *);	/* this loop's counters */
+
+/*
+ * What this loop has to do, for whoever gives it more: sessions, and connections that belong to
+ * none.  The front end counts them; any thread may look.
+ */
+atomic_size_t	*loop_load(struct loop *);
 
 /* How late its timers were run, in milliseconds: what else it did was in their way. */
 struct loop_lag {

@@ -22,7 +22,7 @@ const JWT = `jwt: { secret: "${SECRET}", allow_short_secret: true }`;
 const nodeKit = (module) => JSON.stringify([process.execPath,
 	path.join(KITS, 'node', 'usher-worker.js'), path.join(HANDLERS, module)]);
 
-const SANITIZER = /AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:/;
+const SANITIZER = /AddressSanitizer|LeakSanitizer|ThreadSanitizer|UndefinedBehaviorSanitizer|runtime error:/;
 
 // A folder that goes with the test.  files: { name: text }.
 function folder(t, files = {}) {
@@ -66,9 +66,16 @@ class Usherd extends Child {
 	}
 }
 
+// USHER_THREADS: how many event loops a daemon has where its configuration does not say it.
+function withThreads(yaml) {
+	const threads = process.env.USHER_THREADS;
+
+	return !threads || /^threads:/m.test(yaml) ? yaml : yaml.replace(/\n*$/, `\nthreads: ${threads}\n`);
+}
+
 // options: args (more of them), env (more of it), files (beside the configuration), listeners (1)
 async function startUsherd(t, yaml, options = {}) {
-	const dir = folder(t, Object.assign({ 'usher.yaml': yaml }, options.files));
+	const dir = folder(t, Object.assign({ 'usher.yaml': withThreads(yaml) }, options.files));
 	const args = ['-c', path.join(dir, 'usher.yaml')].concat(options.args || []);
 	const usherd = new Usherd(PROGRAM, args, { env: Object.assign({}, process.env, options.env) });
 
