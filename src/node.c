@@ -27,6 +27,7 @@
 #include "net/tls_store.h"
 #include "node_int.h"
 #include "node_loop.h"
+#include "token/revoked.h"
 #include "worker/pool.h"
 #include "worker/proc.h"
 
@@ -132,7 +133,7 @@ open_admin(struct node *n)
 	char *error;
 
 	n->admin_loop = (struct admin_loop){ n->loop, &n->nl->requests, n->nl->link_sets,
-		n->nl->front };
+		n->nl->front, n->nl->tokens };
 	n->admin_view = (struct admin_view){
 		.conf = n->conf,
 		.loops = &n->admin_loop,
@@ -144,6 +145,7 @@ open_admin(struct node *n)
 		.front = n->nl->front,
 		.begun_ms = clock_mono_ms(),
 		.begun_wall_ms = clock_wall_ms(),
+		.revoked = n->revoked,
 	};
 	if (admin->socket != NULL) {
 		n->admin_socket = admin_socket_new(&n->admin_view, admin->socket, &error);
@@ -176,17 +178,39 @@ close_admin(struct node *n)
 	n->admin_http = NULL;
 }
 
+/* A file that cannot be read could let in who was sent away: NULL then. */
+static struct revoked *
+make_revoked(const struct conf *conf)
+{
+	const char *path = conf->jwt.revoked_file;
+	struct revoked *revoked = revoked_new();
+	char *why;
+
+	why = path != NULL ? revoked_load(revoked, path, clock_wall_ms() / 1000) : NULL;
+	if (why == NULL)
+		return revoked;
+	log_errorx("jwt.revoked_file: %s", why);
+	free(why);
+	revoked_free(revoked);
+	return NULL;
+}
+
 struct node *
 node_new(struct conf *conf, struct tls_store *tls, struct dev *dev)
 {
-	struct node *n = xcalloc(1, sizeof(*n));
+	struct revoked *revoked = make_revoked(conf);
+	struct node *n;
 
+	if (revoked == NULL)
+		return NULL;
+	n = xcalloc(1, sizeof(*n));
+	n->revoked = revoked;
 	n->conf = conf_ref(conf);
 	n->tls = tls;
 	n->dev = dev;
 	n->resolver = resolver_new();
 	n->admission = admission_new(conf->limits.sessions, conf->limits.sessions_per_address);
-	n->shared = (struct node_shared){ conf, tls, n->resolver, n->admission };
+	n->shared = (struct node_shared){ conf, tls, n->resolver, n->admission, n->revoked };
 	n->nl = node_loop_new(&n->shared);
 	n->loop = n->nl->loop;
 	n->procs = procs_new(n->loop);
@@ -398,6 +422,7 @@ node_free(struct node *n)
 	resolver_free(n->resolver);
 	node_loop_free(n->nl);
 	admission_free(n->admission);
+	revoked_free(n->revoked);
 	conf_unref(n->conf);
 	free(n);
 }

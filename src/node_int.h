@@ -23,6 +23,7 @@ struct destination;
 struct listener;
 struct procs;
 struct resolver;
+struct revoked;
 struct tls_server;
 
 enum node_state { NODE_SERVING, NODE_DRAINING, NODE_ENDING };
@@ -41,6 +42,7 @@ struct node {
 	struct dev *dev;		/* --dev; NULL otherwise; borrowed */
 	struct resolver *resolver;
 	struct admission *admission;
+	struct revoked *revoked;	/* sessions, by the operator */
 	struct node_shared shared;	/* what each loop needs of the above */
 	struct node_loop *nl;
 	struct loop *loop;		/* nl->loop */

@@ -37,6 +37,7 @@ make_tokens(struct node_loop *nl)
 	nl->ring = jwt_ring_new(secrets, jwt->n_secrets);
 	free(secrets);
 	nl->tokens = token_cache_new(nl->ring);
+	token_cache_set_revoked(nl->tokens, nl->shared->revoked, jwt->user_claim);
 }
 
 struct node_loop *

@@ -24,6 +24,7 @@ struct jwt_ring;
 struct link_set;
 struct push;
 struct resolver;
+struct revoked;
 struct service_table;
 struct switch_table;
 struct tls_server;
@@ -36,6 +37,7 @@ struct node_shared {
 	struct tls_store *tls;
 	struct resolver *resolver;
 	struct admission *admission;
+	const struct revoked *revoked;
 };
 
 /* node.c looks at the parts that other parts of the node are made with. */

@@ -75,6 +75,9 @@ void	admin_add_left_out(struct admin_ask *);
 #define ADMIN_WHO_MAX 32
 void	admin_who_text(const struct admin_who *, char text[ADMIN_WHO_MAX]);
 
+/* Members of status that admin_sessions.c knows. */
+void	admin_sessions_add_status(struct admin_ask *);
+
 /* The functions of all commands, wherever they are. */
 #define ADMIN_COMMAND(kind, name, function, args, options, help) void function(struct admin_ask *);
 #include "admin/admin_table.def"

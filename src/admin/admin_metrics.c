@@ -26,6 +26,7 @@
 #include "net/loop.h"
 #include "request/journal.h"
 #include "request/request.h"
+#include "token/token_cache.h"
 #include "worker/pool.h"
 
 #define LABELS(...) (const struct exposition_label[]){ __VA_ARGS__ }, \
@@ -83,6 +84,27 @@ add_counters(const struct metrics *m, struct exposition *e)
 		exposition_begin(e, EXPOSITION_COUNTER, name, metrics_help((enum metric)i));
 		exposition_add(e, NULL, 0, m->value[i]);
 		free(name);
+	}
+}
+
+/* ---- tokens ---- */
+
+/* Those that are of no secret in the configuration any more are of no interest. */
+static void
+add_token_checks(const struct admin_view *v, struct exposition *e)
+{
+	exposition_begin(e, EXPOSITION_COUNTER, "token_checks_total",
+	    "checks that found a token good, by the id of its secret");
+	for (size_t i = 0; i < v->conf->jwt.n_secrets; i++) {
+		uint64_t n = 0;
+
+		for (size_t k = 0; k < v->n_loops; k++) {
+			struct token_cache *tokens = v->loops[k].tokens;
+
+			n += token_cache_checks(tokens,
+			    jwt_ring_number(token_cache_ring(tokens), i));
+		}
+		exposition_add(e, LABELS({ "key", v->conf->jwt.secrets[i].id }), n);
 	}
 }
 
@@ -477,6 +499,7 @@ admin_metrics_write(const struct admin_view *v, struct buf *b)
 	add_node(v, &e);
 	add_counters(&m, &e);
 	add_refusals(&m, &e);
+	add_token_checks(v, &e);
 	add_routes(v, &e);
 	add_errors(v, &e);
 	add_lag(v, &e);

@@ -25,6 +25,7 @@
 #include "net/loop.h"
 #include "request/journal.h"
 #include "request/request.h"
+#include "token/revoked.h"
 #include "token/token.h"
 #include "worker/pool.h"
 #include "worker/worker.h"
@@ -98,6 +99,7 @@ admin_show_status(struct admin_ask *a)
 	add_destination_counts(a);
 	admin_json_u64(&a->out, "applications", v->conf->n_applications);
 	admin_json_u64(&a->out, "workers_ready", n_workers);
+	admin_sessions_add_status(a);
 	add_counters(a);
 }
 
@@ -431,6 +433,8 @@ add_session(const struct qewd_client_info *info, void *arg)
 	admin_json_text(&a->out, "transport", info->eio.transport);
 	admin_json_u64(&a->out, "eio", (uint64_t)info->eio.revision);
 	admin_json_text(&a->out, "node", info->node);
+	admin_json_text(&a->out, "user", info->mark != NULL ? info->mark->user : NULL);
+	admin_json_text(&a->out, "jti", info->mark != NULL ? info->mark->jti : NULL);
 	admin_json_u64(&a->out, "calls", info->n_calls);
 	admin_json_u64(&a->out, "bytes_in", info->eio.bytes_in);
 	admin_json_u64(&a->out, "bytes_out", info->eio.bytes_out);

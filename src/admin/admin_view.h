@@ -16,6 +16,8 @@ struct metrics;
 struct pool;
 struct qewd_front;
 struct requests;
+struct revoked;
+struct token_cache;
 
 enum admin_state { ADMIN_SERVING, ADMIN_DRAINING };
 
@@ -36,6 +38,7 @@ struct admin_loop {
 	struct requests *requests;
 	struct link_set *const *link_sets;	/* as conf->destinations */
 	struct qewd_front *front;
+	struct token_cache *tokens;
 };
 
 /* All borrowed; outlives what looks at it.  What is not in loops is of the admin's own loop. */
@@ -43,6 +46,7 @@ struct admin_view {
 	const struct conf *conf;
 	const struct admin_loop *loops;		/* the first is the admin's own */
 	size_t n_loops;
+	struct revoked *revoked;		/* of all loops */
 	void (*hold)(void *arg);		/* NULL: there is one loop alone */
 	void (*release)(void *arg);
 	void *arg;

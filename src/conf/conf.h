@@ -58,6 +58,9 @@ struct conf_jwt {
 	struct conf_secret *secrets;	/* the first signs, all verify; at least one */
 	size_t n_secrets;
 	uint64_t lifetime_s;		/* of a new session */
+	char *user_claim;		/* that names the user of a session; NULL: none does */
+	char *revoked_file;		/* absolute; NULL: what is revoked is forgotten at the end */
+	uint64_t revoked_keep_s;	/* for how long tokens may live */
 };
 
 enum conf_protocol { CONF_PROTOCOL_AUTO, CONF_PROTOCOL_QEWD, CONF_PROTOCOL_USHER };

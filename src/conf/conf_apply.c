@@ -628,6 +628,8 @@ free_secrets(struct conf_jwt *jwt)
 		free(jwt->secrets[i].id);
 	}
 	free(jwt->secrets);
+	free(jwt->user_claim);
+	free(jwt->revoked_file);
 }
 
 static void

@@ -117,6 +117,15 @@ const struct conf_option conf_options[] = {
 	    AT(struct conf, jwt.lifetime_s),
 	    "how long a new session lives without a message", NULL, NULL },
 
+	{ "jwt.user_claim", CONF_T_TEXT, 0, NULL, 1, 256, AT(struct conf, jwt.user_claim),
+	    "claim, public or secret, that names the user; for usherctl revoke and kick", NULL,
+	    conf_check_name },
+	{ "jwt.revoked_file", CONF_T_PATH, 0, NULL, 1, TEXT_MAX, AT(struct conf, jwt.revoked_file),
+	    "file that keeps what usherctl revoke has revoked", NULL, NULL },
+	{ "jwt.revoked_keep", CONF_T_SECONDS, 0, "24h", 1, SECONDS_MAX,
+	    AT(struct conf, jwt.revoked_keep_s),
+	    "for how long it stays revoked: as long as tokens live at most", NULL, NULL },
+
 	{ "socketio.path", CONF_T_TEXT, 0, "/socket.io/", 1, 1024, AT(struct conf, socketio.path),
 	    "where Socket.IO is served", NULL, conf_check_path },
 	{ "socketio.ping_interval", CONF_T_DURATION, 0, "25s", 10, MS_MAX,

@@ -23,6 +23,7 @@ static const struct column status_rows[] = {
 	{ "destinations up", "destinations_up", FORMAT_NUMBER },
 	{ "applications", "applications", FORMAT_NUMBER },
 	{ "workers ready", "workers_ready", FORMAT_NUMBER },
+	{ "revoked", "revoked", FORMAT_NUMBER },
 };
 
 static const struct column route_columns[] = {
@@ -97,6 +98,8 @@ static const struct column session_columns[] = {
 	{ "TRANSPORT", "transport", FORMAT_TEXT },
 	{ "EIO", "eio", FORMAT_NUMBER },
 	{ "NODE", "node", FORMAT_TEXT },
+	{ "USER", "user", FORMAT_TEXT },
+	{ "JTI", "jti", FORMAT_TEXT },
 	{ "CALLS", "calls", FORMAT_NUMBER },
 	{ "IN", "bytes_in", FORMAT_BYTES },
 	{ "OUT", "bytes_out", FORMAT_BYTES },

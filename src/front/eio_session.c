@@ -24,6 +24,7 @@
 #include "front/client.h"
 #include "front/eio_session_int.h"
 #include "net/loop.h"
+#include "token/revoked.h"
 
 #define TRUSTED_REPLIES 4	/* largest replies that may wait for a node to read them */
 #define REFUSED_MAX	100	/* packets over its rate in a row that any client may send */
@@ -51,6 +52,7 @@ struct eio_session {
 	uint64_t begun_ms;
 	uint64_t n_in, n_out, bytes_in, bytes_out;	/* packets, for the log */
 	char *bearer;			/* NULL: none came, or nobody asks for it */
+	struct revoked_mark mark;
 	struct loop_work release;
 };
 
@@ -430,6 +432,7 @@ release(void *arg)
 
 	buf_free(&s->queue);
 	free(s->bearer);
+	revoked_mark_cleanup(&s->mark);
 	free(s);
 }
 
@@ -467,6 +470,12 @@ const struct client *
 eio_session_client(const struct eio_session *s)
 {
 	return &s->client;
+}
+
+struct revoked_mark *
+eio_session_mark(struct eio_session *s)
+{
+	return &s->mark;
 }
 
 bool

@@ -19,6 +19,7 @@ struct admission;
 struct client;
 struct eio_session;
 struct loop;
+struct revoked_mark;
 struct strmap;
 
 /* What all sessions share; borrowed, and outlives them. */
@@ -51,6 +52,9 @@ bool		 eio_session_is_over_rate(const struct eio_session *);
 /* A proven node: no rates, and room for the replies of many browsers in its queue. */
 void		 eio_session_trust(struct eio_session *);
 bool		 eio_session_is_trusted(const struct eio_session *);
+
+/* What is known of the session that its client has shown last; the client of many has none. */
+struct revoked_mark *eio_session_mark(struct eio_session *);
 
 /* A session as it is now, for those who look on; texts are borrowed. */
 struct eio_session_info {

@@ -87,8 +87,36 @@ refuse_token(struct request *r, enum jwt_fault fault)
 {
 	char *text = xasprintf("Invalid JWT: %s", jwt_fault_text(fault));
 
-	request_fail(r, fault == JWT_EXPIRED ? ERR_TOKEN_EXPIRED : ERR_INVALID_TOKEN, text);
+	request_fail(r, jwt_fault_err(fault), fault == JWT_REVOKED ? NULL : text);
 	free(text);
+}
+
+/* The same token again, as nearly always, costs one comparison. */
+static void
+set_mark(const struct gate *g, const struct request *r, struct revoked_mark *mark)
+{
+	const struct token *t = r->token;
+	struct revoked_mark m;
+
+	if (memcmp(mark->tail, t->text + t->len - sizeof(mark->tail), sizeof(mark->tail)) == 0)
+		return;
+	token_cache_mark(g->tokens, t, &m);
+	revoked_mark_move(mark, &m);
+}
+
+void
+gate_mark_new(const struct gate *g, const struct buf *token, struct revoked_mark *mark)
+{
+	struct revoked_mark m;
+	struct token *t;
+
+	/* Not remembered: whoever registers only would push out the tokens of others. */
+	if (token_check_once(g->tokens, token->data, token->len,
+	    loop_wall_ms(g->requests->loop), &t) != JWT_OK)
+		return;
+	token_cache_mark(g->tokens, t, &m);
+	revoked_mark_move(mark, &m);
+	token_unref(t);
 }
 
 bool
@@ -109,8 +137,11 @@ gate_check_token(const struct gate *g, struct request *r, const struct gate_send
 	if (json_string_view(r->text, v, &text, &len, &room))
 		fault = token_check(g->tokens, text, len, loop_wall_ms(g->requests->loop), &r->token);
 	buf_free(&room);
-	if (fault == JWT_OK)
+	if (fault == JWT_OK) {
+		if (sender->mark != NULL)
+			set_mark(g, r, sender->mark);
 		return true;
+	}
 	metrics_inc(gate_metrics(g), METRIC_TOKENS_REFUSED);
 	log_debug_for("token", sender->label, "refused: %s", jwt_fault_text(fault));
 	refuse_token(r, fault);

@@ -20,6 +20,7 @@ struct envelope;
 struct metrics;
 struct request;
 struct requests;
+struct revoked_mark;
 struct service_table;
 struct token_cache;
 
@@ -37,6 +38,7 @@ struct gate_sender {
 	const char *label;		/* for the log */
 	bool is_limited;		/* a browser: limits hold, and not all types are for it */
 	bool is_relay;			/* a stock node: the token tells whom it asks for */
+	struct revoked_mark *mark;	/* its socket's, to be kept; NULL: it speaks for many, or has none */
 };
 
 struct metrics	*gate_metrics(const struct gate *);
@@ -56,6 +58,9 @@ MUST_USE bool	gate_check_form(struct request *);
 /* Sets r->token; where that is set, nothing is left to check. */
 MUST_USE bool	gate_check_token(const struct gate *, struct request *,
 		    const struct gate_sender *);
+
+/* Its socket has been given this token, which was made here. */
+void	gate_mark_new(const struct gate *, const struct buf *token, struct revoked_mark *);
 
 /*
  * The rest of the way: type, token, destination.  left_ms: what remains of an asking

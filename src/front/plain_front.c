@@ -175,6 +175,7 @@ begin_session(struct plain_client *c, const char *text, const struct json_object
 	session.application_len = strlen(e->application);
 	c->token.len = 0;
 	claims_register(token_cache_ring(g->tokens), &session, &c->token);
+	gate_mark_new(g, &c->token, sio_session_mark(c->sio));
 	c->is_new = true;
 	c->epoch++;
 	metrics_inc(gate_metrics(g), METRIC_REGISTRATIONS);
@@ -184,7 +185,7 @@ begin_session(struct plain_client *c, const char *text, const struct json_object
 static void
 add_refusal(struct buf *b, enum jwt_fault fault)
 {
-	enum err e = fault == JWT_EXPIRED ? ERR_TOKEN_EXPIRED : ERR_INVALID_TOKEN;
+	enum err e = jwt_fault_err(fault);
 	char *text = xasprintf("Invalid JWT: %s", jwt_fault_text(fault));
 
 	buf_add_str(b, "{\"message\":");
@@ -231,6 +232,7 @@ on_connect(const char *auth, size_t len, struct buf *refusal, void *arg)
 		sio_session_set_application(c->sio, t->application);
 		buf_free(&c->token);
 		c->token = token;
+		gate_mark_new(g, &c->token, sio_session_mark(c->sio));
 		token = (struct buf){ 0 };
 		c->epoch++;
 	} else if (fault != JWT_OK) {
@@ -458,7 +460,8 @@ static void
 serve(struct plain_call *call, bool is_over_rate)
 {
 	struct plain_client *c = call->client;
-	struct gate_sender sender = { .label = label_of(c), .is_limited = true };
+	struct gate_sender sender = { .label = label_of(c), .is_limited = true,
+		.mark = sio_session_mark(c->sio) };
 
 	if (is_over_rate)
 		request_fail(call->request, ERR_TOO_MANY, "too many messages or bytes a "

@@ -392,6 +392,7 @@ sender_of(const struct qewd_client *c, const struct call *call)
 		.label = who->label,
 		.is_limited = !c->is_proven && !who->is_node,
 		.is_relay = call->to_node && !c->is_proven,
+		.mark = call->to_node ? NULL : sio_session_mark(c->sio),
 	};
 }
 
@@ -440,7 +441,8 @@ call_new(struct qewd_client *c, const struct envelope *env, const uint64_t *ack,
 static struct registrant
 registrant(const struct qewd_client *c)
 {
-	return (struct registrant){ sio_session_sid(c->sio), sio_session_client(c->sio)->address };
+	return (struct registrant){ sio_session_sid(c->sio), sio_session_client(c->sio)->address,
+		sio_session_mark(c->sio) };
 }
 
 static void
@@ -749,10 +751,12 @@ describe(const struct qewd_client *c, struct qewd_client_info *info)
 		.node = c->node,
 		.n_calls = c->n_calls,
 	};
-	if (c->sio != NULL)
+	if (c->sio != NULL) {
 		info->n_calls += sio_session_describe(c->sio, &info->eio);
-	else
+		info->mark = c->is_proven ? NULL : sio_session_mark(c->sio);
+	} else {
 		info->eio.sid = c->sids.sid[0];
+	}
 }
 
 void
@@ -770,4 +774,55 @@ qewd_front_each(const struct qewd_front *f, void (*fn)(const struct qewd_client_
 		describe(c, &info);
 		fn(&info, arg);
 	}
+}
+
+/* ---- for the operator ---- */
+
+/* As an error of this node, but the answer to nothing. */
+static void
+tell(struct qewd_client *c, enum err why)
+{
+	const struct gate *g = c->front->gate;
+	struct buf *b = sio_session_begin(c->sio);
+
+	buf_add_str(b, "{\"type\":\"error\",\"finished\":true,\"message\":{\"error\":");
+	buf_add_json_string(b, err_text(why), strlen(err_text(why)));
+	buf_printf(b, ",\"code\":\"%s\",\"status\":{\"code\":%d},\"disconnect\":true,\"by\":",
+	    err_code(why), err_http_status(why));
+	buf_add_json_string(b, g->conf->node, strlen(g->conf->node));
+	buf_add_str(b, "}}");
+	sio_session_end(c->sio, NULL);
+}
+
+static void
+send_away(struct qewd_client *c, enum err why)
+{
+	struct call *call;
+
+	if (why == ERR_SESSION_REVOKED && plain_application(c) == NULL)
+		tell(c, why);
+	/* Those of a session that may come back are kept for it. */
+	while (why == ERR_SESSION_REVOKED && (call = LIST_FIRST(&c->calls)) != NULL)
+		cancel(call);
+	if (c->sio != NULL)
+		sio_session_close(c->sio, why, NULL);
+}
+
+uint64_t
+qewd_front_send_away(struct qewd_front *f, bool (*fits)(const struct qewd_client_info *, void *),
+    void *arg, enum err why)
+{
+	struct qewd_client_info info;
+	struct qewd_client *c, *next;
+	uint64_t n = 0;
+
+	for (c = LIST_FIRST(&f->clients); c != NULL; c = next) {
+		next = LIST_NEXT(c, link);
+		describe(c, &info);
+		if (!fits(&info, arg))
+			continue;
+		send_away(c, why);
+		n++;
+	}
+	return n;
 }

@@ -18,6 +18,7 @@
 struct gate;
 struct push;
 struct qewd_front;
+struct revoked_mark;
 struct sio_session;
 
 /* Borrows the gate. */
@@ -41,10 +42,20 @@ struct qewd_client_info {
 	size_t application_len;
 	const char *node;		/* a node of ours, of this name; NULL: it is none */
 	uint64_t n_calls;		/* open */
+	const struct revoked_mark *mark;	/* of the session it has shown last; NULL: a node's */
 };
 
 void			 qewd_front_each(const struct qewd_front *,
 			    void (*fn)(const struct qewd_client_info *, void *arg), void *arg);
+
+/*
+ * Ends the sessions of connected clients that fit.  The client is told by the close frame; with
+ * ERR_SESSION_REVOKED by an error message before it, and its requests end, too.  Gives how many
+ * there were.
+ */
+uint64_t		 qewd_front_send_away(struct qewd_front *,
+			    bool (*fits)(const struct qewd_client_info *, void *), void *arg,
+			    enum err why);
 
 /* Close frames to all; sessions end by themselves. */
 void			 qewd_front_close_all(struct qewd_front *, enum err why);

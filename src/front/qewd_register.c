@@ -44,6 +44,8 @@ qewd_register(const struct gate *g, struct request *r, const struct registrant *
 	session.application = application->data;
 	session.application_len = application->len;
 	claims_register(token_cache_ring(g->tokens), &session, &token);
+	if (who->mark != NULL)
+		gate_mark_new(g, &token, who->mark);
 	buf_printf(message, "{\"token\":\"%s\"", buf_str(&token));
 	buf_free(&token);
 	return true;

@@ -15,12 +15,14 @@
 struct buf;
 struct gate;
 struct request;
+struct revoked_mark;
 struct usher_member;
 
 /* Who registers, as its session will say. */
 struct registrant {
 	const char *socket;		/* Engine.IO sid; a fresh id for those without a socket */
 	const char *address;		/* without port */
+	struct revoked_mark *mark;	/* gets what is in the new session's token; NULL: nobody asks */
 };
 
 /*

@@ -336,7 +336,7 @@ check_token(struct rest_front *f, const struct rest_match *m, struct http_text b
 	if (fault == JWT_OK)
 		return true;
 	metrics_inc(gate_metrics(f->gate), METRIC_TOKENS_REFUSED);
-	why->err = fault == JWT_EXPIRED ? ERR_TOKEN_EXPIRED : ERR_INVALID_TOKEN;
+	why->err = jwt_fault_err(fault);
 	why->text = xasprintf("Invalid JWT: %s", jwt_fault_text(fault));
 	return false;
 }

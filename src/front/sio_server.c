@@ -285,6 +285,12 @@ sio_session_client(const struct sio_session *s)
 	return eio_session_client(s->eio);
 }
 
+struct revoked_mark *
+sio_session_mark(struct sio_session *s)
+{
+	return eio_session_mark(s->eio);
+}
+
 const char *
 sio_session_bearer(const struct sio_session *s)
 {

@@ -20,6 +20,7 @@ struct eio_session;
 struct eio_session_info;
 struct envelope;
 struct loop;
+struct revoked_mark;
 struct sio_session;
 
 struct sio_events {
@@ -60,6 +61,7 @@ uint64_t		 sio_session_describe(const struct sio_session *,
 const char		*sio_session_sid(const struct sio_session *);	/* Engine.IO's */
 const struct client	*sio_session_client(const struct sio_session *);
 const char		*sio_session_bearer(const struct sio_session *);	/* eio_session_bearer() */
+struct revoked_mark *sio_session_mark(struct sio_session *);	/* eio_session_mark() */
 /* A proven node: see eio_session_trust(); its events may be nested deeper, too. */
 void			 sio_session_trust(struct sio_session *);
 

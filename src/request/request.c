@@ -281,6 +281,27 @@ request_cancel(struct request *r)
 	request_fail(r, ERR_CANCELLED, NULL);
 }
 
+/* One that ends may end others with it, so the list is looked at anew each time. */
+uint64_t
+requests_end(struct requests *all, bool (*fits)(struct request *, void *), void *arg, enum err e)
+{
+	struct request *r = LIST_FIRST(&all->open);
+	uint64_t n = 0;
+
+	while (r != NULL) {
+		if (!fits(r, arg)) {
+			r = LIST_NEXT(r, link);
+			continue;
+		}
+		if (r->destination != NULL)
+			r->destination->ops->cancel(r->destination, r, ERR_CANCELLED);
+		request_fail(r, e, NULL);
+		n++;
+		r = LIST_FIRST(&all->open);
+	}
+	return n;
+}
+
 void
 request_give_up(struct request *r)
 {

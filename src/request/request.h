@@ -138,6 +138,10 @@ void		 request_fail_status(struct request *, enum err, const char *text, int sta
 /* It is not wanted any more: ends now with ERR_CANCELLED.  Frees it. */
 void		 request_cancel(struct request *);
 
+/* Those that fit end now, with this error.  Gives how many there were. */
+uint64_t	 requests_end(struct requests *, bool (*fits)(struct request *, void *), void *arg,
+		    enum err);
+
 /* Whoever asked waits no longer: the same, but it ends with ERR_TIMEOUT. */
 void		 request_give_up(struct request *);
 

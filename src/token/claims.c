@@ -315,7 +315,7 @@ add_first_secrets(struct buf *plain, const struct claims_new *new)
 void
 claims_register(struct jwt_ring *ring, const struct claims_new *new, struct buf *token)
 {
-	struct head head = { .now_s = new->now_s };
+	struct head head = { .now_s = jwt_issue_time(ring, new->now_s) };
 	struct buf name = { 0 }, plain = { 0 }, payload = { 0 };
 	unsigned char jti[JTI_BYTES];
 
@@ -402,7 +402,7 @@ claims_reregister(struct jwt_ring *ring, const struct token *t, const struct cla
 	struct view view;
 
 	view_init(&view, ring, t);
-	renew_head(&head, t, new->now_s);
+	renew_head(&head, t, jwt_issue_time(ring, new->now_s));
 	choose_timeout(&head, NULL, t, new->lifetime_s);
 	if (head.application.len == 0) {
 		buf_add_json_string(&name, new->application, new->application_len);
@@ -524,7 +524,7 @@ claims_issue(struct jwt_ring *ring, const struct token *t, const struct claims_u
 		log_warnx("jwt: session of a handler cannot be put into a token: old one kept");
 		is_given = false;
 	}
-	renew_head(&head, t, u->now_s);
+	renew_head(&head, t, jwt_issue_time(ring, u->now_s));
 	choose_timeout(&head, is_given ? &session : NULL, t, u->lifetime_s);
 	add_head(&payload, &head);
 	if (is_given)
@@ -555,5 +555,20 @@ claims_client(struct jwt_ring *ring, const struct token *t, struct buf *socket,
 	view_init(&view, ring, t);
 	add_secret(socket, &view, "socketId");
 	add_secret(address, &view, "ipAddress");
+	view_cleanup(&view);
+}
+
+void
+claims_text(struct jwt_ring *ring, const struct token *t, const char *name, struct buf *text)
+{
+	const struct claim *c;
+	struct view view;
+
+	view_init(&view, ring, t);
+	c = claim_list_find(&view.public, name, strlen(name));
+	if (claim_is_truthy(&view.public, c))
+		json_string_get(view.public.text, c->value, text);
+	else
+		add_secret(text, &view, name);
 	view_cleanup(&view);
 }

@@ -72,6 +72,12 @@ struct claims_update {
 void	claims_issue(struct jwt_ring *, const struct token *t, const struct claims_update *,
 	    struct buf *token);
 
+/*
+ * A claim that is a string, public or, if there is no truthy public one, secret; appended, nothing
+ * if there is none.
+ */
+void	claims_text(struct jwt_ring *, const struct token *, const char *name, struct buf *);
+
 /* socketId and ipAddress among the secrets; appended, NUL behind them, nothing if absent. */
 void	claims_client(struct jwt_ring *, const struct token *, struct buf *socket,
 	    struct buf *address);

@@ -43,6 +43,7 @@ static const char *const fault_text[JWT_N] = {
 	[JWT_BAD_TIME] = "Error: exp or nbf is not a number",
 	[JWT_NOT_YET] = "Error: Token not yet active",
 	[JWT_EXPIRED] = "Error: Token expired",
+	[JWT_REVOKED] = "Error: Session revoked",
 };
 
 /* What a header may say that matters to us. */
@@ -67,12 +68,44 @@ struct jwt_ring {
 	size_t n_listed;
 	EVP_CIPHER *cipher;
 	EVP_CIPHER_CTX *aes;
+	int64_t issue_from_s;
 };
 
 const char *
 jwt_fault_text(enum jwt_fault fault)
 {
 	return fault_text[fault];
+}
+
+enum err
+jwt_fault_err(enum jwt_fault fault)
+{
+	switch (fault) {
+	case JWT_EXPIRED:
+		return ERR_TOKEN_EXPIRED;
+	case JWT_REVOKED:
+		return ERR_SESSION_REVOKED;
+	default:
+		return ERR_INVALID_TOKEN;
+	}
+}
+
+void
+jwt_issue_from(struct jwt_ring *ring, int64_t from_s)
+{
+	ring->issue_from_s = from_s;
+}
+
+unsigned
+jwt_ring_number(const struct jwt_ring *ring, size_t i)
+{
+	return ring->listed[i];
+}
+
+int64_t
+jwt_issue_time(const struct jwt_ring *ring, int64_t now_s)
+{
+	return now_s > ring->issue_from_s ? now_s : ring->issue_from_s;
 }
 
 void

@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/compiler.h"
+#include "base/err.h"
 
 #define JWT_MAX_BYTES 65536	/* a longer token is refused before it is hashed */
 #define JWT_DEPTH_MAX 64	/* of a payload: objects and arrays inside one another */
@@ -35,11 +36,13 @@ enum jwt_fault {
 				 * with one that is none would let the token live for ever */
 	JWT_NOT_YET,		/* "Error: Token not yet active" */
 	JWT_EXPIRED,		/* "Error: Token expired" */
+	JWT_REVOKED,		/* "Error: Session revoked": ours alone, by the operator */
 	JWT_N
 };
 
 /* "Error: Token expired"; a client is told "Invalid JWT: " and this. */
 const char	*jwt_fault_text(enum jwt_fault);
+enum err	 jwt_fault_err(enum jwt_fault);		/* what such a client is told */
 
 struct jwt_secret {
 	const char *id;			/* for logs */
@@ -67,6 +70,7 @@ size_t		 jwt_ring_count(const struct jwt_ring *);
 void		 jwt_ring_set(struct jwt_ring *, const struct jwt_secret *, size_t n);
 bool		 jwt_ring_has(const struct jwt_ring *, unsigned key);	/* it verifies tokens */
 bool		 jwt_ring_is_first(const struct jwt_ring *, unsigned key);	/* and signs them */
+unsigned	 jwt_ring_number(const struct jwt_ring *, size_t i);	/* of the i-th that verifies */
 /* Zeroes all that do not: nobody holds a token of theirs any more. */
 void		 jwt_ring_forget(struct jwt_ring *);
 
@@ -77,6 +81,13 @@ void		 jwt_ring_forget(struct jwt_ring *);
  */
 MUST_USE enum jwt_fault	jwt_verify(struct jwt_ring *, const char *token, size_t len,
 			    struct buf *payload, unsigned *key);
+
+/*
+ * Tokens are issued as of this time or later, even if it is not there yet: older ones are
+ * revoked.  And when one is issued that is issued now.
+ */
+void		 jwt_issue_from(struct jwt_ring *, int64_t from_s);
+int64_t		 jwt_issue_time(const struct jwt_ring *, int64_t now_s);
 
 /* Appends a token of this payload, with QEWD's header, signed with secret number key. */
 void		 jwt_sign(struct jwt_ring *, unsigned key, const char *payload, size_t len,

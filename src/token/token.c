@@ -76,9 +76,11 @@ read_time(const struct token *t, enum claim_name name, double *seconds, bool *is
 static bool
 read_times(struct token *t)
 {
-	double exp, nbf;
+	double exp, nbf, iat;
 	bool has_exp, has_nbf;
 
+	if (json_number_double(t->payload, t->claims.member[CLAIM_IAT].value, &iat))
+		t->iat_s = floor_ms(iat) / 1000;
 	if (!read_time(t, CLAIM_EXP, &exp, &has_exp) || !read_time(t, CLAIM_NBF, &nbf, &has_nbf))
 		return false;
 	t->exp_ms = has_exp ? floor_ms(exp) : INT64_MAX;
@@ -144,6 +146,7 @@ token_read(const char *text, size_t len, const char *payload, size_t payload_len
 	struct token *t = xcalloc(1, sizeof(*t));
 
 	t->refs = 1;
+	t->iat_s = INT64_MIN;
 	t->text = xmemdup(text, len);
 	t->len = len;
 	t->payload_len = payload_len;

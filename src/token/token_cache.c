@@ -16,10 +16,12 @@
 #include "base/siphash.h"
 #include "base/xmalloc.h"
 #include "codec/json_splice.h"
+#include "token/claims.h"
 #include "token/token_int.h"
 
 #define BUCKETS TOKEN_CACHE_ENTRIES	/* a power of two */
 #define HASHED_LETTERS 48
+#define CHECKS_MAX 64		/* secrets that are counted, old ones included */
 
 struct entry {
 	LIST_ENTRY(entry) same_bucket;
@@ -31,6 +33,9 @@ struct entry {
 
 struct token_cache {
 	struct jwt_ring *ring;		/* borrowed */
+	const struct revoked *revoked;	/* borrowed; NULL: nothing is */
+	char *user_claim;		/* NULL: users have no names; owned */
+	uint64_t checks[CHECKS_MAX];	/* that were good, by secret */
 	struct siphash_key seed;
 	LIST_HEAD(bucket, entry) buckets[BUCKETS];
 	TAILQ_HEAD(by_use, entry) by_use;	/* used last comes first */
@@ -55,6 +60,7 @@ token_cache_free(struct token_cache *c)
 	if (c == NULL)
 		return;
 	token_cache_clear(c);
+	free(c->user_claim);
 	free(c);
 }
 
@@ -179,11 +185,75 @@ remember(struct token_cache *c, uint64_t hash, struct token *t)
 	charge(c, e);
 }
 
-/* A token that was seen before: only its time can have made it invalid. */
+/* ---- revoked sessions ---- */
+
+void
+token_cache_set_revoked(struct token_cache *c, const struct revoked *revoked,
+    const char *user_claim)
+{
+	free(c->user_claim);
+	c->user_claim = user_claim != NULL ? xstrdup(user_claim) : NULL;
+	c->revoked = revoked;
+}
+
+void
+token_cache_mark(struct token_cache *c, const struct token *t, struct revoked_mark *m)
+{
+	struct buf user = { 0 };
+
+	*m = (struct revoked_mark){ .iat_s = t->iat_s };
+	memcpy(m->tail, t->text + t->len - sizeof(m->tail), sizeof(m->tail));
+	if (t->jti != NULL)
+		m->jti = xstrdup(t->jti);
+	if (c->user_claim != NULL)
+		claims_text(c->ring, t, c->user_claim, &user);
+	if (user.len > 0 && strlen(buf_str(&user)) == user.len)
+		m->user = buf_take(&user);
+	buf_free(&user);
+}
+
+bool
+token_cache_is_revoked(struct token_cache *c, struct token *t)
+{
+	struct revoked_mark m;
+	bool is_revoked;
+
+	if (c->revoked == NULL || t->cleared == revoked_generation(c->revoked))
+		return false;
+	token_cache_mark(c, t, &m);
+	is_revoked = revoked_has(c->revoked, &m);
+	revoked_mark_cleanup(&m);
+	if (!is_revoked)
+		t->cleared = revoked_generation(c->revoked);
+	return is_revoked;
+}
+
+/* The second half of every check. */
+static enum jwt_fault
+check_state(struct token_cache *c, struct token *t, int64_t now_ms)
+{
+	enum jwt_fault fault = token_check_time(t, now_ms);
+
+	if (fault == JWT_OK && token_cache_is_revoked(c, t))
+		fault = JWT_REVOKED;
+	if (fault == JWT_OK && t->key < CHECKS_MAX)
+		c->checks[t->key]++;
+	return fault;
+}
+
+uint64_t
+token_cache_checks(const struct token_cache *c, unsigned key)
+{
+	return key < CHECKS_MAX ? c->checks[key] : 0;
+}
+
+/* ---- checks ---- */
+
+/* A token that was seen before: only its time or the operator can have made it invalid. */
 static enum jwt_fault
 check_again(struct token_cache *c, struct entry *e, int64_t now_ms, struct token **t)
 {
-	enum jwt_fault fault = token_check_time(e->token, now_ms);
+	enum jwt_fault fault = check_state(c, e->token, now_ms);
 
 	if (fault != JWT_OK) {
 		remove_entry(c, e);
@@ -206,7 +276,7 @@ token_check_once(struct token_cache *c, const char *text, size_t len, int64_t no
 	fault = token_new(c->ring, text, len, &t);
 	if (fault != JWT_OK)
 		return fault;
-	fault = token_check_time(t, now_ms);
+	fault = check_state(c, t, now_ms);
 	if (fault == JWT_OK)
 		*out = t;
 	else

@@ -10,6 +10,7 @@
 #ifndef TOKEN_TOKEN_CACHE_H
 #define TOKEN_TOKEN_CACHE_H
 
+#include "token/revoked.h"
 #include "token/token.h"
 
 #define TOKEN_CACHE_ENTRIES 4096
@@ -23,6 +24,18 @@ struct token_cache	*token_cache_new(struct jwt_ring *);
 void			 token_cache_free(struct token_cache *);
 struct jwt_ring		*token_cache_ring(struct token_cache *);
 void			 token_cache_clear(struct token_cache *);
+/*
+ * Revoked sessions, borrowed, and the claim that names a user (NULL: none does); copied.  Without
+ * them nothing is revoked.
+ */
+void			 token_cache_set_revoked(struct token_cache *, const struct revoked *,
+			    const char *user_claim);
+/* What revoked_has() wants to know of a token; gives what is in the mark. */
+void			 token_cache_mark(struct token_cache *, const struct token *,
+			    struct revoked_mark *);
+bool			 token_cache_is_revoked(struct token_cache *, struct token *);
+/* How many checks found a token good, by the number of the secret; 0 beyond those known. */
+uint64_t		 token_cache_checks(const struct token_cache *, unsigned key);
 size_t			 token_cache_count(const struct token_cache *);
 size_t			 token_cache_bytes(const struct token_cache *);
 

@@ -70,6 +70,7 @@ static const struct {
 	{ ERR_NO_TOKEN, "no_token", 401, "no" },
 	{ ERR_INVALID_TOKEN, "invalid_token", 401, "no" },
 	{ ERR_TOKEN_EXPIRED, "token_expired", 401, "no" },
+	{ ERR_SESSION_REVOKED, "session_revoked", 401, "no" },
 	{ ERR_NOT_ALLOWED, "not_allowed", 403, "no" },
 	{ ERR_NO_HANDLER, "no_handler", 404, "no" },
 	{ ERR_TOO_BIG, "too_big", 413, "no" },
