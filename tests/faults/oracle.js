@@ -21,6 +21,8 @@ const WORKER = JSON.stringify(['python3', '-I', '-S', path.join(__dirname, 'work
 // Nothing takes this long; a load that does has lost a final.
 const LOAD_MS = scaled(60000, 1800000);
 
+const FOR_EVER_MS = 2 ** 31 - 1;
+
 // What worker.py puts into a reply.
 function pad(tag, step, size) {
 	const piece = `${tag}.${step}ü;`;
@@ -179,7 +181,7 @@ class WebSocketPage extends Page {
 		for (;;) {
 			let frame;
 			try {
-				frame = await this.client.inbox.next('a reply', LOAD_MS);
+				frame = await this.client.inbox.next('a reply', FOR_EVER_MS);
 			} catch (e) {
 				this.close(e.message);
 				return;
