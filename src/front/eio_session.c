@@ -309,6 +309,21 @@ eio_session_send(struct eio_session *s, const char *data, size_t len)
 		enqueue(s, data, len);
 }
 
+struct buf *
+eio_session_begin_packet(struct eio_session *s, size_t expected)
+{
+	if (s->has_ended || s->is_full || s->transport->begin == NULL)
+		return NULL;
+	return s->transport->begin(s->carrier, expected);
+}
+
+void
+eio_session_end_packet(struct eio_session *s, char last)
+{
+	s->n_out++;
+	s->bytes_out += s->transport->end(s->carrier, last);
+}
+
 /* The packet at an offset of the queue, and the offset of the next. */
 static const char *
 packet_at(const struct buf *queue, size_t *at, size_t *len)

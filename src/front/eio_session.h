@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "conf/conf.h"
 
@@ -71,6 +72,12 @@ void		 eio_session_describe(const struct eio_session *, struct eio_session_info 
  * client, the session ends from the loop, never from within this call.
  */
 void		 eio_session_send(struct eio_session *, const char *data, size_t len);
+/*
+ * The same, built where it is sent from: begin gives a buffer to append about expected bytes to,
+ * NULL if the packet must be sent whole; end appends the last byte.
+ */
+struct buf	*eio_session_begin_packet(struct eio_session *, size_t expected);
+void		 eio_session_end_packet(struct eio_session *, char last);
 /* Ends it in order: the client is told, by its next poll if it polls.  Again: no effect. */
 void		 eio_session_close(struct eio_session *, enum err why, const char *detail);
 

@@ -22,6 +22,13 @@ struct eio_transport {
 	const char *name;	/* in the query: "polling", "websocket" */
 	/* A packet to go now.  false: it cannot, and waits in the session's queue. */
 	bool (*send)(void *carrier, const char *data, size_t len);
+	/*
+	 * The same, built where it is sent from: begin gives a buffer to append about expected bytes
+	 * to (NULL: not now), end appends the last one and gives the packet's length.  Both NULL:
+	 * this cannot be done.
+	 */
+	struct buf *(*begin)(void *carrier, size_t expected);
+	size_t (*end)(void *carrier, char last);
 	/* The queue is at its limit: whatever of it can go must go now. */
 	void (*flush)(void *carrier);
 	/* Another limit of what may wait for the client to read it. */

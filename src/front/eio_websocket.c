@@ -39,6 +39,8 @@ struct eio_websocket {
 static void on_text(struct ws_conn *, const char *, size_t, void *);
 static void on_ws_close(struct ws_conn *, enum err, const char *, void *);
 static bool on_send(void *, const char *, size_t);
+static struct buf *on_begin(void *, size_t);
+static size_t on_end(void *, char);
 static void on_flush(void *);
 static void on_send_max(void *, size_t);
 static void on_close(void *, enum err, const char *, bool);
@@ -51,6 +53,8 @@ static const struct ws_events ws_events = {
 const struct eio_transport eio_websocket_transport = {
 	.name = "websocket",
 	.send = on_send,
+	.begin = on_begin,
+	.end = on_end,
 	.flush = on_flush,
 	.set_send_max = on_send_max,
 	.close = on_close,
@@ -211,6 +215,22 @@ on_send(void *carrier, const char *data, size_t len)
 
 	ws_conn_send_text(w->ws, data, len);
 	return true;
+}
+
+static struct buf *
+on_begin(void *carrier, size_t expected)
+{
+	struct eio_websocket *w = carrier;
+
+	return ws_conn_begin_text(w->ws, expected);
+}
+
+static size_t
+on_end(void *carrier, char last)
+{
+	struct eio_websocket *w = carrier;
+
+	return ws_conn_end_text(w->ws, last, SIZE_MAX);
 }
 
 /* Nothing is ever queued for us. */

@@ -34,6 +34,8 @@
 #include "token/claims.h"
 #include "token/token_cache.h"
 
+#define PUSH_ROOM 100	/* around type and message */
+
 struct qewd_client {
 	LIST_ENTRY(qewd_client) link;
 	struct qewd_front *front;
@@ -365,9 +367,11 @@ deliver(struct qewd_client *c)
 
 /* An event is built between these two; one for a client that is away is kept for it. */
 static struct buf *
-begin_event(struct qewd_client *c, struct buf *text)
+begin_event(struct qewd_client *c, struct buf *text, size_t expected, bool sends_ack)
 {
-	return c->sio != NULL ? sio_session_begin(c->sio) : text;
+	if (c->sio == NULL)
+		return text;
+	return sends_ack ? sio_session_begin(c->sio) : sio_session_begin_direct(c->sio, expected);
 }
 
 /* May close the session. */
@@ -625,7 +629,8 @@ write_reply(struct call *call, const struct reply *reply)
 	uint64_t ack = call->ack;
 	struct buf kept = { 0 };
 
-	qewd_reply_write(begin_event(c, &kept), call->request, reply, &x);
+	qewd_reply_write(begin_event(c, &kept, qewd_reply_room(reply, &x), sends_ack),
+	    call->request, reply, &x);
 	token_unref(t);
 	/* May free the call. */
 	end_event(c, &kept, sends_ack ? &ack : NULL);
@@ -680,7 +685,7 @@ send_push(struct qewd_client *c, const struct push *p)
 		send_plain_push(c, p);
 		return;
 	}
-	b = begin_event(c, &kept);
+	b = begin_event(c, &kept, p->type_len + p->message_len + PUSH_ROOM, false);
 	buf_add_str(b, "{\"type\":");
 	buf_add(b, p->type, p->type_len);
 	buf_add_str(b, ",\"message\":");

@@ -16,6 +16,8 @@
 #include "request/request.h"
 #include "token/token_cache.h"
 
+#define OWN_ROOM 100	/* for what we put in, as a rule */
+
 /* Checks the token of a reply: NULL if it goes no further. */
 static struct token *
 check_token(struct token_cache *tokens, const struct reply *reply, struct json_value v,
@@ -199,6 +201,15 @@ qewd_reply_write(struct buf *b, const struct request *r, const struct reply *rep
 		splice_reply(b, &p, reply, x);
 	else
 		build_reply(b, &p, reply, x);
+}
+
+size_t
+qewd_reply_room(const struct reply *reply, const struct qewd_reply_extra *x)
+{
+	size_t len = reply->top != NULL ? reply->top->close - reply->top->open :
+	    reply->message.end - reply->message.start;
+
+	return len + x->token_len + OWN_ROOM;
 }
 
 void

@@ -43,6 +43,9 @@ struct token	*qewd_reply_translate(struct token_cache *, struct metrics *,
 void	qewd_reply_write(struct buf *, const struct request *, const struct reply *,
 	    const struct qewd_reply_extra *);
 
+/* About as many bytes as that will append. */
+size_t	qewd_reply_room(const struct reply *, const struct qewd_reply_extra *);
+
 /* Its message alone; {} if it has none. */
 void	qewd_reply_write_message(struct buf *, const struct request *, const struct reply *,
 	    const struct qewd_reply_extra *);

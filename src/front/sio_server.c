@@ -28,6 +28,7 @@ struct sio_session {
 	const struct conf *conf;
 	struct eio_session *eio;
 	bool is_connected;		/* the namespace "/" */
+	bool is_direct;			/* a packet is being built by eio */
 	const struct sio_events *ev;
 	void *arg;
 	const struct sio_named_events *named;	/* NULL: nobody asked for events of other names */
@@ -315,6 +316,20 @@ sio_session_begin_event(struct sio_session *s, const char *name, size_t len)
 }
 
 struct buf *
+sio_session_begin_direct(struct sio_session *s, size_t expected)
+{
+	static const char head[] = "42[\"" ENVELOPE_EVENT "\",";
+	struct buf *b = s->is_connected ?
+	    eio_session_begin_packet(s->eio, sizeof(head) + expected) : NULL;
+
+	if (b == NULL)
+		return sio_session_begin(s);
+	s->is_direct = true;
+	buf_add(b, head, sizeof(head) - 1);
+	return b;
+}
+
+struct buf *
 sio_session_begin(struct sio_session *s)
 {
 	return sio_session_begin_event(s, ENVELOPE_EVENT, strlen(ENVELOPE_EVENT));
@@ -342,6 +357,11 @@ sio_session_end(struct sio_session *s, const uint64_t *ack)
 {
 	struct buf b = { 0 };
 
+	if (s->is_direct) {
+		s->is_direct = false;
+		eio_session_end_packet(s->eio, ']');
+		return;
+	}
 	buf_add_char(&s->out, ']');
 	if (s->is_connected)
 		eio_session_send(s->eio, s->out.data, s->out.len);

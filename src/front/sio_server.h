@@ -71,6 +71,8 @@ void			 sio_session_trust(struct sio_session *);
  * acknowledgement of that id too.
  */
 struct buf		*sio_session_begin(struct sio_session *);
+/* The same, ended with NULL; built where it is sent from, if its transport can do that. */
+struct buf		*sio_session_begin_direct(struct sio_session *, size_t expected);
 void			 sio_session_end(struct sio_session *, const uint64_t *ack);
 
 /* The same for an event of another name, and for an acknowledgement alone; ended with NULL. */

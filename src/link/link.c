@@ -28,6 +28,8 @@
 #define RETRY_LAST_MS	  5000
 #define REPLY_FRAME_ROOM  (1 << 20)
 #define REPLY_DEPTH_MAX	  1000
+#define REGISTRATION_ROOM 400		/* of these messages, as a rule */
+#define CANCEL_ROOM	  60
 #define MEMBER_ROOM	  512		/* for the "usher" member of a request, as a rule */
 #define STOCK_MESSAGE_MAX 1000000	/* a stock server closes above it (protocol reference 1) */
 
@@ -218,7 +220,7 @@ static void
 on_open(const char *sid, void *arg)
 {
 	struct link *l = arg;
-	struct buf *b = sio_client_begin(l->client);
+	struct buf *b = sio_client_begin(l->client, REGISTRATION_ROOM);
 
 	set_state(l, LINK_REGISTERING);
 	buf_add_str(b, "{\"type\":\"ewd-register\",\"application\":");
@@ -472,7 +474,7 @@ link_submit(struct link *l, struct request *r)
 		return;
 	}
 	r->served_id = ++l->last_id;
-	splice_request(l, r, sio_client_begin(l->client));
+	splice_request(l, r, sio_client_begin(l->client, r->env.len + MEMBER_ROOM));
 	r->served_by = l;
 	r->server = link_name(l);
 	if (l->is_multiplexed) {
@@ -496,7 +498,7 @@ link_submit(struct link *l, struct request *r)
 static void
 send_cancel(struct link *l, uint64_t id)
 {
-	struct buf *b = sio_client_begin(l->client);
+	struct buf *b = sio_client_begin(l->client, CANCEL_ROOM);
 
 	buf_add_str(b, "{\"type\":\"usher-cancel\",\"usher\":");
 	usher_member_encode_reply(b, id);

@@ -54,7 +54,8 @@ struct sio_client {
 	struct eio_open open;		/* open.sid is "" until it came */
 	struct timer handshake_timer;
 	struct timer ping_timer, pong_timer;
-	struct buf event;		/* being built */
+	bool is_direct;			/* an event is built in the output of ws ... */
+	struct buf event;		/* ... or here, if nobody will get it */
 	struct loop_work release;
 };
 
@@ -372,20 +373,25 @@ on_ws_close(struct ws_conn *ws UNUSED, enum err why, const char *detail, void *a
 /* ---- sending ---- */
 
 struct buf *
-sio_client_begin(struct sio_client *c)
+sio_client_begin(struct sio_client *c, size_t expected)
 {
-	buf_reset(&c->event, KEEP_BYTES);
-	buf_add_str(&c->event, EVENT_HEAD);
-	return &c->event;
+	struct buf *b = NULL;
+
+	if (c->state == CLIENT_OPEN)
+		b = ws_conn_begin_text(c->ws, sizeof(EVENT_HEAD) + expected);
+	c->is_direct = b != NULL;
+	if (b == NULL) {	/* it goes nowhere */
+		b = &c->event;
+		buf_reset(b, KEEP_BYTES);
+	}
+	buf_add_str(b, EVENT_HEAD);
+	return b;
 }
 
 bool
 sio_client_end(struct sio_client *c, size_t max)
 {
-	buf_add_char(&c->event, ']');
-	if (c->event.len > max)
-		return false;
-	if (c->state == CLIENT_OPEN)
-		ws_conn_send_text(c->ws, c->event.data, c->event.len);
-	return true;
+	if (c->is_direct)
+		return ws_conn_end_text(c->ws, ']', max) <= max;
+	return c->event.len < max;
 }

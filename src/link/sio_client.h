@@ -48,11 +48,11 @@ struct sio_client	*sio_client_new(struct loop *, struct resolver *,
 			    void *arg);
 
 /*
- * An event is built between these two: its one argument is appended to the buffer
- * that the first gives.  The second sends it; false, and nothing is sent, if the
+ * An event is built between these two: its one argument, of about the expected bytes, is appended
+ * to the buffer that the first gives.  The second sends it; false, and nothing is sent, if the
  * frame came out longer than max bytes.
  */
-struct buf	*sio_client_begin(struct sio_client *);
+struct buf	*sio_client_begin(struct sio_client *, size_t expected);
 bool		 sio_client_end(struct sio_client *, size_t max);
 
 /* Leaves in order ("41", a close frame) if it is open; on_close is called. */

@@ -23,6 +23,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/spares.h"
 #include "base/xmalloc.h"
 #include "net/loop.h"
 #include "net/tls.h"
@@ -31,6 +32,7 @@
 #define LINGER_MAX_MS	10000	/* in all, as long as it reads what was queued */
 #define LINGER_BYTES	(16 << 20) /* that it sends meanwhile and nobody reads */
 #define STALL_MS	30000	/* output that makes no progress for so long has no reader */
+#define LAST_MAX	(256 << 10)	/* no more than this is taken for what may come */
 #define WRITE_MAX	(1 << 20)	/* bytes in one write, so that one reader costs a turn little */
 
 enum conn_state { CONN_OPEN, CONN_LINGERING, CONN_DEAD };
@@ -48,6 +50,7 @@ struct conn {
 	bool reads_on_write;		/* TLS reads on when it can write ... */
 	bool writes_on_read;		/* ... or writes on when it can read */
 	int fd;
+	uint32_t last_bytes;		/* of output that was written at once: as much may come again */
 	size_t written;			/* bytes of out that were written already */
 	struct tls *tls;		/* owned; NULL: plain, or it broke */
 	char *fault;			/* what broke it */
@@ -372,6 +375,16 @@ conn_out(struct conn *c)
 	return &c->out;
 }
 
+struct buf *
+conn_out_for(struct conn *c, size_t n)
+{
+	if (c->out.cap > 0)
+		buf_reserve(&c->out, n);
+	else
+		spares_take_buf(loop_spares(c->loop), &c->out, n > c->last_bytes ? n : c->last_bytes);
+	return &c->out;
+}
+
 void
 conn_touch(struct conn *c)
 {
@@ -452,8 +465,9 @@ wait_to_write(struct conn *c)
 static void
 on_all_written(struct conn *c)
 {
+	c->last_bytes = c->out.len < LAST_MAX ? (uint32_t)c->out.len : LAST_MAX;
 	c->written = 0;
-	buf_free(&c->out);	/* an idle connection holds none */
+	spares_give_buf(loop_spares(c->loop), &c->out);	/* an idle connection holds none */
 	c->waits_to_write = false;
 	watch_write(c);
 	if (c->state == CONN_OPEN) {

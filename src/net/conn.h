@@ -65,6 +65,7 @@ void		 conn_send(struct conn *, const void *, size_t);
 
 /* The output buffer, to append to; conn_touch() afterwards has it written. */
 struct buf	*conn_out(struct conn *);
+struct buf	*conn_out_for(struct conn *, size_t n);	/* with room for n bytes more */
 void		 conn_touch(struct conn *);
 /* Write what can be written now; may end the connection. */
 void		 conn_flush(struct conn *);

@@ -6,6 +6,7 @@
 #include "net/ws_conn.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/id.h"
 #include "base/log.h"
@@ -42,6 +43,8 @@ struct ws_conn {
 	enum err why;			/* of the close under way */
 	const char *detail;
 	bool is_sending;		/* whoever sends is not told of the end from within */
+	uint8_t head_len;		/* a text being built: room before it for the head ... */
+	size_t frame_at;		/* ... which begins here in the output */
 	struct loop_work tell, release;
 };
 
@@ -133,6 +136,76 @@ ws_conn_send_text(struct ws_conn *ws, const char *data, size_t len)
 	if (ws->conn != NULL)
 		send_frame(ws, WS_TEXT, data, len);
 	ws->is_sending = false;
+}
+
+struct buf *
+ws_conn_begin_text(struct ws_conn *ws, size_t expected)
+{
+	uint8_t head[WS_HEAD_MAX], mask[4] = { 0 };
+	struct buf *out;
+
+	if (ws->conn == NULL)
+		return NULL;
+	out = conn_out_for(ws->conn, WS_HEAD_MAX + expected);
+	ws->frame_at = out->len;
+	ws->head_len = (uint8_t)ws_encode_head(head, WS_TEXT, expected,
+	    ws->role == WS_CLIENT ? mask : NULL);
+	buf_used(out, ws->head_len);
+	return out;
+}
+
+/* Its head goes before it, and it is moved if its length does not take what was expected. */
+static void
+finish_frame(struct ws_conn *ws, struct buf *out, size_t len)
+{
+	uint8_t head[WS_HEAD_MAX], mask[4], *as_mask = NULL;
+	size_t n, at = ws->frame_at;
+
+	if (ws->role == WS_CLIENT) {
+		id_random(mask, sizeof(mask));
+		as_mask = mask;
+	}
+	n = ws_encode_head(head, WS_TEXT, len, as_mask);
+	if (n != ws->head_len) {
+		buf_reserve(out, WS_HEAD_MAX);
+		memmove(out->data + at + n, out->data + at + ws->head_len, len);
+		out->len = at + n + len;
+	}
+	memcpy(out->data + at, head, n);
+	if (as_mask != NULL)
+		(void)ws_mask(out->data + at + n, len, mask, 0);
+}
+
+/* What a reader leaves has a limit; but one message alone may be above it. */
+static void
+keep_to_limit(struct ws_conn *ws, size_t frame_len)
+{
+	if (conn_queued(ws->conn) <= ws->limits.send_max)
+		return;
+	ws->is_sending = true;
+	conn_flush(ws->conn);
+	if (ws->conn != NULL && conn_queued(ws->conn) > frame_len &&
+	    conn_queued(ws->conn) > ws->limits.send_max)
+		ws_conn_abort(ws, ERR_TOO_SLOW);
+	ws->is_sending = false;
+}
+
+size_t
+ws_conn_end_text(struct ws_conn *ws, char last, size_t max)
+{
+	struct buf *out = conn_out(ws->conn);
+	size_t len;
+
+	buf_add_char(out, last);
+	len = out->len - ws->frame_at - ws->head_len;
+	if (len > max) {
+		out->len = ws->frame_at;
+		return len;
+	}
+	finish_frame(ws, out, len);
+	conn_touch(ws->conn);
+	keep_to_limit(ws, out->len - ws->frame_at);
+	return len;
 }
 
 static void

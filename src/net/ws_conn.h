@@ -46,6 +46,14 @@ void		 ws_conn_set_send_max(struct ws_conn *, size_t);
 void		 ws_conn_send_text(struct ws_conn *, const char *data, size_t len);
 
 /*
+ * The same, built where it is sent from: begin gives a buffer to append about expected bytes to
+ * (NULL after the end), and until its end nothing else may be done with the connection.
+ */
+struct buf	*ws_conn_begin_text(struct ws_conn *, size_t expected);
+/* Appends the last byte and sends it, unless it is longer than max; gives its length. */
+size_t		 ws_conn_end_text(struct ws_conn *, char last, size_t max);
+
+/*
  * End in order: on_close now, a close frame with the code of why (err.def; none
  * if it is 0), then TCP.
  */

@@ -75,10 +75,12 @@ on_close(void *carrier UNUSED, enum err why, const char *detail UNUSED, bool is_
 }
 
 static const struct eio_transport transport = {
-	"polling", on_send, on_flush, on_send_max, on_close
+	.name = "polling", .send = on_send, .flush = on_flush, .set_send_max = on_send_max,
+	.close = on_close,
 };
 static const struct eio_transport other_transport = {
-	"websocket", on_send, on_flush, on_send_max, on_close
+	.name = "websocket", .send = on_send, .flush = on_flush, .set_send_max = on_send_max,
+	.close = on_close,
 };
 
 static void

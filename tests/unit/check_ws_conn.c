@@ -58,6 +58,24 @@ on_close(struct ws_conn *w UNUSED, enum err why, const char *detail UNUSED, void
 	ws = NULL;
 }
 
+static bool builds_in_place;	/* texts to send are built in the output, and not as expected */
+
+static void
+send_text(const char *text, size_t len)
+{
+	struct buf *b;
+
+	if (!builds_in_place || len == 0) {
+		ws_conn_send_text(ws, text, len);
+		return;
+	}
+	b = ws_conn_begin_text(ws, len % 3 * 100);
+	if (b == NULL)
+		return;
+	buf_add(b, text, len - 1);
+	ck_assert_uint_eq(ws_conn_end_text(ws, text[len - 1], SIZE_MAX), len);
+}
+
 static const struct ws_events events = { .on_text = on_text, .on_close = on_close };
 
 /* ---- the peer ---- */
@@ -188,13 +206,20 @@ begin(enum ws_role of_ws)
 	under = conn_new(loop, pair[0], &none, NULL);
 	ws = ws_conn_new(under, of_ws, &limits, &events, &got);
 	n_closed = 0;
-	closes_on_text = peer_is_at_end = false;
+	closes_on_text = peer_is_at_end = builds_in_place = false;
 }
 
 static void
 setup_server(void)
 {
 	begin(WS_SERVER);
+}
+
+static void
+setup_in_place(void)
+{
+	begin(WS_SERVER);
+	builds_in_place = true;
 }
 
 static void
@@ -234,6 +259,34 @@ START_TEST(texts_go_both_ways)
 	ws_conn_send_text(ws, "hi", 2);
 	ws_conn_send_text(ws, "", 0);
 	wait_until_peer_hears("T(hi)T()");
+}
+END_TEST
+
+/* Whatever length was expected, the frame has its own in the shortest form. */
+START_TEST(a_text_may_be_built_in_place)
+{
+	static const size_t lens[] = { 1, 125, 126, 300, 65535, 65536, 70000 };
+	size_t len = lens[_i];
+	char *text = xmalloc(len);
+	struct buf *b;
+
+	memset(text, 'x', len);
+	for (size_t k = 0; k < ARRAY_LEN(lens); k++) {
+		buf_free(&peer_said);
+		b = ws_conn_begin_text(ws, lens[k]);
+		buf_add(b, "dropped", 7);
+		ck_assert_uint_eq(ws_conn_end_text(ws, '!', 7), 8);
+		b = ws_conn_begin_text(ws, lens[k]);
+		buf_add(b, text, len - 1);
+		ck_assert_uint_eq(ws_conn_end_text(ws, 'x', len), len);
+		while (peer_said.len < len + 3) {
+			loop_run_turns(loop, 1);
+			peer_reads();
+		}
+		ck_assert_uint_eq(peer_said.len, len + 3);
+		ck_assert_mem_eq(peer_said.data + 2, text, len);
+	}
+	free(text);
 }
 END_TEST
 
@@ -378,7 +431,7 @@ send_much(void)
 	char *text = xmalloc(MUCH);
 
 	memset(text, 'm', MUCH);
-	ws_conn_send_text(ws, text, MUCH);
+	send_text(text, MUCH);
 	free(text);
 }
 
@@ -392,7 +445,7 @@ START_TEST(one_large_message_may_exceed_an_empty_queue)
 		loop_run_turns(loop, 1);
 	}
 	ck_assert_uint_eq(peer_said.len, MUCH + 3);
-	ws_conn_send_text(ws, "next", 4);
+	send_text("next", 4);
 	loop_run_turns(loop, 1);
 	ck_assert_uint_eq(n_closed, 0);
 }
@@ -401,9 +454,9 @@ END_TEST
 START_TEST(a_second_one_behind_it_ends_it)
 {
 	send_much();
-	ws_conn_send_text(ws, "x", 1);
+	send_text("x", 1);
 	ck_assert_uint_eq(n_closed, 0);		/* not from within */
-	ws_conn_send_text(ws, "y", 1);
+	send_text("y", 1);
 	loop_run_turns(loop, 1);
 	ck_assert_uint_eq(n_closed, 1);
 	ck_assert_int_eq(closed_why, ERR_TOO_SLOW);
@@ -421,7 +474,7 @@ START_TEST(many_small_ones_end_one_who_does_not_read)
 
 	while (ws != NULL && sent < MUCH) {
 		ck_assert_uint_le(conn_queued(under), SEND_MAX);
-		ws_conn_send_text(ws, text, sizeof(text));
+		send_text(text, sizeof(text));
 		sent += sizeof(text);
 		if (_i == 1)
 			loop_run_turns(loop, 1);
@@ -448,7 +501,7 @@ START_TEST(many_small_ones_do_not_end_one_who_reads)
 
 	memset(text, 'x', sizeof(text));
 	while (sent < MUCH) {
-		ws_conn_send_text(ws, text, sizeof(text));
+		send_text(text, sizeof(text));
 		ck_assert_uint_eq(n_closed, 0);
 		sent += sizeof(text);
 		if (sent % 50000 == 0)
@@ -482,6 +535,7 @@ case_of_both(const char *name, void (*setup)(void))
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, texts_go_both_ways);
+	tcase_add_loop_test(tc, a_text_may_be_built_in_place, 0, 7);
 	tcase_add_test(tc, bytes_behind_the_handshake_count);
 	tcase_add_test(tc, a_ping_is_answered_with_its_bytes);
 	tcase_add_test(tc, a_close_is_answered_once_with_its_code);
@@ -494,19 +548,30 @@ case_of_both(const char *name, void (*setup)(void))
 	return tc;
 }
 
-static Suite *
-make_suite(void)
+/* How much may wait for its reader. */
+static void
+add_limits(TCase *tc)
 {
-	Suite *s = suite_create("ws_conn");
-	TCase *tc = case_of_both("server", setup_server);
-
-	suite_add_tcase(s, case_of_both("client", setup_client));
-	tcase_add_test(tc, a_message_above_the_limit_ends_it_with_1009);
-	tcase_add_loop_test(tc, what_is_no_text_message_ends_it, 0, ARRAY_LEN(bad));
 	tcase_add_test(tc, one_large_message_may_exceed_an_empty_queue);
 	tcase_add_test(tc, a_second_one_behind_it_ends_it);
 	tcase_add_loop_test(tc, many_small_ones_end_one_who_does_not_read, 0, 2);
 	tcase_add_test(tc, many_small_ones_do_not_end_one_who_reads);
+}
+
+static Suite *
+make_suite(void)
+{
+	Suite *s = suite_create("ws_conn");
+	TCase *tc = case_of_both("server", setup_server), *in_place = tcase_create("in place");
+
+	suite_add_tcase(s, case_of_both("client", setup_client));
+	tcase_add_test(tc, a_message_above_the_limit_ends_it_with_1009);
+	tcase_add_loop_test(tc, what_is_no_text_message_ends_it, 0, ARRAY_LEN(bad));
+	add_limits(tc);
+	tcase_add_checked_fixture(in_place, setup_in_place, teardown);
+	tcase_set_timeout(in_place, 20);
+	add_limits(in_place);
+	suite_add_tcase(s, in_place);
 	tcase_add_test(tc, pings_of_one_who_does_not_read_end_it);
 	suite_add_tcase(s, tc);
 	return s;
