@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
+#include "conf/conf_programs.h"
 #include "conf/conf_schema.h"
 #include "dev/dev.h"
 #include "net/tls_store.h"
@@ -192,6 +193,16 @@ load(const struct arguments *a, struct dev *dev)
 	exit(EX_CONFIG);
 }
 
+static void
+check_programs(const struct conf *conf)
+{
+	struct buf lines = { 0 };
+
+	conf_programs_check(conf, &lines);
+	fputs(buf_str(&lines), stderr);
+	buf_free(&lines);
+}
+
 /* Certificates and keys, which the configuration names. */
 static struct tls_store *
 load_tls(struct conf *conf, struct dev *dev)
@@ -247,6 +258,8 @@ main(int argc, char **argv)
 	else if (a.conf_path == NULL)
 		a.conf_path = DEFAULT_CONF;
 	conf = load(&a, dev);
+	if (!a.is_dev)
+		check_programs(conf);
 	tls = load_tls(conf, dev);
 	if (a.only_test) {
 		printf("%s: configuration is good\n", a.conf_path);

@@ -439,6 +439,19 @@ build_applications(struct conf *conf, const struct conf_node *root, struct conf_
 	}
 }
 
+/* "/docs" and "/docs/" are one folder; as files they are two. */
+static bool
+is_same_folder(const struct conf_static *a, const struct conf_static *b)
+{
+	size_t n = strlen(a->path), m = strlen(b->path);
+
+	if (a->root != NULL && b->root != NULL) {
+		n -= n > 1 && a->path[n - 1] == '/';
+		m -= m > 1 && b->path[m - 1] == '/';
+	}
+	return n == m && memcmp(a->path, b->path, n) == 0;
+}
+
 static void
 build_statics(struct conf *conf, const struct conf_node *root, struct conf_faults *faults)
 {
@@ -468,7 +481,7 @@ build_statics(struct conf *conf, const struct conf_node *root, struct conf_fault
 			    "static[].path: Socket.IO is served at %s", s->path);
 		for (size_t k = 0; k < i && s->path != NULL; k++)
 			if (conf->statics[k].path != NULL &&
-			    strcmp(conf->statics[k].path, s->path) == 0)
+			    is_same_folder(&conf->statics[k], s))
 				conf_node_fault(conf_node_get(entry, "path"), faults,
 				    "static[].path: %s is given twice", s->path);
 	}

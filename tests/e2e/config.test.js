@@ -43,6 +43,19 @@ test('what is not built yet is refused, not ignored', async (t) => {
 	}
 });
 
+test('programs of applications that are not there are told before anybody asks', async (t) => {
+	const none = await check(t, GOOD + 'applications:\n  a: { command: [no-such-program] }\n  b: { command: [./no-such-program] }\n' +
+	    '  c: { command: [sh, -c, "exit"] }\n  d: { command: [/bin/sh] }\n');
+
+	assert.strictEqual(none.code, 0, 'it may be installed later');
+	assert.match(none.stderr, /^usher\.yaml: warning: applications\.a: there is no program no-such-program in PATH; its workers will not start\nusher\.yaml: warning: applications\.b: there is no program \.\/no-such-program; its workers will not start\n$/);
+	const qewd = await check(t, GOOD + 'applications:\n  q: { qewd: true }\n');
+
+	assert.strictEqual(qewd.code, 0);
+	if (qewd.stderr !== '')	// the kits of this build are not installed
+		assert.match(qewd.stderr, /^usher\.yaml: warning: applications\.q: qewd: true runs \S+\/node\/usher-qewd-worker\.js, which is not there; install the handler kits/);
+});
+
 test('the daemon itself refuses a bad file like the check', async (t) => {
 	const { code, stderr } = await runUsherd(t, ['-c', 'usher.yaml'], { 'usher.yaml': GOOD + 'lisen: []' });
 

@@ -21,6 +21,7 @@ const ONLY_LOADER = {
 	'a route to nowhere': 'spans two options',
 	'a certificate that is not there': 'a file',
 	'a directory that is not there': 'a file',
+	'a folder of pages twice': 'two entries',
 };
 
 // What an editor says of a text: false if it is no YAML, is no document, or does not fit.

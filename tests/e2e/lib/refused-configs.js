@@ -44,6 +44,7 @@ const REFUSED = {
 	'an application with an empty command': [GOOD + 'applications:\n  a: { command: [] }', 4, /command/],
 	'a directory that is not there': [GOOD + 'applications:\n  a: { command: [x], directory: nowhere }', 4, /nowhere/],
 	'a pool of no workers': [GOOD + 'applications:\n  a: { command: [x], pool: { size: 0 } }', 4, /size/],
+	'a folder of pages twice': [GOOD + 'static:\n  - { path: /docs, root: . }\n  - { path: /docs/, root: . }', 5, /docs/],
 	'an empty file': ['', '\\d+', /empty|listen/],
 	'a file of comments': ['# nothing\n', '\\d+', /empty|listen/],
 	'a file that is a list': ['- a\n- b\n', 1, /./],
