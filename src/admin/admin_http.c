@@ -13,8 +13,10 @@
 
 #include "admin/admin_json.h"
 #include "admin/admin_metrics.h"
+#include "admin/admin_page.h"
 #include "admin/admin_routes.h"
 #include "admin/admin_view.h"
+#include "base/id.h"
 #include "base/xmalloc.h"
 #include "conf/conf.h"
 #include "front/admission.h"
@@ -26,6 +28,7 @@
 
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 #define TEXT_TYPE    "text/plain; charset=utf-8"
+#define HTML_TYPE    "text/html; charset=utf-8"
 #define JSON_TYPE    "application/json; charset=utf-8"
 #define EXTRA	     "Cache-Control: no-store\r\n"
 
@@ -40,6 +43,8 @@ struct admin_http {
 static bool is_for(const struct http_head *, const struct client *, void *);
 static size_t on_head(struct http_exchange *, void *);
 static void on_request(struct http_exchange *, void *);
+static void show_page(struct http_exchange *, const struct admin_view *);
+static void show_status(struct http_exchange *, const struct admin_view *);
 static void show_metrics(struct http_exchange *, const struct admin_view *);
 static void show_health(struct http_exchange *, const struct admin_view *);
 static void show_readiness(struct http_exchange *, const struct admin_view *);
@@ -49,6 +54,8 @@ static const struct page {
 	const char *path;
 	void (*show)(struct http_exchange *, const struct admin_view *);
 } pages[] = {
+	{ "/", show_page },
+	{ "/status.json", show_status },
 	{ "/metrics", show_metrics },
 	{ "/healthz", show_health },
 	{ "/readyz", show_readiness },
@@ -148,8 +155,8 @@ on_head(struct http_exchange *x, void *arg UNUSED)
 		http_exchange_refuse(x, 403, NULL, "ask for this host by a loopback address, or "
 		    "as localhost\n");
 	else if (find_page(head->path) == NULL)
-		http_exchange_refuse(x, 404, NULL, "there are /metrics, /healthz, /readyz and "
-		    "/version\n");
+		http_exchange_refuse(x, 404, NULL, "there are /, /status.json, /metrics, /healthz, "
+		    "/readyz and /version\n");
 	else if (!http_text_equals(head->method, "GET") && !http_text_equals(head->method, "HEAD"))
 		http_exchange_refuse(x, 405, "Allow: GET, HEAD\r\n", "only GET and HEAD\n");
 	return 0;
@@ -175,6 +182,32 @@ answer(struct http_exchange *x, int status, const char *type, struct buf *body)
 
 	http_exchange_answer(x, &a);
 	buf_free(body);
+}
+
+/* The nonce is another each time: what gets into the page otherwise does not run. */
+static void
+show_page(struct http_exchange *x, const struct admin_view *v UNUSED)
+{
+	struct buf body = { 0 }, extra = { 0 };
+	char nonce[33];
+
+	id_hex(nonce, 16);
+	admin_page_write(&body, nonce);
+	buf_add_str(&extra, EXTRA);
+	admin_page_add_policy(&extra, nonce);
+	http_exchange_answer(x, &(struct http_answer){ .status = 200, .type = HTML_TYPE,
+	    .extra = buf_str(&extra), .body = buf_str(&body), .len = body.len });
+	buf_free(&body);
+	buf_free(&extra);
+}
+
+static void
+show_status(struct http_exchange *x, const struct admin_view *v)
+{
+	struct buf body = { 0 };
+
+	admin_page_write_status(v, &body);
+	answer(x, 200, JSON_TYPE, &body);
 }
 
 static void

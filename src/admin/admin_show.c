@@ -161,6 +161,10 @@ add_route_counts(struct admin_ask *a, const struct admin_route *r)
 	admin_json_u64(&a->out, "requests", n);
 	admin_json_u64(&a->out, "errors", n_errors);
 	admin_json_u64(&a->out, "sum_ms", took.sum);
+	admin_json_open(&a->out, "buckets", '[');
+	for (size_t i = 0; i <= HISTOGRAM_BOUNDS; i++)
+		admin_json_u64(&a->out, NULL, took.bucket[i]);
+	admin_json_close(&a->out, ']');
 	if (n > 0) {
 		admin_json_u64(&a->out, "p50_ms", histogram_quantile(&took, 500));
 		admin_json_u64(&a->out, "p99_ms", histogram_quantile(&took, 990));

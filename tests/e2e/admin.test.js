@@ -509,7 +509,7 @@ test('HTTP: pages, methods and names of this host', async (t) => {
 	assert.deepStrictEqual([head.status, head.text], [200, '']);
 	assert.ok(Number(head.headers['content-length']) > 1000);
 	assert.deepStrictEqual(await ask(url, 'GET', '/healthz').then((a) => [a.status, a.text]), [200, 'ok\n']);
-	assert.strictEqual(await status('GET', '/'), 404);
+	assert.strictEqual(await status('GET', '/none'), 404);
 	assert.strictEqual(await status('GET', '/socket.io/?EIO=3&transport=polling'), 404);
 	assert.strictEqual(await status('POST', '/ajax'), 404);
 	const post = await ask(url, 'POST', '/metrics', { body: 'x' });
