@@ -81,6 +81,14 @@ struct conf_tls_client {
 	bool verify;
 };
 
+/* When a URL of a destination is left alone for a while; CONF_NO_LIMIT: not for that. */
+struct conf_health {
+	uint64_t failures;		/* in a row */
+	uint64_t failure_percent;	/* of the last requests */
+	uint64_t eject_ms, eject_max_ms;
+	uint64_t slow_start_ms;
+};
+
 /* Who serves something: exactly one is set. */
 struct conf_target {
 	const struct conf_destination *destination;
@@ -100,7 +108,11 @@ struct conf_destination {
 	struct conf_target *members;	/* of a group; groups may hold groups, but no cycle */
 	size_t n_members;
 	enum conf_protocol protocol;
-	unsigned links;			/* to each URL of a stock peer */
+	unsigned links;			/* to each URL of a stock peer, at most */
+	uint64_t link_idle_ms;		/* all but one of them end; CONF_NO_LIMIT: never */
+	unsigned node_links;		/* to each URL of an usher node */
+	unsigned retry_percent;		/* of its requests, that may be sent again */
+	struct conf_health health;
 	uint64_t timeout_ms;		/* 0: not set here */
 	uint64_t queue;			/* requests waiting; CONF_NO_LIMIT */
 	uint64_t queue_bytes;
@@ -139,6 +151,7 @@ struct conf_route {
 	struct conf_target target;
 	uint64_t timeout_ms;		/* 0: not set here */
 	unsigned cancel_on_leave;	/* 1: whoever asked has left, so it is cancelled at once */
+	bool is_idempotent;		/* to run it twice does no harm */
 };
 
 /* An entry of u_services with a path; the first that fits a request counts. */
@@ -149,6 +162,7 @@ struct conf_rest_route {
 	bool bypass_jwt_check;		/* the caller's token is passed on without a look at it */
 	uint64_t timeout_ms;		/* 0: not set here */
 	unsigned cancel_on_leave;
+	bool is_idempotent;
 };
 
 /* Finals of one application may send their request on to another ("qewd_destination"). */

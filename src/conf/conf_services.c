@@ -194,6 +194,16 @@ check_destination_name(struct builder *b, const char *name, const struct conf_no
 		    "destinations.%s: the name must not hold \"@\"", name);
 }
 
+static void
+check_health(struct builder *b, const struct conf_destination *d, const struct conf_node *entry)
+{
+	struct conf_node *health = conf_node_get(entry, "health");
+
+	if (health != NULL && d->health.eject_max_ms < d->health.eject_ms)
+		conf_node_fault(health, b->faults, "destinations.%s.health: eject_max must not be "
+		    "below eject", d->name);
+}
+
 /* What stands under "tls", which is for "wss://". */
 static void
 check_tls(struct builder *b, const struct conf_destination *d, const struct conf_node *entry)
@@ -237,6 +247,7 @@ add_destinations(struct builder *b, const struct conf_node *map)
 		for (size_t k = 0; has_urls && k < urls->n; k++)
 			add_url(b, d, urls->item[k]);
 		check_tls(b, d, map->item[i]);
+		check_health(b, d, map->item[i]);
 	}
 }
 
@@ -560,7 +571,7 @@ static void
 refuse_rest_keys(struct builder *b, const struct conf_node *entry)
 {
 	static const char *const keys[] = {
-		"method", "destination", "timeout", "bypassJWTCheck", "on_leave"
+		"method", "destination", "timeout", "bypassJWTCheck", "on_leave", "idempotent"
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)

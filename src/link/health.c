@@ -149,9 +149,11 @@ health_fail(struct health *h, const struct health_limits *limits, uint64_t now_m
 
 	if (h->state == HEALTH_EJECTED || never)
 		return false;
-	/* What began before says nothing of how it is since then. */
-	if (h->state != HEALTH_GOOD && begun_ms < h->since_ms)
+	/* What began before says nothing of how it is since then; but it may have been the trial. */
+	if (h->state != HEALTH_GOOD && begun_ms < h->since_ms) {
+		health_end_trial(h);
 		return false;
+	}
 	if (!h->is_watched && !is_failing(h, limits, now_ms, answered))
 		return false;
 	health_end_trial(h);

@@ -52,6 +52,7 @@ struct conn {
 	int fd;
 	uint32_t last_bytes;		/* of output that was written at once: as much may come again */
 	size_t written;			/* bytes of out that were written already */
+	uint64_t n_written;		/* bytes that were written in all */
 	struct tls *tls;		/* owned; NULL: plain, or it broke */
 	char *fault;			/* what broke it */
 	struct buf out;
@@ -160,6 +161,18 @@ size_t
 conn_queued(const struct conn *c)
 {
 	return c->out.len - c->written;
+}
+
+uint64_t
+conn_position(const struct conn *c)
+{
+	return c->n_written + conn_queued(c);
+}
+
+uint64_t
+conn_sent(const struct conn *c)
+{
+	return c->state == CONN_DEAD ? c->n_written : conn_position(c);
 }
 
 /* Bytes for the owner, or for nobody. */
@@ -508,6 +521,7 @@ flush_now(void *arg)
 		if (n <= 0)
 			return;
 		c->written += (size_t)n;
+		c->n_written += (uint64_t)n;
 		done += (size_t)n;
 		if (done >= WRITE_MAX && conn_queued(c) > 0) {
 			wait_to_write(c);

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -59,6 +60,13 @@ struct loop	*conn_loop(const struct conn *);
 const char	*conn_fault(const struct conn *);	/* of ERR_BAD_TLS, for the log; or NULL */
 bool		 conn_is_closed(const struct conn *);	/* on_close was called; look after each event */
 size_t		 conn_queued(const struct conn *);	/* bytes waiting to be written */
+
+/*
+ * Bytes that were queued in all; and those of them that were written, or will be.  What an
+ * aborted connection had not written never is, which its on_close may look at.
+ */
+uint64_t	 conn_position(const struct conn *);
+uint64_t	 conn_sent(const struct conn *);
 
 /* Queue bytes; never blocks.  After the end they are dropped. */
 void		 conn_send(struct conn *, const void *, size_t);

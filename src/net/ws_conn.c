@@ -42,6 +42,7 @@ struct ws_conn {
 	void *arg;
 	enum err why;			/* of the close under way */
 	const char *detail;
+	uint64_t sent;			/* of the end: bytes that were written, or will be */
 	bool is_sending;		/* whoever sends is not told of the end from within */
 	uint8_t head_len;		/* a text being built: room before it for the head ... */
 	size_t frame_at;		/* ... which begins here in the output */
@@ -208,6 +209,18 @@ ws_conn_end_text(struct ws_conn *ws, char last, size_t max)
 	return len;
 }
 
+uint64_t
+ws_conn_position(const struct ws_conn *ws)
+{
+	return ws->conn != NULL ? conn_position(ws->conn) : ws->sent;
+}
+
+uint64_t
+ws_conn_sent(const struct ws_conn *ws)
+{
+	return ws->conn != NULL ? conn_sent(ws->conn) : ws->sent;
+}
+
 static void
 on_message(enum ws_opcode op, const char *data, size_t len, void *arg)
 {
@@ -303,6 +316,7 @@ on_conn_close(struct conn *conn, enum err why, void *arg)
 
 	ws->conn = NULL;
 	ws->why = why;
+	ws->sent = conn_sent(conn);
 	if (ws->detail == NULL)
 		ws->detail = conn_fault(conn);
 	ws_decoder_stop(ws->decoder);

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "codec/ws_decoder.h"
 
@@ -52,6 +53,10 @@ void		 ws_conn_send_text(struct ws_conn *, const char *data, size_t len);
 struct buf	*ws_conn_begin_text(struct ws_conn *, size_t expected);
 /* Appends the last byte and sends it, unless it is longer than max; gives its length. */
 size_t		 ws_conn_end_text(struct ws_conn *, char last, size_t max);
+
+/* As conn_position() and conn_sent(); in on_close and after it, too. */
+uint64_t	 ws_conn_position(const struct ws_conn *);
+uint64_t	 ws_conn_sent(const struct ws_conn *);
 
 /*
  * End in order: on_close now, a close frame with the code of why (err.def; none

@@ -25,6 +25,7 @@ forward_by(const struct route *route, struct request *r, uint64_t timeout_ms, ui
 	else if (route->destination->timeout_ms != 0)
 		timeout_ms = route->destination->timeout_ms;
 	r->cancel_on_leave = route->cancel_on_leave;
+	r->is_idempotent = route->is_idempotent;
 	if (*route->number == 0)
 		*route->number = journal_route(r->all->journal, route->name);
 	r->route = (uint16_t)*route->number;

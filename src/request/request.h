@@ -77,6 +77,7 @@ struct request {
 	struct destination *destination;	/* NULL: not submitted */
 	void *served_by;		/* the destination's own: link, worker; NULL: waits */
 	uint64_t served_id;		/* its number there */
+	uint64_t served_at;		/* links: where in what the connection sends it begins */
 	TAILQ_ENTRY(request) waiting;	/* in a request_queue, while it waits */
 
 	const char *server;		/* the last link or worker it was handed to; borrowed */
@@ -92,6 +93,9 @@ struct request {
 	bool is_rest;			/* an HTTP request to a local application */
 	bool is_away;			/* whoever asked lost its connection, and may come back */
 	bool cancel_on_leave;		/* the route's: then it is not wanted any more */
+	bool is_idempotent;		/* the route's: to run it twice does no harm */
+	bool has_replied;		/* an intermediate was passed on */
+	unsigned char n_retries;	/* how often it was sent again */
 	char client_address[CLIENT_MAX];	/* where it began */
 	char client_socket[CLIENT_MAX];
 	char type_room[64];

@@ -20,6 +20,7 @@ struct route {
 	char *name;			/* "application/pattern", in the journal */
 	unsigned *number;		/* there; 0: not known yet */
 	bool cancel_on_leave;		/* as soon as whoever asked loses its connection */
+	bool is_idempotent;		/* may be sent again when it was lost */
 	unsigned own_number;		/* what number points to */
 	struct route *next;		/* patterns of a service, longest first */
 };

@@ -17,8 +17,6 @@ const check = (t, yaml, files = {}, env = {}) =>
 // Keys whose feature is not built yet say so, wherever they stand.
 const NOT_YET = {
 	'threads above one': [GOOD + 'threads: 2', 3],
-	'idempotent routes': [GOOD + 'u_services:\n  - application: a\n    types:\n' +
-		'      t: { url: "ws://127.0.0.1:1", application: b, idempotent: true }', 6],
 };
 
 test('what is wrong is said with file and line, and ends with status 78', async (t) => {

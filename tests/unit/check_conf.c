@@ -835,6 +835,8 @@ static const struct {
 	    "u.yaml:3: u_services[]: must have either a path, or an application with types" },
 	{ HEAD "u_services: [{ application: a, types: {}, timeout: 1s }]\n",
 	    "u.yaml:3: u_services[].timeout: goes with path" },
+	{ HEAD "destinations: { d: { application: a, urls: [\"ws://h\"], health: { eject: 10m } } }\n",
+	    "u.yaml:3: destinations.d.health: eject_max must not be below eject" },
 	{ HEAD "u_services: [{ application: a, types: { t: { url: \"ws://h\", on_leave: stay } } }]\n",
 	    "u.yaml:3: u_services[].types.t.on_leave: must be keep or cancel" },
 	{ HEAD "admin: { http: \"0.0.0.0:9180\" }\n",
