@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 
 #include "base/log.h"
@@ -23,6 +24,7 @@
 #define DEFAULT_CONF "/etc/usher/usher.yaml"
 
 #define DEV_PORT     8080
+#define OTHER_DESCRIPTORS 64
 
 enum { OPT_DEFAULTS = 256, OPT_SCHEMA, OPT_VERSION, OPT_HELP, OPT_DEV, OPT_PORT };
 
@@ -241,6 +243,25 @@ ignore_sigpipe(void)
 	sigaction(SIGPIPE, &sa, NULL);
 }
 
+/* Each session is a descriptor, and each link, worker and file one more. */
+static void
+raise_descriptors(const struct conf *conf)
+{
+	uint64_t sessions = conf->limits.sessions == CONF_NO_LIMIT ? 0 : conf->limits.sessions;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		log_warn("RLIMIT_NOFILE");
+	else if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < sessions + OTHER_DESCRIPTORS)
+		log_warnx("the system permits %llu descriptors, and limits.sessions (%llu) needs "
+		    "more: raise LimitNOFILE of the service, or \"ulimit -n\", or lower "
+		    "limits.sessions", (unsigned long long)limit.rlim_max,
+		    (unsigned long long)sessions);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -268,6 +289,7 @@ main(int argc, char **argv)
 		return EX_OK;
 	}
 	start_log(conf);
+	raise_descriptors(conf);
 	node = node_new(conf, tls, dev);
 	if (node == NULL) {
 		if (conf->log_file != NULL)

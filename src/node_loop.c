@@ -9,6 +9,7 @@
 
 #include "base/xmalloc.h"
 #include "conf/conf.h"
+#include "front/address_rates.h"
 #include "front/ajax_front.h"
 #include "front/eio_endpoint.h"
 #include "front/http_server.h"
@@ -52,6 +53,7 @@ node_loop_new(const struct node_shared *shared)
 		.journal = journal_new(),
 		.slow_ms = nl->conf->log_slow_ms };
 	make_tokens(nl);
+	nl->rates = address_rates_new();
 	nl->services = service_table_new();
 	return nl;
 }
@@ -185,6 +187,7 @@ make_front(struct node_loop *nl)
 		.requests = &nl->requests,
 		.tokens = nl->tokens,
 		.services = nl->services,
+		.rates = nl->rates,
 	};
 	nl->front = qewd_front_new(&nl->gate);
 	if (nl->conf->n_events > 0)
@@ -193,6 +196,7 @@ make_front(struct node_loop *nl)
 		.loop = nl->loop,
 		.conf = nl->conf,
 		.admission = nl->shared->admission,
+		.rates = nl->rates,
 		.on_session = on_session,
 		.arg = nl,
 	};
@@ -319,5 +323,6 @@ node_loop_free(struct node_loop *nl)
 	journal_free(nl->requests.journal);
 	token_cache_free(nl->tokens);
 	jwt_ring_free(nl->ring);
+	address_rates_free(nl->rates);
 	free(nl);
 }

@@ -16,6 +16,7 @@
 #include "link/remote.h"
 #include "request/request.h"
 
+struct address_rates;
 struct admission;
 struct conf;
 struct conf_listener;
@@ -47,6 +48,7 @@ struct node_loop {
 	struct loop *loop;
 	struct jwt_ring *ring;
 	struct token_cache *tokens;
+	struct address_rates *rates;
 	struct requests requests;
 
 	struct link_env link_env;

@@ -204,6 +204,9 @@ struct conf_limits {		/* CONF_NO_LIMIT where "off" is allowed and given */
 	uint64_t in_flight_per_session;
 	uint64_t messages_per_second;
 	uint64_t bytes_per_second;
+	uint64_t messages_per_address;	/* a second, as the next */
+	uint64_t bytes_per_address;
+	uint64_t in_flight;		/* requests, in all */
 	uint64_t message;
 	uint64_t reply;
 	uint64_t handler_message;
@@ -222,6 +225,7 @@ struct conf_timeouts {
 	uint64_t request_ms;
 	uint64_t drain_ms;
 	uint64_t resume_ms;		/* 0: off */
+	uint64_t send_ms;
 };
 
 struct conf_admin {

@@ -219,9 +219,9 @@ count(struct ajax_call *call, const struct gate_sender *sender)
 		return false;
 	}
 	if (!ratelimit_take(&c->messages, limits->messages_per_second, 1, now_ms) ||
-	    !ratelimit_take(&c->bytes, limits->bytes_per_second, r->env.len, now_ms)) {
-		request_fail(r, ERR_TOO_MANY, "too many messages or bytes a second "
-		    "(limits.messages_per_second, limits.bytes_per_second)");
+	    !ratelimit_take(&c->bytes, limits->bytes_per_second, r->env.len, now_ms) ||
+	    !gate_takes_from(f->gate, r->client_address, r->env.len)) {
+		request_fail(r, ERR_TOO_MANY, GATE_OVER_RATE);
 		return false;
 	}
 	return gate_check_limits(f->gate, r, sender, c->n_open);

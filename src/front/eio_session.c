@@ -20,6 +20,7 @@
 #include "base/xmalloc.h"
 #include "codec/eio_packet.h"
 #include "codec/eio_payload.h"
+#include "front/address_rates.h"
 #include "front/admission.h"
 #include "front/client.h"
 #include "front/eio_session_int.h"
@@ -211,7 +212,8 @@ count_rate(struct eio_session *s, size_t bytes)
 
 	if (s->is_trusted || s->client.is_node ||
 	    (ratelimit_take(&s->messages, limits->messages_per_second, 1, now_ms) &&
-	    ratelimit_take(&s->bytes, limits->bytes_per_second, bytes, now_ms)))
+	    ratelimit_take(&s->bytes, limits->bytes_per_second, bytes, now_ms) &&
+	    address_rates_take(s->env->rates, limits, s->client.address, bytes, now_ms)))
 		s->n_refused = 0;
 	else
 		s->n_refused++;
@@ -221,8 +223,10 @@ count_rate(struct eio_session *s, size_t bytes)
 static bool
 is_flooding(const struct eio_session *s)
 {
-	return s->n_refused > REFUSED_MAX &&
-	    s->n_refused > s->env->conf->limits.messages_per_second;
+	const struct conf_limits *limits = &s->env->conf->limits;
+
+	return s->n_refused > REFUSED_MAX && (limits->messages_per_second == CONF_NO_LIMIT ||
+	    s->n_refused > limits->messages_per_second);
 }
 
 void

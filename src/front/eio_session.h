@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "conf/conf.h"
 
+struct address_rates;
 struct admission;
 struct client;
 struct eio_session;
@@ -28,6 +29,7 @@ struct eio_env {
 	struct loop *loop;
 	const struct conf *conf;
 	struct admission *admission;
+	struct address_rates *rates;
 	unsigned part, n_parts;		/* ids of sessions name their loop: this one, of so many */
 	bool is_draining;		/* no new sessions */
 	/* A session has begun: eio_session_attach() it. */

@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "codec/envelope.h"
 #include "conf/conf.h"
+#include "front/address_rates.h"
 #include "front/fragment.h"
 #include "front/gate_service.h"
 #include "net/loop.h"
@@ -52,12 +54,32 @@ gate_set_client_text(char *to, const char *from)
 	to[len] = '\0';
 }
 
+/* Each loop has its share. */
+bool
+gate_has_room(const struct gate *g, size_t n_open)
+{
+	uint64_t n_loops = g->conf->threads > 1 ? g->conf->threads : 1;
+	uint64_t max = g->conf->limits.in_flight;
+
+	return max == CONF_NO_LIMIT || n_open <= (max + n_loops - 1) / n_loops;
+}
+
+bool
+gate_takes_from(const struct gate *g, const char *address, size_t bytes)
+{
+	return address_rates_take(g->rates, &g->conf->limits, address, bytes, clock_mono_ms());
+}
+
 bool
 gate_check_limits(const struct gate *g, struct request *r, const struct gate_sender *sender,
     uint64_t n_open)
 {
 	if (g->is_draining) {
 		request_fail(r, ERR_STOPPING, NULL);
+		return false;
+	}
+	if (!gate_has_room(g, g->requests->n_open)) {
+		request_fail(r, ERR_OVERLOADED, "too many requests in flight (limits.in_flight)");
 		return false;
 	}
 	if (sender->is_limited && n_open > g->conf->limits.in_flight_per_session) {

@@ -14,6 +14,7 @@
 
 #include "base/compiler.h"
 
+struct address_rates;
 struct buf;
 struct conf;
 struct envelope;
@@ -30,6 +31,7 @@ struct gate {
 	struct requests *requests;
 	struct token_cache *tokens;
 	struct service_table *services;
+	struct address_rates *rates;
 	bool is_draining;		/* new messages are answered "stopping" */
 };
 
@@ -40,6 +42,9 @@ struct gate_sender {
 	bool is_relay;			/* a stock node: the token tells whom it asks for */
 	struct revoked_mark *mark;	/* its socket's, to be kept; NULL: it speaks for many, or has none */
 };
+
+#define GATE_OVER_RATE "too many messages or bytes a second (limits.messages_per_second, " \
+	"limits.bytes_per_second, or the same per address)"
 
 struct metrics	*gate_metrics(const struct gate *);
 
@@ -55,6 +60,9 @@ void	gate_set_client_text(char *to, const char *from);
 MUST_USE bool	gate_check_limits(const struct gate *, struct request *,
 		    const struct gate_sender *, uint64_t n_open);
 MUST_USE bool	gate_check_form(struct request *);
+/* Without a request: is there room for one more?  May this address send so many bytes now? */
+bool		gate_has_room(const struct gate *, size_t n_open);
+bool		gate_takes_from(const struct gate *, const char *address, size_t bytes);
 /* Sets r->token; where that is set, nothing is left to check. */
 MUST_USE bool	gate_check_token(const struct gate *, struct request *,
 		    const struct gate_sender *);

@@ -95,6 +95,7 @@ void
 http_conn_begin(struct http_conn *h, struct conn *conn)
 {
 	h->conn = conn;
+	conn_set_stall(conn, h->server->conf->timeouts.send_ms);
 	LIST_INSERT_HEAD(&h->server->conns, h, link);
 	set_state(h, HTTP_IN_HEAD);
 }

@@ -464,8 +464,7 @@ serve(struct plain_call *call, bool is_over_rate)
 		.mark = sio_session_mark(c->sio) };
 
 	if (is_over_rate)
-		request_fail(call->request, ERR_TOO_MANY, "too many messages or bytes a "
-		    "second (limits.messages_per_second, limits.bytes_per_second)");
+		request_fail(call->request, ERR_TOO_MANY, GATE_OVER_RATE);
 	else if (gate_check_limits(c->front->gate, call->request, &sender, c->n_calls) &&
 	    gate_check_form(call->request))
 		gate_pass(c->front->gate, call->request, &sender, UINT64_MAX);

@@ -588,8 +588,7 @@ on_event(struct envelope *env, bool is_over_rate, const uint64_t *ack, void *arg
 
 	if (is_over_rate && gate_is_message(env)) {
 		call = call_new(c, env, ack, &u);
-		request_fail(call->request, ERR_TOO_MANY, "too many messages or bytes a "
-		    "second (limits.messages_per_second, limits.bytes_per_second)");
+		request_fail(call->request, ERR_TOO_MANY, GATE_OVER_RATE);
 		return;
 	}
 	if (!gate_is_message(env)) {

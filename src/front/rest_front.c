@@ -277,6 +277,14 @@ no_destination_text(const struct rest_match *m)
 	return text;
 }
 
+/* What is sent in chunks counts by its head: its length is not known yet. */
+static bool
+takes_from(const struct rest_front *f, const struct client *client, const struct http_head *head)
+{
+	return client->is_node || gate_takes_from(f->gate, client->address,
+	    head->is_chunked ? 0 : (size_t)head->content_length);
+}
+
 static bool
 check_head(struct rest_front *f, struct http_exchange *x, const struct rest_match *m)
 {
@@ -284,6 +292,12 @@ check_head(struct rest_front *f, struct http_exchange *x, const struct rest_matc
 
 	if (f->gate->is_draining) {
 		refuse(f, x, &(struct refusal){ .err = ERR_STOPPING }, NULL);
+	} else if (!gate_has_room(f->gate, f->gate->requests->n_open + 1)) {
+		refuse(f, x, &(struct refusal){ .err = ERR_OVERLOADED,
+		    .text = xstrdup("too many requests in flight (limits.in_flight)") }, NULL);
+	} else if (!takes_from(f, http_exchange_client(x), head)) {
+		refuse(f, x, &(struct refusal){ .err = ERR_TOO_MANY,
+		    .text = xstrdup(GATE_OVER_RATE) }, NULL);
 	} else if (!origin_is_permitted(head, http_exchange_client(x))) {
 		metrics_inc(gate_metrics(f->gate), METRIC_ORIGINS_REFUSED);
 		refuse(f, x, &(struct refusal){ .err = ERR_NOT_ALLOWED,

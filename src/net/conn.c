@@ -59,6 +59,7 @@ struct conn {
 	struct event *read_event, *write_event;
 	size_t dropped;			/* lingering: bytes that came in */
 	uint64_t linger_until_ms;	/* lingering: however much progress it makes */
+	uint64_t stall_ms;
 	struct timer stall_timer;	/* output stalls; lingering: nor does the peer close */
 	struct loop_work flush, reread, release;
 };
@@ -77,6 +78,7 @@ conn_new(struct loop *loop, int fd, const struct conn_events *ev, void *arg)
 
 	c->loop = loop;
 	c->fd = fd;
+	c->stall_ms = STALL_MS;
 	c->ev = ev;
 	c->arg = arg;
 	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) != 0)
@@ -130,6 +132,12 @@ conn_attach(struct loop *loop, int fd, struct tls *tls, const struct conn_events
 	c->is_secured = tls_is_up(tls, &is_resumed);
 	loop_defer(loop, LOOP_FLUSH, &c->reread, reread, c);
 	return c;
+}
+
+void
+conn_set_stall(struct conn *c, uint64_t within_ms)
+{
+	c->stall_ms = within_ms;
 }
 
 void
@@ -437,7 +445,7 @@ on_stalled(void *arg)
 static void
 set_stall_timer(struct conn *c)
 {
-	uint64_t now_ms, wait_ms = STALL_MS;
+	uint64_t now_ms, wait_ms = c->stall_ms;
 
 	if (c->state != CONN_OPEN) {
 		now_ms = clock_mono_ms();

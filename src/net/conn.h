@@ -53,6 +53,9 @@ struct conn	*conn_attach(struct loop *, int fd, struct tls *, const struct conn_
 /* It goes on nowhere. */
 void		 conn_drop(int fd, struct tls *);
 
+/* A peer that reads nothing for so long, while output waits, is gone; STALL_MS without this. */
+void		 conn_set_stall(struct conn *, uint64_t within_ms);
+
 /* Another owner: events go to these from now on. */
 void		 conn_set_events(struct conn *, const struct conn_events *ev, void *arg);
 

@@ -115,6 +115,7 @@ setup(void)
 	log_set_level(LOG_LEVEL_ERROR);	/* ends are logged */
 	loop = loop_new();
 	admission = admission_new(10, 10);
+	conf.limits.messages_per_address = conf.limits.bytes_per_address = CONF_NO_LIMIT;
 	env = (struct eio_env){ .loop = loop, .conf = &conf, .admission = admission,
 		.on_session = on_session, .sessions = strmap_new() };
 	can_send = flush_takes = false;

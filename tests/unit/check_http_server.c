@@ -156,7 +156,8 @@ setup(void)
 	conf = (struct conf){
 		.statics = statics, .n_statics = 1,
 		.limits = { .http_head = 1000, .send_queue = SEND_QUEUE },
-		.timeouts = { .http_head_ms = 5000, .http_body_ms = 5000, .idle_ms = IDLE_MS },
+		.timeouts = { .http_head_ms = 5000, .http_body_ms = 5000, .idle_ms = IDLE_MS,
+		    .send_ms = 5000 },
 	};
 	loop = loop_new();
 	admission = admission_new(10, 10);
