@@ -143,6 +143,8 @@ open_admin(struct node *n)
 		.pools = n->pools,
 		.link_sets = n->nl->link_sets,
 		.front = n->nl->front,
+		.gate = &n->nl->gate,
+		.memory = &n->admin_memory,
 		.begun_ms = clock_mono_ms(),
 		.begun_wall_ms = clock_wall_ms(),
 		.revoked = n->revoked,

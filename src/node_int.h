@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "admin/admin_memory.h"
 #include "admin/admin_view.h"
 #include "base/timerq.h"
 #include "node.h"
@@ -54,6 +55,7 @@ struct node {
 	struct door *doors;		/* as conf->listeners */
 	struct admin_loop admin_loop;
 	struct admin_view admin_view;
+	struct admin_memory admin_memory;
 	struct admin_socket *admin_socket;	/* NULL: not configured, as the next */
 	struct admin_http *admin_http;
 

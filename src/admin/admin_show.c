@@ -13,6 +13,7 @@
 
 #include "admin/admin_command.h"
 #include "admin/admin_json.h"
+#include "admin/admin_log.h"
 #include "admin/admin_routes.h"
 #include "admin/admin_view.h"
 #include "base/clock.h"
@@ -100,6 +101,7 @@ admin_show_status(struct admin_ask *a)
 	admin_json_u64(&a->out, "applications", v->conf->n_applications);
 	admin_json_u64(&a->out, "workers_ready", n_workers);
 	admin_sessions_add_status(a);
+	admin_log_add_status(a);
 	add_counters(a);
 }
 

@@ -9,7 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct admin_memory;
 struct conf;
+struct gate;
 struct link_set;
 struct loop;
 struct metrics;
@@ -55,6 +57,8 @@ struct admin_view {
 	struct pool *const *pools;		/* as conf->applications */
 	struct link_set *const *link_sets;	/* as conf->destinations */
 	const struct qewd_front *front;
+	const struct gate *gate;		/* for messages of the operator's own */
+	struct admin_memory *memory;		/* what commands leave behind */
 	uint64_t begun_ms;			/* monotonic */
 	int64_t begun_wall_ms;
 	enum admin_state state;

@@ -33,7 +33,8 @@ static const char *const area_name[] = {
 };
 
 /* What every thread looks at, and one may change. */
-static _Atomic enum log_level level_shown = LOG_LEVEL_INFO;
+static _Atomic enum log_level level_shown = LOG_LEVEL_INFO, level_set = LOG_LEVEL_INFO;
+static atomic_bool is_overridden;
 static atomic_bool area_shown[ARRAY_LEN(area_name)], shows_some_area;
 
 /* Set before there are threads. */
@@ -55,7 +56,23 @@ log_set_format(enum log_format format, const char *node)
 void
 log_set_level(enum log_level level)
 {
+	level_set = level;
+	if (!is_overridden)
+		level_shown = level;
+}
+
+void
+log_override_level(enum log_level level)
+{
+	is_overridden = true;
 	level_shown = level;
+}
+
+void
+log_end_override(void)
+{
+	is_overridden = false;
+	level_shown = level_set;
 }
 
 enum log_level
@@ -94,6 +111,28 @@ log_add_area(const char *area)
 		}
 	}
 	return found;
+}
+
+bool
+log_has_area(const char *area)
+{
+	for (size_t i = 0; i < ARRAY_LEN(area_name); i++)
+		if (strcmp(area, area_name[i]) == 0)
+			return true;
+	return strcmp(area, "all") == 0;
+}
+
+void
+log_remove_area(const char *area)
+{
+	bool all = strcmp(area, "all") == 0, shows_some = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(area_name); i++) {
+		if (all || strcmp(area, area_name[i]) == 0)
+			area_shown[i] = false;
+		shows_some = shows_some || area_shown[i];
+	}
+	shows_some_area = shows_some;
 }
 
 bool

@@ -39,10 +39,15 @@ MUST_USE bool	log_open(const char *path);
 void	log_reopen(void);
 
 void	log_set_level(enum log_level);
+/* This one counts instead, until its end. */
+void	log_override_level(enum log_level);
+void	log_end_override(void);
 enum log_level	log_get_level(void);
 const char	*log_level_name(enum log_level);
 bool	log_level_from_name(const char *, enum log_level *);
 bool	log_add_area(const char *area);		/* "all" shows every area; false: no such area */
+void	log_remove_area(const char *area);
+bool	log_has_area(const char *area);		/* is there such a one? */
 bool	log_shows_area(const char *area);
 
 /* who may be NULL; errnum 0 adds no strerror(). */

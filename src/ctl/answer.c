@@ -61,11 +61,14 @@ print_lists(const struct answer *a, const struct list *list)
 	uint64_t n_left_out = 0;
 
 	for (size_t i = 0; i < COLUMNS_LISTS_MAX && list[i].n_columns > 0; i++) {
-		if (list[i].member == NULL)
-			table_print_object(list[i].column, list[i].n_columns, a->text, a->result);
+		struct json_value v = { .kind = JSON_NONE };
+
+		if (list[i].member != NULL)
+			v = json_member_of(a->text, a->result, list[i].member);
 		else
-			table_print(&list[i], a->text,
-			    json_member_of(a->text, a->result, list[i].member));
+			table_print_object(list[i].column, list[i].n_columns, a->text, a->result);
+		if (v.kind == JSON_ARRAY)	/* what is left out is not worth a word */
+			table_print(&list[i], a->text, v);
 	}
 	if (json_number_u64(a->text, json_member_of(a->text, a->result, "left_out"), &n_left_out) &&
 	    n_left_out > 0)

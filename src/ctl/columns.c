@@ -23,7 +23,15 @@ static const struct column status_rows[] = {
 	{ "destinations up", "destinations_up", FORMAT_NUMBER },
 	{ "applications", "applications", FORMAT_NUMBER },
 	{ "workers ready", "workers_ready", FORMAT_NUMBER },
+	{ "log level", "log_level", FORMAT_TEXT },
 	{ "revoked", "revoked", FORMAT_NUMBER },
+};
+
+static const struct column log_columns[] = {
+	{ "LOG", "log", FORMAT_TEXT },
+	{ "SET TO", "set_to", FORMAT_TEXT },
+	{ "BY", "by", FORMAT_TEXT },
+	{ "FOR", "since_ms", FORMAT_AGE },
 };
 
 static const struct column route_columns[] = {
@@ -166,7 +174,8 @@ static const struct {
 	struct list list[COLUMNS_LISTS_MAX];
 } table[] = {
 	{ "status", {
-		{ NULL, NULL, NULL, COLUMNS(status_rows) } } },
+		{ NULL, NULL, NULL, COLUMNS(status_rows) },
+		{ "log_set", "", "", COLUMNS(log_columns) } } },
 	{ "routes", {
 		{ "routes", NULL, "no routes", COLUMNS(route_columns) } } },
 	{ "links", {

@@ -106,3 +106,38 @@ u_services: [ { path: "/api/:id", method: GET, destination: app } ]
 	const { routes } = await result(node, 'routes');
 	assert.deepStrictEqual(routes.map((r) => [r.route, r.requests]), [['GET /api/:id', 1], ['app/*', 1], ['app/*', 1]]);
 });
+
+test('loglevel: until its opposite, and status tells who and since when', async (t) => {
+	const node = await startUsherd(t, workerOf(scripted) + ADMIN);
+	const set = async (...args) => {
+		const { code, stdout, stderr } = await ctl(node, ['loglevel', ...args]);
+		assert.deepStrictEqual([code, stderr], [0, ''], args.join(' '));
+		return stdout;
+	};
+	const browser = await rawBrowser(t, node.port, 'remote-app');
+
+	assert.strictEqual((await result(node, 'status')).log_level, 'info');
+	assert.strictEqual((await result(node, 'status')).log_set, undefined);
+	await set('debug', 'request');
+	await browser.request({ type: 'seen', params: { script: answer({}) } });
+	await node.logged(/debug.*type seen of remote-app goes to remote-app/);
+	await set('error');
+	const status = await result(node, 'status');
+	assert.strictEqual(status.log_level, 'error');
+	assert.deepStrictEqual(status.log_set.map((s) => [s.log, s.set_to]), [['request', 'debug'], ['level', 'error']]);
+	assert.ok(status.log_set.every((s) => /^(root|user \d+)$/.test(s.by) && s.since_ms < 600e3));
+	const rows = await table(node, 'status');
+	assert.ok(rows.some((row) => row[0] === 'level' && row[1] === 'error'));
+	await set('info', 'request');
+	assert.deepStrictEqual((await result(node, 'status')).log_set.map((s) => s.log), ['level']);
+	assert.match(await set('default'), /as the configuration has it/);
+	const back = await result(node, 'status');
+	assert.deepStrictEqual([back.log_level, back.log_set], ['info', undefined]);
+	for (const [args, words] of [[['loud'], /a level is error, warn, info, debug, or default/],
+		[['debug', 'moon'], /there is no area "moon"/]]) {
+		const refused = await ctl(node, ['loglevel', ...args]);
+		assert.strictEqual(refused.code, 1);
+		assert.match(refused.stderr, words);
+	}
+	assert.strictEqual((await ctl(node, ['loglevel'])).code, 2);
+});
