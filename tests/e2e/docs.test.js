@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: ISC
+// Guides are true: what doc/ tells to write and to run is written and run, in a folder of its own.
+'use strict';
+const assert = require('node:assert');
+const { execFileSync } = require('node:child_process');
+const fs = require('node:fs');
+const net = require('node:net');
+const path = require('node:path');
+const test = require('node:test');
+const { atEnd } = require('./lib/cleanup');
+const { readGuide } = require('./lib/guide');
+const { Child, childrenOf } = require('./lib/processes');
+const { folder, PROGRAM } = require('./lib/usherd');
+const { waitFor } = require('./lib/wait');
+
+const TOP = path.join(__dirname, '..', '..');
+const DOC = path.join(TOP, 'doc');
+const KIT = path.join(TOP, 'contrib', 'handlers', 'c');
+const STEP_MS = 120000;	// it compiles, and starts interpreters
+const GUIDES = ['newcomer.md', 'handlers.md', 'operators.md'];
+
+// As installed: programs in PATH, the C kit for pkg-config.
+function install(dir) {
+	const bin = path.join(dir, 'bin');
+	const lib = path.join(dir, 'lib');
+
+	fs.mkdirSync(bin);
+	fs.mkdirSync(lib);
+	for (const file of [PROGRAM, path.join(path.dirname(PROGRAM), 'usherctl'), path.join(TOP, 'contrib', 'usher-handler-test')])
+		fs.symlinkSync(file, path.join(bin, path.basename(file)));
+	execFileSync('cc', ['-c', '-D_GNU_SOURCE', path.join(KIT, 'usher_handler.c'), path.join(KIT, 'usher_json.c')], { cwd: lib });
+	execFileSync('ar', ['cr', 'libusher_handler.a', 'usher_handler.o', 'usher_json.o'], { cwd: lib });
+	fs.writeFileSync(path.join(lib, 'usher-handler.pc'),
+	    `Name: usher-handler\nDescription: the kit\nVersion: 0\nCflags: -I${KIT}\nLibs: -L${lib} -lusher_handler\n`);
+	return { ...process.env, PATH: bin + ':' + process.env.PATH, PKG_CONFIG_PATH: lib };
+}
+
+async function freePorts(ports) {
+	const free = {};
+
+	for (const port of ports)
+		free[port] = await new Promise((resolve) => {
+			const server = net.createServer().listen(0, '127.0.0.1', () => {
+				const { port: found } = server.address();
+
+				server.close(() => resolve(found));
+			});
+		});
+	return free;
+}
+
+// Where this machine has what an installed usher has elsewhere.
+const translate = (text, ports) => text
+    .replaceAll('/usr/local/share/usher/contrib/handlers', path.join(TOP, 'contrib', 'handlers'))
+    .replace(/(127\.0\.0\.1:|--port )(\d+)\b/g, (all, before, port) => before + ports[port]);
+
+// bash and what it started, the innermost first.
+function kill(pid) {
+	childrenOf(pid).forEach(kill);
+	try {
+		process.kill(pid, 'SIGTERM');
+	} catch {
+		// it has ended with its child
+	}
+}
+
+async function background(t, step, options) {
+	const child = new Child('bash', ['-e', '-c', step.text], options);
+
+	atEnd(t, async () => {
+		kill(child.pid);
+		await child.end();
+	});
+	await waitFor(() => step.value + ' in:\n' + child.log + child.stdout, () => {
+		if (child.hasEnded)
+			throw new Error('it ended:\n' + child.log + child.stdout);
+		return (child.log + child.stdout).includes(step.value);
+	});
+}
+
+async function follow(t, step, options) {
+	const file = step.kind === 'file' && path.join(options.cwd, step.value);
+
+	if (file) {
+		fs.mkdirSync(path.dirname(file), { recursive: true });
+		fs.writeFileSync(file, step.text);
+	} else if (step.kind === 'background') {
+		await background(t, step, options);
+	} else if (step.kind === 'run' || step.kind === 'shows') {
+		const child = new Child('bash', ['-e', '-o', 'pipefail', '-c', step.text], options);
+		const { code } = await child.end(STEP_MS);
+		const output = child.stdout + child.log;
+
+		assert.strictEqual(code, 0, step.text + output);
+		assert.ok(output.includes(step.value || ''), `${step.text}shows ${step.value}:\n${output}`);
+	}
+}
+
+for (const guide of GUIDES) {
+	test(guide, async (t) => {
+		const steps = readGuide(path.join(DOC, guide));
+		const text = fs.readFileSync(path.join(DOC, guide), 'utf8');
+		const ports = await freePorts(new Set([...text.matchAll(/(?:127\.0\.0\.1:|--port )(\d+)\b/g)].map((m) => m[1])));
+		const dir = folder(t);
+		const env = install(dir);
+		const cwd = path.join(dir, 'work');
+
+		fs.mkdirSync(cwd);
+		assert.ok(steps.length > 5, 'there are steps');
+		for (const step of steps) {
+			if (step.kind === 'elsewhere')
+				assert.ok(fs.existsSync(path.join(TOP, step.value)), step.value);
+			else
+				await follow(t, { ...step, text: translate(step.text, ports) }, { cwd, env });
+		}
+	});
+}
+
+test('no command of a guide is left out for no reason', () => {
+	for (const guide of GUIDES)
+		for (const { kind, value, text } of readGuide(path.join(DOC, guide)))
+			if (kind === 'by hand')
+				assert.match(text, /systemctl/, guide + ': ' + value);
+});
+
+test('links between pages lead somewhere', () => {
+	for (const file of [path.join(TOP, 'README.md'), ...fs.readdirSync(DOC).map((name) => path.join(DOC, name))])
+		for (const [, target] of fs.readFileSync(file, 'utf8').matchAll(/\]\(([\w./-]+)\)/g))
+			assert.ok(fs.existsSync(path.resolve(path.dirname(file), target)), `${path.basename(file)}: ${target}`);
+});
