@@ -17,7 +17,7 @@ const TOP = path.join(__dirname, '..', '..');
 const DOC = path.join(TOP, 'doc');
 const KIT = path.join(TOP, 'contrib', 'handlers', 'c');
 const STEP_MS = 120000;	// it compiles, and starts interpreters
-const GUIDES = ['newcomer.md', 'handlers.md', 'operators.md'];
+const GUIDES = ['../README.md', 'newcomer.md', 'handlers.md', 'operators.md'];
 
 // As installed: programs in PATH, the C kit for pkg-config.
 function install(dir) {
@@ -51,7 +51,8 @@ async function freePorts(ports) {
 
 // Where this machine has what an installed usher has elsewhere.
 const translate = (text, ports) => text
-    .replaceAll('/usr/local/share/usher/contrib/handlers', path.join(TOP, 'contrib', 'handlers'))
+    .replace(/(\/usr\/local\/share\/usher\/|(?<=cp ))contrib\/handlers/g, path.join(TOP, 'contrib', 'handlers'))
+    .replace(/\bsrc\/usher(d|ctl)/g, 'usher$1')
     .replace(/(127\.0\.0\.1:|--port )(\d+)\b/g, (all, before, port) => before + ports[port]);
 
 // bash and what it started, the innermost first.
