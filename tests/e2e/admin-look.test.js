@@ -4,7 +4,7 @@
 'use strict';
 const assert = require('node:assert');
 const test = require('node:test');
-const { scripted } = require('./lib/configs');
+const { scripted, workerOf } = require('./lib/configs');
 const { ask } = require('./lib/http');
 const { ADMIN, NOWHERE, ctl, held, pair, result, table } = require('./lib/operator');
 const { rawBrowser, rawClient } = require('./lib/raw');
