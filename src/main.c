@@ -18,6 +18,7 @@
 #include "conf/conf_programs.h"
 #include "conf/conf_schema.h"
 #include "dev/dev.h"
+#include "net/activation.h"
 #include "net/tls_store.h"
 #include "node.h"
 
@@ -243,6 +244,21 @@ ignore_sigpipe(void)
 	sigaction(SIGPIPE, &sa, NULL);
 }
 
+/* Those that systemd listens on for us, or that another usherd hands over. */
+static struct activation *
+take_sockets(void)
+{
+	struct activation *a;
+	char *error;
+
+	a = activation_new(&error);
+	if (error == NULL)
+		return a;
+	fprintf(stderr, "usherd: %s\n", error);
+	free(error);
+	exit(EX_UNAVAILABLE);
+}
+
 /* Each session is a descriptor, and each link, worker and file one more. */
 static void
 raise_descriptors(const struct conf *conf)
@@ -266,6 +282,7 @@ int
 main(int argc, char **argv)
 {
 	struct arguments a = { .port = DEV_PORT };
+	struct node_start start = { .argv = argv };
 	struct dev *dev = NULL;
 	struct tls_store *tls;
 	struct conf *conf;
@@ -282,6 +299,8 @@ main(int argc, char **argv)
 	if (!a.is_dev)
 		check_programs(conf);
 	tls = load_tls(conf, dev);
+	if (!a.only_test)
+		start.activation = take_sockets();
 	if (a.only_test) {
 		printf("%s: configuration is good\n", a.conf_path);
 		tls_store_free(tls);
@@ -290,19 +309,17 @@ main(int argc, char **argv)
 	}
 	start_log(conf);
 	raise_descriptors(conf);
-	node = node_new(conf, tls, dev);
+	node = node_new(conf, tls, dev, &start);
 	if (node == NULL) {
 		if (conf->log_file != NULL)
 			fprintf(stderr, "usherd: not started: see the end of %s\n", conf->log_file);
-		tls_store_free(tls);
 		conf_unref(conf);
 		dev_free(dev);
 		return EX_UNAVAILABLE;
 	}
+	conf_unref(conf);	/* the node has its own */
 	node_run(node);
 	node_free(node);
-	tls_store_free(tls);
-	conf_unref(conf);
 	dev_free(dev);
 	log_finish();
 	log_info("stopped");

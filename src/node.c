@@ -12,21 +12,27 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "admin/admin_http.h"
-#include "admin/admin_socket.h"
 #include "admin/admin_view.h"
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/xmalloc.h"
 #include "conf/conf.h"
 #include "dev/dev.h"
 #include "front/admission.h"
+#include "link/override.h"
+#include "net/activation.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/resolve.h"
 #include "net/tls_store.h"
+#include "node_doors.h"
 #include "node_int.h"
 #include "node_loop.h"
+#include "node_plan.h"
+#include "node_reload.h"
+#include "node_upgrade.h"
 #include "token/revoked.h"
 #include "worker/pool.h"
 #include "worker/proc.h"
@@ -35,11 +41,14 @@
 #define HANDLER_DEPTH_MAX 1000	/* handlers may nest deeper than browsers may */
 #define FETCH_MS      500	/* for clients that poll to come for their last replies */
 #define LOG_TICK_MS   10000
+#define LINKED_MS     3000	/* for links to be up before we take over from another usherd */
 #define LOOK_MS	      10	/* how often we look whether all connections are gone */
+#define PACE_MS	      20	/* how often some sessions are told to go */
 
 static void on_signal(int, void *);
 static void on_hangup(int, void *);
 static void on_reopen(int, void *);
+static void on_upgrade(int, void *);
 static void on_log_tick(void *);
 static void finish_draining(void *);
 
@@ -54,6 +63,18 @@ on_push(const struct push *p, void *arg)
 	node_loop_push(n->nl, p);
 }
 
+void
+node_point_pools_to(struct node *n, const struct conf *conf)
+{
+	n->pool_env.secret = (const char *)conf->jwt.secrets[0].bytes;
+	n->pool_env.secret_len = conf->jwt.secrets[0].len;
+	n->pool_env.request_timeout_ms = conf->timeouts.request_ms;
+	n->pool_env.node = conf->node;
+	n->pool_env.session_lifetime_s = conf->jwt.lifetime_s;
+	n->pool_env.line_max = conf->limits.handler_message;
+	n->pool_env.reply_max = conf->limits.reply;
+}
+
 static void
 make_pools(struct node *n)
 {
@@ -63,121 +84,117 @@ make_pools(struct node *n)
 		.ring = n->nl->ring,
 		.tokens = n->nl->tokens,
 		.requests = &n->nl->requests,
-		.services = n->nl->services,
 		.push = { on_push, n },
 		.show = n->dev != NULL ? dev_show : NULL,
 		.show_arg = n->dev,
-		.secret = (const char *)n->conf->jwt.secrets[0].bytes,
-		.secret_len = n->conf->jwt.secrets[0].len,
-		.request_timeout_ms = n->conf->timeouts.request_ms,
-		.node = n->conf->node,
-		.session_lifetime_s = n->conf->jwt.lifetime_s,
-		.line_max = n->conf->limits.handler_message,
-		.reply_max = n->conf->limits.reply,
 		.depth_max = HANDLER_DEPTH_MAX,
 	};
+	node_point_pools_to(n, n->conf);
 	n->pools = xcalloc(n->conf->n_applications, sizeof(struct pool *));
-	n->locals = xcalloc(n->conf->n_applications, sizeof(struct destination *));
-	for (size_t i = 0; i < n->conf->n_applications; i++) {
+	for (size_t i = 0; i < n->conf->n_applications; i++)
 		n->pools[i] = pool_new(&n->pool_env, &n->conf->applications[i]);
-		n->locals[i] = pool_destination(n->pools[i]);
-	}
 }
 
-static void
-on_accept(int fd, const char *address, const char *address_port, void *arg)
+struct loop_next **
+node_prepare_loops(struct node *n, const struct node_plan *plan, struct pool *const *pools)
 {
-	struct door *door = arg;
+	struct destination **locals = xcalloc(plan->conf->n_applications, sizeof(*locals));
+	struct loop_next **next = xcalloc(2, sizeof(*next));
 
-	node_loop_accept(door->node->nl, door->conf, door->tls, fd, address, address_port);
+	for (size_t i = 0; i < plan->conf->n_applications; i++)
+		locals[i] = pool_destination(pools[i]);
+	next[0] = node_loop_prepare(n->nl, plan, locals);
+	return next;
+}
+
+void
+node_switch_loops(struct node *n, struct loop_next *const *next)
+{
+	node_loop_switch(n->nl, next[0]);
+	n->pool_env.services = n->nl->services;
+}
+
+/* Links are made of what the configuration says, as after a reload. */
+static void
+make_loops(struct node *n)
+{
+	struct node_plan *plan = node_plan_new(n->conf, n->tls, NULL);
+	struct loop_next **next = node_prepare_loops(n, plan, n->pools);
+
+	node_switch_loops(n, next);
+	for (size_t i = 0; next[i] != NULL; i++)
+		loop_next_free(next[i]);
+	free(next);
+	plan->tls = NULL;	/* the node's */
+	node_plan_free(plan);
+}
+
+bool
+node_asks(struct node *n, struct pool *p)
+{
+	return node_loop_asks(n->nl, pool_destination(p));
+}
+
+void
+node_accept(struct node *n, const struct conf_listener *conf, struct tls_server *tls, int fd,
+    const char *address, const char *address_port)
+{
+	node_loop_accept(n->nl, conf, tls, fd, address, address_port);
+}
+
+void
+node_look_at(struct node *n)
+{
+	n->admin_loop = (struct admin_loop){ n->loop, &n->nl->requests, n->nl->link_sets,
+		n->nl->front, n->nl->tokens };
+	n->admin_view.conf = n->conf;
+	n->admin_view.loops = &n->admin_loop;
+	n->admin_view.n_loops = 1;
+	n->admin_view.loop = n->loop;
+	n->admin_view.requests = &n->nl->requests;
+	n->admin_view.pools = n->pools;
+	n->admin_view.link_sets = n->nl->link_sets;
+	n->admin_view.front = n->nl->front;
+	n->admin_view.overrides = n->shared.overrides;
+	n->admin_view.revoked = n->revoked;
+	n->admin_view.gate = &n->nl->gate;
+	n->admin_view.memory = &n->admin_memory;
+}
+
+/* Whoever takes over from another usherd may have another configuration. */
+static bool
+check_activation(struct node *n)
+{
+	char *left = activation_left(n->activation);
+	bool is_upgrade = n->activation != NULL && activation_is_upgrade(n->activation);
+
+	if (left == NULL)
+		return true;
+	if (is_upgrade)
+		log_info("no longer listening on %s", left);
+	else
+		log_errorx("started with sockets that the configuration does not listen on: %s; "
+		    "name them in \"listen\", or take them from the socket unit", left);
+	free(left);
+	return is_upgrade;
 }
 
 static bool
 open_doors(struct node *n)
 {
-	n->doors = xcalloc(n->conf->n_listeners, sizeof(*n->doors));
-	for (size_t i = 0; i < n->conf->n_listeners; i++) {
-		const struct conf_listener *l = &n->conf->listeners[i];
-		struct listener_where where = { l->host, l->port, l->unix_path };
-		char *error;
-
-		n->doors[i].node = n;
-		n->doors[i].conf = l;
-		n->doors[i].tls = tls_store_server(n->tls, l);
-		n->doors[i].listener = listener_new(n->loop, &where, on_accept, &n->doors[i],
-		    &error);
-		if (n->doors[i].listener == NULL) {
-			log_errorx("cannot listen on %s: %s", l->address, error);
-			free(error);
-			return false;
-		}
-		log_info("listening on %s%s", listener_address(n->doors[i].listener),
-		    n->doors[i].tls != NULL ? ", TLS" : "");
-	}
-	return true;
-}
-
-static void
-close_doors(struct node *n)
-{
-	for (size_t i = 0; n->doors != NULL && i < n->conf->n_listeners; i++) {
-		listener_free(n->doors[i].listener);
-		n->doors[i].listener = NULL;
-	}
-}
-
-static bool
-open_admin(struct node *n)
-{
-	const struct conf_admin *admin = &n->conf->admin;
+	struct node_doors *doors;
 	char *error;
 
-	n->admin_loop = (struct admin_loop){ n->loop, &n->nl->requests, n->nl->link_sets,
-		n->nl->front, n->nl->tokens };
-	n->admin_view = (struct admin_view){
-		.conf = n->conf,
-		.loops = &n->admin_loop,
-		.n_loops = 1,
-		.loop = n->loop,
-		.requests = &n->nl->requests,
-		.pools = n->pools,
-		.link_sets = n->nl->link_sets,
-		.front = n->nl->front,
-		.gate = &n->nl->gate,
-		.memory = &n->admin_memory,
-		.begun_ms = clock_mono_ms(),
-		.begun_wall_ms = clock_wall_ms(),
-		.revoked = n->revoked,
-	};
-	if (admin->socket != NULL) {
-		n->admin_socket = admin_socket_new(&n->admin_view, admin->socket, &error);
-		if (n->admin_socket == NULL) {
-			log_errorx("cannot listen on %s (admin.socket): %s", admin->socket, error);
-			free(error);
-			return false;
-		}
+	n->admin_view.begun_ms = clock_mono_ms();
+	n->admin_view.begun_wall_ms = clock_wall_ms();
+	node_look_at(n);
+	if ((doors = node_doors_open(n, n->conf, n->tls, &error)) == NULL) {
+		log_errorx("%s", error);
+		free(error);
+		return false;
 	}
-	if (admin->http.address != NULL) {
-		n->admin_http = admin_http_new(&n->admin_view, &error);
-		if (n->admin_http == NULL) {
-			log_errorx("cannot listen on %s (admin.http): %s", admin->http.address,
-			    error);
-			free(error);
-			return false;
-		}
-		log_info("metrics and health at http://%s", admin_http_address(n->admin_http));
-	}
-	return true;
-}
-
-/* Before what they look at goes. */
-static void
-close_admin(struct node *n)
-{
-	admin_socket_free(n->admin_socket);
-	n->admin_socket = NULL;
-	admin_http_free(n->admin_http);
-	n->admin_http = NULL;
+	node_doors_switch(n, doors);
+	return check_activation(n);
 }
 
 /* A file that cannot be read could let in who was sent away: NULL then. */
@@ -198,7 +215,7 @@ make_revoked(const struct conf *conf)
 }
 
 struct node *
-node_new(struct conf *conf, struct tls_store *tls, struct dev *dev)
+node_new(struct conf *conf, struct tls_store *tls, struct dev *dev, struct node_start *start)
 {
 	struct revoked *revoked = make_revoked(conf);
 	struct node *n;
@@ -210,20 +227,26 @@ node_new(struct conf *conf, struct tls_store *tls, struct dev *dev)
 	n->conf = conf_ref(conf);
 	n->tls = tls;
 	n->dev = dev;
+	n->argv = start->argv;
+	n->activation = start->activation;
 	n->resolver = resolver_new();
 	n->admission = admission_new(conf->limits.sessions, conf->limits.sessions_per_address);
-	n->shared = (struct node_shared){ conf, tls, n->resolver, n->admission, n->revoked };
-	n->nl = node_loop_new(&n->shared);
+	n->shared = (struct node_shared){ n->resolver, n->admission, overrides_new(),
+		n->revoked };
+	SLIST_INIT(&n->left_pools);
+	STAILQ_INIT(&n->reload_waiters);
+	n->nl = node_loop_new(&n->shared, conf);
 	n->loop = n->nl->loop;
 	n->procs = procs_new(n->loop);
 	make_pools(n);
-	node_loop_connect(n->nl, n->locals);
+	make_loops(n);
 	/* Whoever sees the addresses may send signals. */
 	loop_on_signal(n->loop, SIGTERM, on_signal, n);
 	loop_on_signal(n->loop, SIGINT, on_signal, n);
 	loop_on_signal(n->loop, SIGHUP, on_hangup, n);
 	loop_on_signal(n->loop, SIGUSR1, on_reopen, n);
-	if (!open_admin(n) || !open_doors(n)) {
+	loop_on_signal(n->loop, SIGUSR2, on_upgrade, n);
+	if (!open_doors(n)) {
 		node_free(n);
 		return NULL;
 	}
@@ -242,6 +265,33 @@ on_files_changed(void *arg)
 		pool_roll(n->pools[i]);
 }
 
+static void
+serve(struct node *n)
+{
+	log_info("node %s is serving", n->conf->node);
+	if (n->activation != NULL)
+		activation_tell(n->activation, true);
+	activation_free(n->activation);
+	n->activation = NULL;
+	notify("READY=1\nMAINPID=%d", (int)getpid());
+}
+
+/* The usherd before us serves until we can: whoever connects should find all links up. */
+static void
+wait_for_links(void *arg)
+{
+	struct node *n = arg;
+
+	if (n->state != NODE_SERVING)
+		return;
+	if (!node_loop_is_linked(n->nl) && clock_mono_ms() - n->upgraded_ms < LINKED_MS) {
+		loop_timer_set(n->loop, &n->timer, LOOK_MS, wait_for_links, n);
+		return;
+	}
+	node_doors_resume(n);
+	serve(n);
+}
+
 void
 node_run(struct node *n)
 {
@@ -251,7 +301,13 @@ node_run(struct node *n)
 	if (n->dev != NULL)
 		dev_watch(n->dev, n->loop, on_files_changed, n);
 	on_log_tick(n);
-	log_info("node %s is serving", n->conf->node);
+	if (n->activation != NULL && activation_is_upgrade(n->activation)) {
+		node_doors_pause(n);
+		n->upgraded_ms = clock_mono_ms();
+		wait_for_links(n);
+	} else {
+		serve(n);
+	}
 	loop_run(n->loop);
 }
 
@@ -307,7 +363,9 @@ end_serving(struct node *n)
 {
 	n->state = NODE_ENDING;
 	n->ending_since_ms = clock_mono_ms();
-	close_admin(n);
+	node_reload_end(n);
+	node_upgrade_end(n);
+	node_doors_close_admin(n);
 	node_loop_stop_routing(n->nl);
 	n->pool_env.services = NULL;	/* no more calls: what they are routed to goes now */
 	n->n_pools_running = n->conf->n_applications;
@@ -328,6 +386,45 @@ finish_draining(void *arg)
 	end_serving(n);
 }
 
+/*
+ * How many sessions are told to go now: as many as drain.sessions_per_second allows, or as
+ * must be if all are to be told in time; more or less by chance, so that they do not come to
+ * other nodes in step.
+ */
+static size_t
+pace(struct node *n, uint64_t left_ms)
+{
+	uint64_t rate = n->conf->drain.sessions_per_second, needed;
+	size_t n_sessions;
+	uint32_t random;
+
+	if (rate == CONF_NO_LIMIT)
+		return SIZE_MAX;
+	needed = 2 * (node_loop_close_some(n->nl, 0) * 1000 / (left_ms + 1));
+	rate = rate > needed ? rate : needed;
+	id_random(&random, sizeof(random));
+	n->drain_credit += rate * PACE_MS * (512 + random % 1024) / 1024;
+	n_sessions = n->drain_credit / 1000;
+	n->drain_credit %= 1000;
+	return n_sessions;
+}
+
+static void
+drain_on(void *arg)
+{
+	struct node *n = arg;
+	uint64_t now_ms = clock_mono_ms(), left_ms;
+	size_t n_sessions;
+
+	left_ms = n->drain_until_ms > now_ms ? n->drain_until_ms - now_ms : 0;
+	n_sessions = left_ms > 0 ? node_loop_close_some(n->nl, pace(n, left_ms)) : 0;
+	if (left_ms == 0 || (n_sessions == 0 && n->nl->requests.n_awaited == 0))
+		finish_draining(n);
+	else
+		loop_timer_set(n->loop, &n->timer, left_ms < PACE_MS ? left_ms : PACE_MS,
+		    drain_on, n);
+}
+
 /* The last request was answered; not from within its own end. */
 static void
 on_idle(void *arg)
@@ -335,21 +432,59 @@ on_idle(void *arg)
 	struct node *n = arg;
 
 	if (n->state == NODE_DRAINING)
-		loop_timer_set(n->loop, &n->timer, 0, finish_draining, n);
+		loop_timer_set(n->loop, &n->timer, 0, drain_on, n);
 }
 
 static void
-begin_draining(struct node *n, uint64_t within_ms)
+begin_draining(void *arg)
 {
+	struct node *n = arg;
+
+	if (!n->is_handed_over)
+		notify("STOPPING=1");
 	n->state = NODE_DRAINING;
+	n->drain_credit = 1000;		/* the first goes at once */
 	n->admin_view.state = ADMIN_DRAINING;
+	n->drain_until_ms = clock_mono_ms() + (n->is_quick ? 0 : n->conf->timeouts.drain_ms);
 	dev_unwatch(n->dev);
-	close_doors(n);
+	node_doors_close(n);
 	node_loop_drain(n->nl);
 	n->nl->requests.on_idle = on_idle;
 	n->nl->requests.on_idle_arg = n;
-	loop_timer_set(n->loop, &n->timer, n->nl->requests.n_awaited > 0 ? within_ms : 0,
-	    finish_draining, n);
+	loop_timer_set(n->loop, &n->timer, 0, drain_on, n);
+}
+
+static void
+keep_file(struct listener *l, const char *name UNUSED, void *arg UNUSED)
+{
+	listener_keep_file(l);
+}
+
+void
+node_hand_over(struct node *n)
+{
+	n->is_handed_over = true;
+	node_doors_each(n, keep_file, NULL);
+	node_doors_close_admin(n);
+	if (n->state == NODE_SERVING || n->state == NODE_LEAVING)
+		begin_draining(n);
+}
+
+/* drain.keep_listening: /readyz says no, and all else is as before. */
+void
+node_drain(struct node *n)
+{
+	uint64_t keep_ms = n->conf->drain.keep_listening_ms;
+
+	n->admin_view.state = ADMIN_DRAINING;
+	if (keep_ms == 0) {
+		begin_draining(n);
+		return;
+	}
+	log_info("serving on for %llu ms (drain.keep_listening), not ready",
+	    (unsigned long long)keep_ms);
+	n->state = NODE_LEAVING;
+	loop_timer_set(n->loop, &n->timer, keep_ms, begin_draining, n);
 }
 
 static void
@@ -364,12 +499,18 @@ on_signal(int signo, void *arg)
 		_exit(EXIT_FAILURE);
 	} else if (signo == SIGTERM) {
 		log_info("SIGTERM: draining, %zu requests are open", n->nl->requests.n_awaited);
-		begin_draining(n, n->conf->timeouts.drain_ms);
+		node_drain(n);
 	} else {
 		log_info("SIGINT: stopping");
 		n->is_quick = true;
-		begin_draining(n, 0);
+		begin_draining(n);
 	}
+}
+
+/* The log has it. */
+static void
+on_reloaded(const char *fault UNUSED, void *arg UNUSED)
+{
 }
 
 static void
@@ -378,12 +519,12 @@ on_hangup(int signo UNUSED, void *arg)
 	struct node *n = arg;
 
 	if (n->dev == NULL) {
-		log_info("SIGHUP");
-		tls_store_reload(n->tls);
+		log_info("SIGHUP: reading %s", n->conf->path);
+		node_reload_begin(n, on_reloaded, n);
 	} else if (n->state == NODE_SERVING) {
 		/* The terminal is gone, and the shell may tell so as well as the kernel. */
 		log_info("SIGHUP: draining, %zu requests are open", n->nl->requests.n_awaited);
-		begin_draining(n, n->conf->timeouts.drain_ms);
+		begin_draining(n);
 	}
 }
 
@@ -393,6 +534,22 @@ on_reopen(int signo UNUSED, void *arg UNUSED)
 {
 	log_reopen();
 	log_info("SIGUSR1: the log is opened anew");
+}
+
+static void
+on_upgraded(const char *fault UNUSED, int pid UNUSED, void *arg UNUSED)
+{
+}
+
+static void
+on_upgrade(int signo UNUSED, void *arg)
+{
+	struct node *n = arg;
+
+	if (n->state != NODE_SERVING || n->dev != NULL)
+		return;
+	log_info("SIGUSR2: starting a new usherd");
+	node_upgrade_begin(n, on_upgraded, n);
 }
 
 static void
@@ -410,20 +567,24 @@ node_free(struct node *n)
 {
 	if (n == NULL)
 		return;
-	close_admin(n);
-	close_doors(n);
-	free(n->doors);
+	node_reload_end(n);
+	node_upgrade_end(n);
+	activation_free(n->activation);
+	node_doors_close_admin(n);
+	node_doors_free(n);
 	node_loop_close(n->nl);
 	for (size_t i = 0; i < n->conf->n_applications; i++)
 		pool_free(n->pools[i]);
 	free(n->pools);
-	free(n->locals);
+	node_reload_free_pools(n);
 	procs_free(n->procs);
 	loop_timer_stop(n->loop, &n->timer);
 	loop_timer_stop(n->loop, &n->log_timer);
 	resolver_free(n->resolver);
 	node_loop_free(n->nl);
 	admission_free(n->admission);
+	overrides_free(n->shared.overrides);
+	tls_store_free(n->tls);
 	revoked_free(n->revoked);
 	conf_unref(n->conf);
 	free(n);

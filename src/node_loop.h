@@ -10,7 +10,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
+#include "base/timerq.h"
 #include "front/eio_session.h"
 #include "front/gate.h"
 #include "link/remote.h"
@@ -23,28 +25,29 @@ struct conf_listener;
 struct destination;
 struct jwt_ring;
 struct link_set;
+struct loop_next;
+struct overrides;
+struct node_plan;
 struct push;
 struct resolver;
 struct revoked;
 struct service_table;
 struct switch_table;
 struct tls_server;
-struct tls_store;
 struct token_cache;
 
 /* What all loops of a node share; all borrowed. */
 struct node_shared {
-	struct conf *conf;
-	struct tls_store *tls;
 	struct resolver *resolver;
 	struct admission *admission;
+	struct overrides *overrides;	/* changes while all loops stand still */
 	const struct revoked *revoked;
 };
 
 /* node.c looks at the parts that other parts of the node are made with. */
 struct node_loop {
 	const struct node_shared *shared;
-	struct conf *conf;		/* shared->conf */
+	struct conf *conf;		/* a reference */
 	struct loop *loop;
 	struct jwt_ring *ring;
 	struct token_cache *tokens;
@@ -52,10 +55,11 @@ struct node_loop {
 	struct requests requests;
 
 	struct link_env link_env;
-	struct remote **remotes;	/* one for each distinct URL */
+	struct remote **remotes;	/* one for each distinct URL, and those a reload left over */
 	size_t n_remotes;
+	SLIST_HEAD(, left_set) left_sets;	/* that a reload left over */
 	struct link_set **link_sets;	/* as conf->destinations */
-	struct destination *const *locals;	/* as conf->applications; borrowed */
+	struct destination **locals;	/* as conf->applications */
 	struct service_table *services;
 	struct switch_table *switches;	/* NULL: no final may lead on */
 
@@ -68,20 +72,37 @@ struct node_loop {
 	struct ajax_front *ajax;
 	struct http_static *statics;
 	struct http_server *http;
+	SLIST_HEAD(, node_port) ports;	/* of all listeners there ever were */
+
+	uint64_t last_before_reload;	/* requests with this number or less began before it */
+	struct timer sweep_timer;	/* while there is something left over */
 };
 
-/* The loop, its tokens and requests, and an empty table of services. */
-struct node_loop *node_loop_new(const struct node_shared *);
+/* The loop, its tokens and requests.  Takes a reference to conf. */
+struct node_loop *node_loop_new(const struct node_shared *, struct conf *);
 
 /*
- * The rest: links, services, front end.  locals serve the applications of this
- * node, in the order of conf->applications.
+ * What the loop has with the configuration of the plan, beside what it has now, which goes on
+ * meanwhile; from any thread.  locals serve the applications, in the order of conf->applications.
+ * Takes locals; the plan is borrowed for good.
  */
-void		 node_loop_connect(struct node_loop *, struct destination *const *locals);
+struct loop_next *node_loop_prepare(struct node_loop *, const struct node_plan *,
+		    struct destination **locals);
+/*
+ * The loop has it now; next is what was before.  The first time, this is what builds it.  No
+ * callback of this loop is up the stack.
+ */
+void		 node_loop_switch(struct node_loop *, struct loop_next *);
+void		 loop_next_free(struct loop_next *);	/* from any thread; NULL is fine */
 
-void		 node_loop_start(struct node_loop *);	/* dials its links */
+void		 node_loop_start(struct node_loop *);	/* dials those of its links that are new */
+bool		 node_loop_is_linked(const struct node_loop *);	/* all its destinations are up */
+/* What a reload left over and nobody needs any more goes.  Is anything left of it? */
+bool		 node_loop_is_tidy(const struct node_loop *);
+/* Is a request for it open? */
+bool		 node_loop_asks(const struct node_loop *, const struct destination *);
 
-/* Somebody connected to a listener.  Takes fd. */
+/* Somebody connected to a listener of its configuration.  Takes fd. */
 void		 node_loop_accept(struct node_loop *, const struct conf_listener *,
 		    struct tls_server *, int fd, const char *address, const char *address_port);
 
@@ -93,6 +114,8 @@ void		 node_loop_push(struct node_loop *, const struct push *);
  * leads on, and nobody is told of idleness.  Ending: links go, sessions get close frames.
  */
 void		 node_loop_drain(struct node_loop *);
+/* Tells some sessions without open requests to go; gives how many are still there. */
+size_t		 node_loop_close_some(struct node_loop *, size_t n_max);
 void		 node_loop_stop_routing(struct node_loop *);
 void		 node_loop_end(struct node_loop *);
 

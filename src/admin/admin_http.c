@@ -38,6 +38,7 @@ struct admin_http {
 	struct http_server *server;
 	struct http_service service;
 	struct listener *listener;
+	struct conf_listener conf;	/* texts are borrowed from the configuration */
 };
 
 static bool is_for(const struct http_head *, const struct client *, void *);
@@ -67,18 +68,18 @@ on_accept(int fd, const char *address, const char *address_port, void *arg)
 {
 	struct admin_http *h = arg;
 
-	http_server_accept(h->server, &h->view->conf->admin.http, NULL, fd, address, address_port);
+	http_server_accept(h->server, &h->conf, NULL, fd, address, address_port);
 }
 
 struct admin_http *
-admin_http_new(const struct admin_view *view, char **error)
+admin_http_new(const struct admin_view *view, const struct conf_listener *conf,
+    const struct listener_where *where, char **error)
 {
-	const struct conf_listener *conf = &view->conf->admin.http;
-	struct listener_where where = { .host = conf->host, .port = conf->port };
 	struct admin_http *h = xcalloc(1, sizeof(*h));
 
 	h->view = view;
-	h->listener = listener_new(view->loop, &where, on_accept, h, error);
+	h->conf = *conf;
+	h->listener = listener_new(view->loop, where, on_accept, h, error);
 	if (h->listener == NULL) {
 		free(h);
 		return NULL;
@@ -89,6 +90,19 @@ admin_http_new(const struct admin_view *view, char **error)
 		.on_request = on_request, .arg = h };
 	http_server_add(h->server, &h->service);
 	return h;
+}
+
+void
+admin_http_reload(struct admin_http *h, const struct conf *conf)
+{
+	h->conf = conf->admin.http;
+	http_server_set_conf(h->server, conf);
+}
+
+struct listener *
+admin_http_listener(struct admin_http *h)
+{
+	return h->listener;
 }
 
 const char *

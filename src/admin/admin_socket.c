@@ -59,22 +59,27 @@ static const struct conn_events conn_events = {
 };
 
 struct admin_socket *
-admin_socket_new(const struct admin_view *view, const char *path, char **error)
+admin_socket_new(const struct admin_view *view, const struct listener_where *where, char **error)
 {
 	struct admin_socket *s = xcalloc(1, sizeof(*s));
-	struct listener_where where = { .unix_path = path };
 	mode_t before;
 
 	s->view = view;
 	LIST_INIT(&s->peers);
 	/* Nobody else can open it, not even between bind() and a chmod(). */
 	before = umask(0177);
-	s->listener = listener_new(view->loop, &where, on_accept, s, error);
+	s->listener = listener_new(view->loop, where, on_accept, s, error);
 	umask(before);
 	if (s->listener != NULL)
 		return s;
 	free(s);
 	return NULL;
+}
+
+struct listener *
+admin_socket_listener(struct admin_socket *s)
+{
+	return s->listener;
 }
 
 void

@@ -10,10 +10,13 @@
 
 struct admin_socket;
 struct admin_view;
+struct listener;
+struct listener_where;
 
 /* Borrows the view.  NULL: it cannot listen at path; *error, to be freed, says why. */
-struct admin_socket	*admin_socket_new(const struct admin_view *, const char *path,
-			    char **error);
+struct admin_socket	*admin_socket_new(const struct admin_view *,
+			    const struct listener_where *, char **error);
+struct listener		*admin_socket_listener(struct admin_socket *);
 /* NULL is fine.  What was answered is still written. */
 void			 admin_socket_free(struct admin_socket *);
 

@@ -32,6 +32,7 @@ struct conf_tls_server {
 
 struct conf_listener {
 	char *address;			/* as written: "[::]:8080", "unix:/path" */
+	unsigned rank;			/* among those with the same, which has port 0 then */
 	char *host;			/* NULL: a UNIX socket */
 	uint16_t port;
 	char *unix_path;		/* NULL: TCP */
@@ -131,6 +132,9 @@ struct conf_application {
 	char *rest;			/* HTTP requests below "/prefix" come here; NULL: none */
 	char **services;		/* NULL-terminated applications its messages may name as "service" */
 	char *fragments;		/* absolute folder of its "ewd-fragment" files; NULL: none */
+	char **reload_on;		/* NULL-terminated files, absolute: workers are replaced at a reload if
+					 * one of them has changed */
+	uint64_t reload_stamp;		/* of these files as they were when this was read */
 	unsigned pool_size;
 	unsigned pool_concurrency;	/* requests at a time in a worker that allows it */
 	bool pool_prefork;
@@ -228,6 +232,12 @@ struct conf_timeouts {
 	uint64_t send_ms;
 };
 
+/* How the node leaves its clients; timeouts.drain bounds it all. */
+struct conf_drain {
+	uint64_t keep_listening_ms;	/* it serves on for so long, while /readyz says no; 0: not */
+	uint64_t sessions_per_second;	/* told to go; CONF_NO_LIMIT: all at once */
+};
+
 struct conf_admin {
 	char *socket;			/* of usherctl, absolute; NULL: none */
 	struct conf_listener http;	/* of metrics, loopback; its address is NULL: none */
@@ -260,6 +270,7 @@ struct conf {
 	size_t n_statics;
 	struct conf_limits limits;
 	struct conf_timeouts timeouts;
+	struct conf_drain drain;
 	struct conf_admin admin;
 	enum log_level log_level;
 	enum log_format log_format;

@@ -263,6 +263,10 @@ build_listeners(struct conf *conf, const struct conf_node *root, struct conf_fau
 		resolve_listener(listener, entry, faults);
 		build_listener_tls(listener, entry, faults);
 		for (size_t k = 0; k < i; k++)
+			listener->rank += conf->listeners[k].address != NULL &&
+			    listener->address != NULL &&
+			    strcmp(conf->listeners[k].address, listener->address) == 0;
+		for (size_t k = 0; k < i; k++)
 			if (is_same_address(&conf->listeners[k], listener))
 				conf_node_fault(conf_node_get(entry, "address"), faults,
 				    "listen[].address: this address is given twice");
@@ -407,6 +411,44 @@ qewd_command(void)
 	return command;
 }
 
+/* Changes with what can be seen of a file from outside; FNV-1a. */
+static uint64_t
+stamp_of(char *const *files)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+	struct stat st;
+
+	for (; *files != NULL; files++) {
+		uint64_t seen[6] = { 0 };
+
+		if (stat(*files, &st) == 0) {
+			seen[0] = (uint64_t)st.st_mtim.tv_sec;
+			seen[1] = (uint64_t)st.st_mtim.tv_nsec;
+			seen[2] = (uint64_t)st.st_size;
+			seen[3] = (uint64_t)st.st_ino;
+			seen[4] = (uint64_t)st.st_dev;
+			seen[5] = 1;
+		}
+		for (size_t i = 0; i < sizeof(seen); i++)
+			hash = (hash ^ ((const unsigned char *)seen)[i]) * 0x100000001b3;
+	}
+	return hash;
+}
+
+static void
+build_reload_on(struct conf_application *app, const struct conf_node *entry)
+{
+	const struct conf_node *list = conf_node_get(entry, "reload_on");
+
+	for (size_t i = 0; app->reload_on[i] != NULL; i++) {
+		char *path = conf_file_absolute(list->source, app->reload_on[i]);
+
+		free(app->reload_on[i]);
+		app->reload_on[i] = path;
+	}
+	app->reload_stamp = stamp_of(app->reload_on);
+}
+
 static void
 build_applications(struct conf *conf, const struct conf_node *root, struct conf_faults *faults)
 {
@@ -422,6 +464,7 @@ build_applications(struct conf *conf, const struct conf_node *root, struct conf_
 
 		app->name = xstrdup(map->key[i].name);
 		conf_fill("applications.*", entry, app);
+		build_reload_on(app, entry);
 		if (app->command == NULL && app->qewd)
 			app->command = qewd_command();
 		else if (app->command == NULL && conf_node_get(entry, "command") == NULL)
@@ -612,6 +655,8 @@ build(struct conf *conf, struct conf_node *root, struct conf_faults *faults)
 	build_admin(conf, root, faults);
 	if (conf->timeouts.resume_ms == CONF_NO_LIMIT)
 		conf->timeouts.resume_ms = 0;
+	if (conf->drain.keep_listening_ms == CONF_NO_LIMIT)
+		conf->drain.keep_listening_ms = 0;
 }
 
 static void
@@ -655,6 +700,7 @@ free_applications(struct conf *conf)
 		free(app->rest);
 		free(app->fragments);
 		free_texts(app->services);
+		free_texts(app->reload_on);
 		free(app->name);
 		free(app->directory);
 		free_secret_texts(app->command);

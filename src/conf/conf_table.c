@@ -323,6 +323,9 @@ const struct conf_option conf_options[] = {
 	{ "applications.*.fragments", CONF_T_PATH, 0, NULL, 1, TEXT_MAX,
 	    AT(struct conf_application, fragments),
 	    "folder of the files that ewd-fragment messages get", NULL, NULL },
+	{ "applications.*.reload_on", CONF_T_TEXTS, 0, "[]", 0, 256,
+	    AT(struct conf_application, reload_on),
+	    "files: a reload replaces the workers if one of them has changed", NULL, NULL },
 
 	{ "permit_application_switch.*.*", CONF_T_BOOL, 0, NULL, 0, 0, APART,
 	    "true: finals of the first application may lead to the second", NULL, NULL },
@@ -404,6 +407,13 @@ const struct conf_option conf_options[] = {
 	{ "timeouts.resume", CONF_T_DURATION, OFF, "30s", 1, MS_MAX,
 	    AT(struct conf, timeouts.resume_ms),
 	    "for a browser that lost its connection to come back", NULL, NULL },
+
+	{ "drain.keep_listening", CONF_T_DURATION, OFF, "off", 1, MS_MAX,
+	    AT(struct conf, drain.keep_listening_ms),
+	    "serve on for so long before draining, while /readyz says no", NULL, NULL },
+	{ "drain.sessions_per_second", CONF_T_COUNT, OFF, "1000", 1, COUNT_MAX,
+	    AT(struct conf, drain.sessions_per_second),
+	    "how many sessions are told to go in a second", NULL, NULL },
 
 	{ "http.ajax", CONF_T_BOOL, 0, "true", 0, 0, AT(struct conf, http_ajax),
 	    "serve POST /ajax", NULL, NULL },

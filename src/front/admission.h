@@ -22,6 +22,9 @@ struct admission;
 /* The limits of sessions; those of connections are ADMISSION_CONNECTIONS times as much. */
 struct admission	*admission_new(uint64_t in_all_max, uint64_t per_address_max);
 void			 admission_free(struct admission *);
+/* Other limits; whoever is in stays. */
+void			 admission_set(struct admission *, uint64_t in_all_max,
+			    uint64_t per_address_max);
 
 /*
  * One more connection from this address?  NULL: yes, and it counts until

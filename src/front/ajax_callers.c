@@ -30,6 +30,12 @@ ajax_callers_new(uint64_t max)
 	return all;
 }
 
+void
+ajax_callers_set_max(struct ajax_callers *all, uint64_t max)
+{
+	all->max = max;
+}
+
 static void
 caller_free(void *arg)
 {

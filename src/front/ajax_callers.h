@@ -27,6 +27,7 @@ struct ajax_caller {
 };
 
 struct ajax_callers	*ajax_callers_new(uint64_t max);
+void			 ajax_callers_set_max(struct ajax_callers *, uint64_t max);
 void			 ajax_callers_free(struct ajax_callers *);
 size_t			 ajax_callers_count(const struct ajax_callers *);
 

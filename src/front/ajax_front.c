@@ -82,6 +82,12 @@ ajax_front_free(struct ajax_front *f)
 	free(f);
 }
 
+void
+ajax_front_reload(struct ajax_front *f)
+{
+	ajax_callers_set_max(f->callers, f->gate->conf->limits.sessions);
+}
+
 const struct http_service *
 ajax_front_service(const struct ajax_front *f)
 {

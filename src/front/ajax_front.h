@@ -16,6 +16,8 @@ struct http_service;
 /* Borrows the gate. */
 struct ajax_front		*ajax_front_new(const struct gate *);
 void				 ajax_front_free(struct ajax_front *);	/* without open requests */
+void				 ajax_front_reload(struct ajax_front *);	/* the gate's configuration
+											 * is another */
 
 /* To be added to the HTTP server; borrowed. */
 const struct http_service	*ajax_front_service(const struct ajax_front *);

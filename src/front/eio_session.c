@@ -49,6 +49,7 @@ struct eio_session {
 	bool is_trusted;		/* a node that proved to be one */
 	struct ratelimit messages, bytes;
 	uint64_t n_refused;		/* packets over the rate in a row */
+	uint64_t ping_interval_ms, ping_timeout_ms;	/* as its client was told */
 	uint64_t heard_ms;		/* when the last packet came */
 	uint64_t begun_ms;
 	uint64_t n_in, n_out, bytes_in, bytes_out;	/* packets, for the log */
@@ -66,7 +67,7 @@ static void send_queue(struct eio_session *);
 static uint64_t
 silence_max_ms(const struct eio_session *s)
 {
-	return s->env->conf->socketio.ping_interval_ms + s->env->conf->socketio.ping_timeout_ms;
+	return s->ping_interval_ms + s->ping_timeout_ms;
 }
 
 struct eio_session *
@@ -78,6 +79,8 @@ eio_session_new(struct eio_env *env, const struct client *client, int revision)
 	s->client = *client;
 	s->revision = revision;
 	s->queue_max = env->conf->limits.send_queue;
+	s->ping_interval_ms = env->conf->socketio.ping_interval_ms;
+	s->ping_timeout_ms = env->conf->socketio.ping_timeout_ms;
 	s->begun_ms = s->heard_ms = clock_mono_ms();
 	id_sid(s->sid);
 	*strmap_at(env->sessions, s->sid, ID_SID_LEN) = s;
@@ -93,16 +96,15 @@ eio_session_keep_bearer(struct eio_session *s, struct http_text token)
 static void
 send_open(struct eio_session *s, bool can_upgrade)
 {
-	const struct conf *conf = s->env->conf;
 	struct eio_open open = {
-		.ping_interval_ms = conf->socketio.ping_interval_ms,
-		.ping_timeout_ms = conf->socketio.ping_timeout_ms,
+		.ping_interval_ms = s->ping_interval_ms,
+		.ping_timeout_ms = s->ping_timeout_ms,
 		.can_upgrade = can_upgrade,
 	};
 	struct buf b = { 0 };
 
 	memcpy(open.sid, s->sid, sizeof(s->sid));
-	eio_open_encode(&b, s->revision, &open, conf->limits.message);
+	eio_open_encode(&b, s->revision, &open, s->env->conf->limits.message);
 	eio_session_send(s, b.data, b.len);
 	buf_free(&b);
 }
@@ -116,8 +118,7 @@ eio_session_begin(struct eio_session *s, const struct eio_transport *transport, 
 	s->carrier = carrier;
 	loop_timer_set(env->loop, &s->silence_timer, silence_max_ms(s), on_silence, s);
 	if (s->revision == 4)
-		loop_timer_set(env->loop, &s->ping_timer, env->conf->socketio.ping_interval_ms,
-		    on_ping_due, s);
+		loop_timer_set(env->loop, &s->ping_timer, s->ping_interval_ms, on_ping_due, s);
 	metrics_inc(loop_metrics(env->loop), METRIC_SESSIONS);
 	send_open(s, strcmp(transport->name, "polling") == 0);
 	env->on_session(s, env->arg);
@@ -165,8 +166,7 @@ on_ping_due(void *arg)
 	if (s->has_ended)
 		return;
 	/* Its pong sets the clock anew; without one it is gone. */
-	loop_timer_set(s->env->loop, &s->silence_timer, s->env->conf->socketio.ping_timeout_ms,
-	    on_silence, s);
+	loop_timer_set(s->env->loop, &s->silence_timer, s->ping_timeout_ms, on_silence, s);
 }
 
 /* The timer is not moved with every packet: it looks when the last one came. */
@@ -197,8 +197,7 @@ on_pong(struct eio_session *s)
 	if (s->revision == 3)
 		return;
 	loop_timer_set(s->env->loop, &s->silence_timer, silence_max_ms(s), on_silence, s);
-	loop_timer_set(s->env->loop, &s->ping_timer, s->env->conf->socketio.ping_interval_ms,
-	    on_ping_due, s);
+	loop_timer_set(s->env->loop, &s->ping_timer, s->ping_interval_ms, on_ping_due, s);
 }
 
 /* ---- packets in ---- */

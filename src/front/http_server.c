@@ -57,6 +57,12 @@ http_server_add(struct http_server *s, const struct http_service *service)
 }
 
 void
+http_server_set_conf(struct http_server *s, const struct conf *conf)
+{
+	s->conf = conf;
+}
+
+void
 http_server_drain(struct http_server *s)
 {
 	struct http_conn *h, *next;

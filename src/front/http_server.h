@@ -52,6 +52,9 @@ void			 http_move_abandon(struct http_move *, struct admission *);
 /* One more service, asked behind those added before; borrowed. */
 void			 http_server_add(struct http_server *, const struct http_service *);
 
+/* Its limits and times are those of this one from now on. */
+void			 http_server_set_conf(struct http_server *, const struct conf *);
+
 /* No more requests than those under way: connections end with the next answer. */
 void			 http_server_drain(struct http_server *);
 

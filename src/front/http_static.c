@@ -25,7 +25,7 @@
 #define TRIES 8		/* to open a path in which something is being renamed */
 
 struct http_static {
-	const struct conf *conf;
+	struct conf *conf;		/* a reference */
 	int *root;			/* for each entry of the configuration; -1: none */
 	struct http_service files, roots;
 };
@@ -37,11 +37,11 @@ static void	 on_file_request(struct http_exchange *, void *);
 static void	 on_root_request(struct http_exchange *, void *);
 
 struct http_static *
-http_static_new(const struct conf *conf)
+http_static_new(struct conf *conf)
 {
 	struct http_static *s = xcalloc(1, sizeof(*s));
 
-	s->conf = conf;
+	s->conf = conf_ref(conf);
 	s->root = xcalloc(conf->n_statics, sizeof(*s->root));
 	for (size_t i = 0; i < conf->n_statics; i++) {
 		s->root[i] = conf->statics[i].root == NULL ? -1 :
@@ -64,8 +64,21 @@ http_static_free(struct http_static *s)
 	for (size_t i = 0; i < s->conf->n_statics; i++)
 		if (s->root[i] >= 0)
 			close(s->root[i]);
+	conf_unref(s->conf);
 	free(s->root);
 	free(s);
+}
+
+void
+http_static_swap(struct http_static *a, struct http_static *b)
+{
+	struct conf *conf = a->conf;
+	int *root = a->root;
+
+	a->conf = b->conf;
+	a->root = b->root;
+	b->conf = conf;
+	b->root = root;
 }
 
 const struct http_service *
@@ -211,7 +224,10 @@ on_file_request(struct http_exchange *x, void *arg)
 	int fd;
 
 	http_decode(http_exchange_head(x)->path, path, sizeof(path));
-	entry = http_static_find_file(s->conf, path);
+	if ((entry = http_static_find_file(s->conf, path)) == NULL) {
+		refuse_missing(x);	/* it went while the request's body came */
+		return;
+	}
 	fd = open(entry->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
 		http_file_serve(x, fd, &st, entry->file);
@@ -276,7 +292,10 @@ on_root_request(struct http_exchange *x, void *arg)
 	is_folder = path[strlen(path) - 1] == '/';
 	if (is_folder)
 		strcat(path, INDEX);
-	entry = http_static_find_root(s->conf, path, &inside);
+	if ((entry = http_static_find_root(s->conf, path, &inside)) == NULL) {
+		refuse_missing(x);
+		return;
+	}
 	fd = open_inside(s->root[entry - s->conf->statics], inside);
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
 		http_file_serve(x, fd, &st, path);

@@ -14,8 +14,10 @@
 struct http_service;
 struct http_static;
 
-/* Borrows the configuration.  Folders are opened here, and stay the same from now on. */
-struct http_static		*http_static_new(const struct conf *);
+/* Holds the configuration.  Folders are opened here, and stay the same from now on. */
+struct http_static		*http_static_new(struct conf *);
+/* Each serves what the other did; their services stay. */
+void				 http_static_swap(struct http_static *, struct http_static *);
 void				 http_static_free(struct http_static *);
 
 /*

@@ -168,11 +168,13 @@ begin_session(struct plain_client *c, const char *text, const struct json_object
 	};
 
 	json_string_get(text, options->member[OPTION_APPLICATION].value, &name);
-	if ((e = find_application(c->front, buf_str(&name), name.len)) == NULL)
+	if ((e = find_application(c->front, buf_str(&name), name.len)) == NULL &&
+	    g->conf->n_events > 0)
 		e = &g->conf->events[0];
-	sio_session_set_application(c->sio, e->application);
-	session.application = e->application;
-	session.application_len = strlen(e->application);
+	/* A reload may have taken all of them away since it connected. */
+	session.application = e != NULL ? e->application : "";
+	session.application_len = strlen(session.application);
+	sio_session_set_application(c->sio, session.application);
 	c->token.len = 0;
 	claims_register(token_cache_ring(g->tokens), &session, &c->token);
 	gate_mark_new(g, &c->token, sio_session_mark(c->sio));

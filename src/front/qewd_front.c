@@ -116,6 +116,13 @@ qewd_front_free(struct qewd_front *f)
 	free(f);
 }
 
+void
+qewd_front_reload(struct qewd_front *f)
+{
+	resumes_set(f->resumes, f->gate->conf->timeouts.resume_ms,
+	    f->gate->conf->limits.send_queue);
+}
+
 struct sio_session *
 qewd_front_on_session(struct qewd_front *f, struct eio_session *eio)
 {
@@ -124,7 +131,7 @@ qewd_front_on_session(struct qewd_front *f, struct eio_session *eio)
 	c->front = f;
 	LIST_INIT(&c->calls);
 	LIST_INSERT_HEAD(&f->clients, c, link);
-	c->sio = sio_session_new(f->gate->requests->loop, f->gate->conf, eio, &sio_events, c);
+	c->sio = sio_session_new(f->gate->requests->loop, &f->gate->conf, eio, &sio_events, c);
 	qewd_sids_add(f->by_sid, &c->sids, eio_session_sid(eio), c);
 	return c->sio;
 }
@@ -184,6 +191,24 @@ qewd_front_close_all(struct qewd_front *f, enum err why)
 		next = LIST_NEXT(c, link);
 		sio_session_close(c->sio, why, NULL);
 	}
+}
+
+size_t
+qewd_front_close_some(struct qewd_front *f, size_t n_max, enum err why)
+{
+	struct qewd_client *c, *next;
+	size_t n_left = 0;
+
+	for (c = LIST_FIRST(&f->clients); c != NULL; c = next) {
+		next = LIST_NEXT(c, link);
+		if (n_max == 0 || c->n_calls > 0 || sio_session_n_named_calls(c->sio) > 0) {
+			n_left++;
+			continue;
+		}
+		n_max--;
+		sio_session_close(c->sio, why, NULL);
+	}
+	return n_left;
 }
 
 static const char *

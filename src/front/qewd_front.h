@@ -24,6 +24,7 @@ struct sio_session;
 /* Borrows the gate. */
 struct qewd_front	*qewd_front_new(struct gate *);
 void			 qewd_front_free(struct qewd_front *);	/* when no session is left */
+void			 qewd_front_reload(struct qewd_front *);	/* the gate's configuration is another */
 
 /* A session has begun.  Gives its Socket.IO side, which ends by itself. */
 struct sio_session	*qewd_front_on_session(struct qewd_front *, struct eio_session *);
@@ -59,5 +60,11 @@ uint64_t		 qewd_front_send_away(struct qewd_front *,
 
 /* Close frames to all; sessions end by themselves. */
 void			 qewd_front_close_all(struct qewd_front *, enum err why);
+
+/*
+ * The same to some of those that have no open request, at most n_max; gives how many sessions are
+ * connected still.
+ */
+size_t			 qewd_front_close_some(struct qewd_front *, size_t n_max, enum err why);
 
 #endif

@@ -54,6 +54,7 @@ struct part {
 struct rest_call {
 	struct rest_front *front;
 	struct http_exchange *exchange;	/* NULL: whoever asked is gone */
+	struct rest_table *table;	/* a reference; of the next */
 	const struct rest_target *target;
 	struct rest_style style;
 	struct rest_group *group;	/* NULL: there is one part */
@@ -62,6 +63,7 @@ struct rest_call {
 	bool is_anonymous;		/* the caller sent no token */
 	bool is_local;			/* it is for a local application itself */
 	bool cancels_on_leave;
+	bool is_idempotent;
 	uint64_t begun_ms;
 	char trace[TRACE_MAX];		/* of all parts */
 	char name[TRACE_ID_LEN + 1];	/* its id */
@@ -93,12 +95,12 @@ static const struct origin_ops origin_ops = {
 };
 
 struct rest_front *
-rest_front_new(const struct gate *gate, rest_find_fn *find, void *arg)
+rest_front_new(const struct gate *gate, struct rest_table *table)
 {
 	struct rest_front *f = xcalloc(1, sizeof(*f));
 
 	f->gate = gate;
-	f->table = rest_table_new(gate->conf, find, arg);
+	f->table = table;
 	f->service = f->fallback = (struct http_service){ .on_head = on_head,
 		.on_request = on_request, .on_bad_body = origin_refuse_body, .arg = f };
 	f->service.is_for = is_for;
@@ -111,8 +113,17 @@ rest_front_free(struct rest_front *f)
 {
 	if (f == NULL)
 		return;
-	rest_table_free(f->table);
+	rest_table_unref(f->table);
 	free(f);
+}
+
+struct rest_table *
+rest_front_set_table(struct rest_front *f, struct rest_table *table)
+{
+	struct rest_table *before = f->table;
+
+	f->table = table;
+	return before;
 }
 
 const struct http_service *
@@ -390,6 +401,7 @@ call_new(struct rest_front *f, struct http_exchange *x, const struct rest_match 
 
 	call->front = f;
 	call->exchange = x;
+	call->table = rest_table_ref(f->table);
 	call->target = m->target;
 	http_trace_begin(call->trace, http_exchange_head(x));
 	http_trace_id(call->name, call->trace);
@@ -404,6 +416,7 @@ call_new(struct rest_front *f, struct http_exchange *x, const struct rest_match 
 	if (m->route != NULL) {
 		call->timeout_ms = m->route->timeout_ms;
 		call->cancels_on_leave = m->route->cancel_on_leave != 0;
+		call->is_idempotent = m->route->is_idempotent;
 	}
 	if (call->timeout_ms == 0)
 		call->timeout_ms = m->target->timeout_ms;
@@ -421,6 +434,7 @@ call_free(struct rest_call *call)
 		token_unref(call->part[i].token);
 	}
 	rest_group_free(call->group);
+	rest_table_unref(call->table);
 	free(call);
 }
 
@@ -503,6 +517,7 @@ begin(struct part *p, struct destination *d, const char *trace)
 	p->request = r = request_new(call->front->gate->requests, &origin_ops, p, &p->env, trace);
 	r->token = p->token;
 	r->is_rest = call->is_local;
+	r->is_idempotent = call->is_idempotent;
 	r->route = (uint16_t)call->route;
 	p->token = NULL;
 	gate_set_client_text(r->client_address, http_exchange_client(call->exchange)->address);
@@ -580,6 +595,10 @@ on_request(struct http_exchange *x, void *arg)
 	struct refusal why = { 0 };
 
 	rest_table_find(f->table, source.head->method, source.head->path, &match);
+	if (match.target == NULL) {
+		(void)check_head(f, x, &match);	/* its route went while its body came */
+		return;
+	}
 	source.body = http_exchange_body(x, &source.body_len);
 	source.body_kind = rest_body_kind(source.head);
 	metrics_inc(gate_metrics(f->gate), METRIC_REST_REQUESTS);

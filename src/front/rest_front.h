@@ -14,8 +14,10 @@ struct gate;
 struct http_service;
 struct rest_front;
 
-/* Borrows the gate.  find is called before this returns. */
-struct rest_front		*rest_front_new(const struct gate *, rest_find_fn *find, void *arg);
+/* Borrows the gate, takes the table's reference. */
+struct rest_front		*rest_front_new(const struct gate *, struct rest_table *);
+/* Requests take the routes of this one from now on.  Takes it, gives the one before. */
+struct rest_table		*rest_front_set_table(struct rest_front *, struct rest_table *);
 /* When the HTTP server is gone. */
 void				 rest_front_free(struct rest_front *);
 

@@ -29,6 +29,8 @@ struct local {
 };
 
 struct rest_table {
+	unsigned refs;
+	struct conf *held;		/* a reference */
 	rest_find_fn *find;
 	void *arg;
 	struct strmap *targets;		/* name -> struct rest_target */
@@ -153,10 +155,12 @@ add_local(struct rest_table *table, const struct conf_application *app)
 }
 
 struct rest_table *
-rest_table_new(const struct conf *conf, rest_find_fn *find, void *arg)
+rest_table_new(struct conf *conf, rest_find_fn *find, void *arg)
 {
 	struct rest_table *table = xcalloc(1, sizeof(*table));
 
+	table->refs = 1;
+	table->held = conf_ref(conf);
 	table->find = find;
 	table->arg = arg;
 	table->targets = strmap_new();
@@ -172,16 +176,30 @@ rest_table_new(const struct conf *conf, rest_find_fn *find, void *arg)
 	return table;
 }
 
-void
-rest_table_free(struct rest_table *table)
+struct rest_table *
+rest_table_ref(struct rest_table *table)
 {
-	if (table == NULL)
+	table->refs++;
+	return table;
+}
+
+bool
+rest_table_is_shared(const struct rest_table *table)
+{
+	return table->refs > 1;
+}
+
+void
+rest_table_unref(struct rest_table *table)
+{
+	if (table == NULL || --table->refs > 0)
 		return;
 	for (size_t i = 0; i < table->n_entries; i++)
 		path_template_free(table->entries[i].template);
 	free(table->entries);
 	free(table->locals);
 	strmap_free(table->targets, target_free);
+	conf_unref(table->held);
 	free(table);
 }
 

@@ -51,9 +51,11 @@ struct rest_match {
 	struct http_text rest;			/* REST_LOCAL: what is behind it; p NULL: nothing */
 };
 
-/* Borrows the configuration; find is called before this returns. */
-struct rest_table	*rest_table_new(const struct conf *, rest_find_fn *find, void *arg);
-void			 rest_table_free(struct rest_table *);
+/* Holds the configuration; find is called before this returns.  Gives a reference. */
+struct rest_table	*rest_table_new(struct conf *, rest_find_fn *find, void *arg);
+struct rest_table	*rest_table_ref(struct rest_table *);
+void			 rest_table_unref(struct rest_table *);	/* NULL is fine */
+bool			 rest_table_is_shared(const struct rest_table *);	/* by two or more */
 
 /* A route of GET takes HEAD too.  The match borrows path and the table. */
 void			 rest_table_find(const struct rest_table *, struct http_text method,

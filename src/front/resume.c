@@ -54,6 +54,13 @@ resumes_new(struct loop *loop, uint64_t keep_ms, uint64_t bytes_max)
 }
 
 void
+resumes_set(struct resumes *all, uint64_t keep_ms, uint64_t bytes_max)
+{
+	all->keep_ms = keep_ms;
+	all->bytes_max = bytes_max;
+}
+
+void
 resumes_free(struct resumes *all)
 {
 	free(all);

@@ -29,6 +29,8 @@ struct resume_events {
 
 /* keep_ms 0: on_end follows on_dropped at once. */
 struct resumes	*resumes_new(struct loop *, uint64_t keep_ms, uint64_t bytes_max);
+/* The same for those that are away from now on. */
+void		 resumes_set(struct resumes *, uint64_t keep_ms, uint64_t bytes_max);
 void		 resumes_free(struct resumes *);	/* when all of them were freed */
 
 /* One client's.  Borrows ev. */

@@ -25,7 +25,7 @@
 
 struct sio_session {
 	struct loop *loop;
-	const struct conf *conf;
+	const struct conf *const *conf;	/* the one of now */
 	struct eio_session *eio;
 	bool is_connected;		/* the namespace "/" */
 	bool is_direct;			/* a packet is being built by eio */
@@ -50,7 +50,7 @@ static const struct eio_events eio_events = {
 };
 
 struct sio_session *
-sio_session_new(struct loop *loop, const struct conf *conf, struct eio_session *eio,
+sio_session_new(struct loop *loop, const struct conf *const *conf, struct eio_session *eio,
     const struct sio_events *ev, void *arg)
 {
 	struct sio_session *s = xcalloc(1, sizeof(*s));
@@ -65,7 +65,7 @@ sio_session_new(struct loop *loop, const struct conf *conf, struct eio_session *
 		s->is_connected = true;
 		eio_session_send(eio, "40", 2);
 	} else {
-		loop_timer_set(loop, &s->connect_timer, conf->socketio.connect_timeout_ms,
+		loop_timer_set(loop, &s->connect_timer, (*conf)->socketio.connect_timeout_ms,
 		    on_connect_timeout, s);
 	}
 	return s;
@@ -92,10 +92,16 @@ sio_session_application(const struct sio_session *s)
 }
 
 uint64_t
+sio_session_n_named_calls(const struct sio_session *s)
+{
+	return s->named != NULL ? s->named->n_calls(s->named_arg) : 0;
+}
+
+uint64_t
 sio_session_describe(const struct sio_session *s, struct eio_session_info *info)
 {
 	eio_session_describe(s->eio, info);
-	return s->named != NULL ? s->named->n_calls(s->named_arg) : 0;
+	return sio_session_n_named_calls(s);
 }
 
 static void
@@ -183,7 +189,7 @@ on_event(struct sio_session *s, const struct sio_packet *p)
 	struct envelope env;
 
 	if (envelope_scan_event(&env, p->json, p->json_len, eio_session_is_trusted(s->eio) ?
-	    TRUSTED_DEPTH_MAX : s->conf->limits.json_depth) != 0) {
+	    TRUSTED_DEPTH_MAX : (*s->conf)->limits.json_depth) != 0) {
 		sio_session_close(s, ERR_BAD_JSON, env.fault);
 		return;
 	}

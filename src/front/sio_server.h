@@ -46,8 +46,8 @@ struct sio_named_events {
 	uint64_t (*n_calls)(void *arg);		/* that are open */
 };
 
-/* Takes part in a session that has just begun.  Borrows conf and ev. */
-struct sio_session	*sio_session_new(struct loop *, const struct conf *, struct eio_session *,
+/* Takes part in a session that has just begun.  Borrows ev, and conf, where it stands. */
+struct sio_session	*sio_session_new(struct loop *, const struct conf *const *, struct eio_session *,
 			    const struct sio_events *ev, void *arg);
 void			 sio_session_attach_named(struct sio_session *,
 			    const struct sio_named_events *, void *arg);
@@ -58,6 +58,7 @@ const char		*sio_session_application(const struct sio_session *);
 /* As eio_session_describe(); gives the number of open calls of named events. */
 uint64_t		 sio_session_describe(const struct sio_session *,
 			    struct eio_session_info *);
+uint64_t		 sio_session_n_named_calls(const struct sio_session *);
 const char		*sio_session_sid(const struct sio_session *);	/* Engine.IO's */
 const struct client	*sio_session_client(const struct sio_session *);
 const char		*sio_session_bearer(const struct sio_session *);	/* eio_session_bearer() */

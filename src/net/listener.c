@@ -29,7 +29,8 @@ struct listener {
 	struct loop *loop;
 	int fd;
 	char *address;			/* as bound */
-	char *unix_path;		/* to be removed; NULL: TCP */
+	char *unix_path;		/* to be removed; NULL: TCP, or it is another's */
+	bool is_foreign;
 	struct event *event;
 	struct timer pause_timer;
 	listener_accept_fn *accept;
@@ -155,7 +156,7 @@ listener_new(struct loop *loop, const struct listener_where *w, listener_accept_
 		    w->unix_path != NULL ? w->unix_path : w->host);
 		return NULL;
 	}
-	if ((fd = open_socket(&a, len)) < 0) {
+	if ((fd = w->fd > 0 ? w->fd : open_socket(&a, len)) < 0) {
 		*error = xstrdup(strerror(errno));
 		return NULL;
 	}
@@ -168,7 +169,8 @@ listener_new(struct loop *loop, const struct listener_where *w, listener_accept_
 	l->accept = fn;
 	l->arg = arg;
 	l->address = w->unix_path != NULL ? xasprintf("unix:%s", w->unix_path) : xstrdup(address_port);
-	l->unix_path = w->unix_path != NULL ? xstrdup(w->unix_path) : NULL;
+	l->unix_path = w->unix_path != NULL && !w->is_foreign ? xstrdup(w->unix_path) : NULL;
+	l->is_foreign = w->is_foreign;
 	l->event = event_new(loop_base(loop), fd, EV_READ | EV_PERSIST, on_acceptable, l);
 	if (l->event == NULL || event_add(l->event, NULL) != 0)
 		fatalx("cannot watch a descriptor");
@@ -188,6 +190,37 @@ listener_free(struct listener *l)
 	free(l->unix_path);
 	free(l->address);
 	free(l);
+}
+
+int
+listener_fd(const struct listener *l)
+{
+	return l->fd;
+}
+
+bool
+listener_is_foreign(const struct listener *l)
+{
+	return l->is_foreign;
+}
+
+void
+listener_keep_file(struct listener *l)
+{
+	free(l->unix_path);
+	l->unix_path = NULL;
+}
+
+void
+listener_pause(struct listener *l)
+{
+	event_del(l->event);
+}
+
+void
+listener_resume(struct listener *l)
+{
+	event_add(l->event, NULL);
 }
 
 const char *

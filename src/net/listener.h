@@ -5,6 +5,7 @@
 #ifndef NET_LISTENER_H
 #define NET_LISTENER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,8 @@ struct listener_where {
 	const char *host;
 	uint16_t port;
 	const char *unix_path;
+	int fd;				/* a socket that listens there already; 0: none */
+	bool is_foreign;		/* and its file is somebody else's to remove */
 };
 
 /* Somebody connected.  Takes fd.  address is without port; both are plain text. */
@@ -30,6 +33,15 @@ typedef void listener_accept_fn(int fd, const char *address, const char *address
 struct listener	*listener_new(struct loop *, const struct listener_where *,
 		    listener_accept_fn *, void *arg, char **error);
 void		 listener_free(struct listener *);	/* NULL is fine; closes, removes a socket file */
+
+/* For who passes it on to another process; that one removes the file from now on. */
+int		 listener_fd(const struct listener *);
+bool		 listener_is_foreign(const struct listener *);
+void		 listener_keep_file(struct listener *);
+
+/* Whoever connects waits; and does not any more. */
+void		 listener_pause(struct listener *);
+void		 listener_resume(struct listener *);
 
 /* "127.0.0.1:8080", with the port that the system chose for 0. */
 const char	*listener_address(const struct listener *);

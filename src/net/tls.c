@@ -24,6 +24,8 @@
 
 struct tls {
 	SSL *ssl;
+	void (*let_go)(void *);		/* of what its context came from */
+	void *owner;
 	int fd;
 	size_t left;			/* bytes that may still be read in this turn */
 	bool has_ended;			/* end of file on the socket */
@@ -115,7 +117,7 @@ bio_method(void)
 }
 
 struct tls *
-tls_new(SSL *ssl)
+tls_new(SSL *ssl, void (*let_go)(void *), void *owner)
 {
 	struct tls *t = xcalloc(1, sizeof(*t));
 	BIO *bio = BIO_new(bio_method());
@@ -123,6 +125,8 @@ tls_new(SSL *ssl)
 	if (bio == NULL)
 		fatalx("cannot make a BIO");
 	t->ssl = ssl;
+	t->let_go = let_go;
+	t->owner = owner;
 	t->fd = -1;
 	BIO_set_data(bio, t);
 	SSL_set_bio(ssl, bio, bio);
@@ -145,6 +149,7 @@ tls_free(struct tls *t)
 	if (!t->is_broken && SSL_is_init_finished(t->ssl))
 		SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(t->ssl);
+	t->let_go(t->owner);
 	ERR_clear_error();
 	free(t);
 }

@@ -22,27 +22,21 @@ struct tls_server;
 struct tls_trust;
 
 /*
- * The certificates of a listener that has some; the configuration is borrowed for good.
+ * The certificates of a listener that has some, as their files are now.
  * NULL: *error, to be freed, names the file, what is wrong with it and what to do.
  */
 struct tls_server	*tls_server_new(const struct conf_listener *, char **error);
-/* Must outlive its connections.  NULL is fine. */
+/* No more connections; those it has keep what they need.  NULL is fine. */
 void			 tls_server_free(struct tls_server *);
 
-/*
- * Reads the files anew, for connections that are still to come.  False: nothing has
- * changed, and *error, to be freed, tells why.
- */
-MUST_USE bool		 tls_server_reload(struct tls_server *, char **error);
-
-/* What links trust and show, by the settings of a destination, which are borrowed for good. */
+/* What links trust and show, by the settings of a destination. */
 struct tls_trust	*tls_trust_new(const struct conf_tls_client *, char **error);
 void			 tls_trust_free(struct tls_trust *);	/* as for a listener */
-MUST_USE bool		 tls_trust_reload(struct tls_trust *, char **error);
 
-/* A host that is dialled, perhaps again and again: then handshakes are short.  Borrows both. */
+/* A host that is dialled, perhaps again and again: then handshakes are short. */
 struct tls_client	*tls_client_new(struct tls_trust *, const char *host);
-void			 tls_client_free(struct tls_client *);
+struct tls_client	*tls_client_ref(struct tls_client *);	/* one more to free it */
+void			 tls_client_free(struct tls_client *);	/* as for a listener */
 
 /* One more connection, for conn_new_tls() to take. */
 struct tls	*tls_accept(struct tls_server *);

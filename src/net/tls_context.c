@@ -3,8 +3,8 @@
  * Certificates, keys and CAs: from files to contexts of OpenSSL, and from those to new
  * connections.
  *
- * A context is made whole or not at all, and replaced whole by a reload: connections keep the
- * one that they began with.
+ * A context is made whole or not at all.  A reload makes new ones: connections keep those that
+ * they began with, by counting references, which loops in several threads do.
  */
 #include <arpa/inet.h>
 #include <openssl/err.h>
@@ -25,24 +25,38 @@ static const unsigned char protocols[] = "\x08http/1.1";	/* as ALPN has it */
 #define PROTOCOLS_LEN (sizeof(protocols) - 1)
 
 struct tls_server {
-	const struct conf_listener *conf;
+	unsigned refs;			/* its maker's, and one for each connection */
 	SSL_CTX **ctx;			/* as conf->tls; the first also serves unknown names */
+	size_t n;
 };
 
 struct tls_trust {
-	const struct conf_tls_client *conf;
+	unsigned refs;			/* its maker's, and one for each client */
+	char *name;			/* in place of a host; NULL: none */
 	SSL_CTX *ctx;
-	unsigned generation;		/* how often it was read */
 };
 
 struct tls_client {
-	struct tls_trust *trust;	/* borrowed */
-	const char *host;		/* borrowed */
+	unsigned refs;			/* its maker's, and one for each connection */
+	struct tls_trust *trust;	/* a reference */
+	char *host;
 	SSL_SESSION *session;		/* the last one, to resume; NULL: none */
-	unsigned generation;		/* of trust, when it began */
 };
 
 static int	 on_new_session(SSL *, SSL_SESSION *);
+
+static void
+hold(unsigned *refs)
+{
+	__atomic_add_fetch(refs, 1, __ATOMIC_RELAXED);
+}
+
+/* Was it the last? */
+static bool
+let_go(unsigned *refs)
+{
+	return __atomic_sub_fetch(refs, 1, __ATOMIC_ACQ_REL) == 0;
+}
 
 /* ---- files ---- */
 
@@ -216,7 +230,7 @@ on_name(SSL *ssl, int *alert UNUSED, void *arg)
 	const struct tls_server *s = arg;
 	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 
-	for (size_t i = 0; name != NULL && i < s->conf->n_tls; i++) {
+	for (size_t i = 0; name != NULL && i < s->n; i++) {
 		if (X509_check_host(SSL_CTX_get0_certificate(s->ctx[i]), name, 0,
 		    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) != 1)
 			continue;
@@ -238,10 +252,11 @@ client_ca_of(const struct conf_listener *conf)
 }
 
 static SSL_CTX *
-server_context_new(struct tls_server *s, size_t i, char **error)
+server_context_new(struct tls_server *s, const struct conf_listener *listener, size_t i,
+    char **error)
 {
-	const struct conf_tls_server *conf = &s->conf->tls[i];
-	const char *client_ca = client_ca_of(s->conf);
+	const struct conf_tls_server *conf = &listener->tls[i];
+	const char *client_ca = client_ca_of(listener);
 	SSL_CTX *ctx = context_new(TLS_server_method());
 
 	/* Sessions are in tickets, which clients keep. */
@@ -260,29 +275,21 @@ server_context_new(struct tls_server *s, size_t i, char **error)
 	return ctx;
 }
 
-static void
-free_contexts(SSL_CTX **ctx, size_t n)
+void
+tls_server_free(struct tls_server *s)
 {
-	for (size_t i = 0; ctx != NULL && i < n; i++)
-		SSL_CTX_free(ctx[i]);
-	free(ctx);
+	if (s == NULL || !let_go(&s->refs))
+		return;
+	for (size_t i = 0; i < s->n; i++)
+		SSL_CTX_free(s->ctx[i]);
+	free(s->ctx);
+	free(s);
 }
 
-bool
-tls_server_reload(struct tls_server *s, char **error)
+static void
+let_server_go(void *server)
 {
-	SSL_CTX **ctx = xcalloc(s->conf->n_tls, sizeof(*ctx));
-
-	*error = NULL;
-	for (size_t i = 0; i < s->conf->n_tls; i++) {
-		if ((ctx[i] = server_context_new(s, i, error)) == NULL) {
-			free_contexts(ctx, s->conf->n_tls);
-			return false;
-		}
-	}
-	free_contexts(s->ctx, s->conf->n_tls);
-	s->ctx = ctx;
-	return true;
+	tls_server_free(server);
 }
 
 struct tls_server *
@@ -290,20 +297,17 @@ tls_server_new(const struct conf_listener *conf, char **error)
 {
 	struct tls_server *s = xcalloc(1, sizeof(*s));
 
-	s->conf = conf;
-	if (tls_server_reload(s, error))
-		return s;
-	free(s);
-	return NULL;
-}
-
-void
-tls_server_free(struct tls_server *s)
-{
-	if (s == NULL)
-		return;
-	free_contexts(s->ctx, s->conf->n_tls);
-	free(s);
+	*error = NULL;
+	s->refs = 1;
+	s->n = conf->n_tls;
+	s->ctx = xcalloc(s->n, sizeof(*s->ctx));
+	for (size_t i = 0; i < s->n; i++) {
+		if ((s->ctx[i] = server_context_new(s, conf, i, error)) == NULL) {
+			tls_server_free(s);
+			return NULL;
+		}
+	}
+	return s;
 }
 
 struct tls *
@@ -314,7 +318,8 @@ tls_accept(struct tls_server *s)
 	if (ssl == NULL)
 		fatalx("cannot make a TLS connection: %s", tls_error_text());
 	SSL_set_accept_state(ssl);
-	return tls_new(ssl);
+	hold(&s->refs);
+	return tls_new(ssl, let_server_go, s);
 }
 
 /* ---- links ---- */
@@ -333,25 +338,14 @@ use_trust(SSL_CTX *ctx, const struct conf_tls_client *conf, char **error)
 	return false;
 }
 
-bool
-tls_trust_reload(struct tls_trust *t, char **error)
+void
+tls_trust_free(struct tls_trust *t)
 {
-	SSL_CTX *ctx = context_new(TLS_client_method());
-
-	*error = NULL;
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-	SSL_CTX_sess_set_new_cb(ctx, on_new_session);
-	if (SSL_CTX_set_alpn_protos(ctx, protocols, PROTOCOLS_LEN) != 0)
-		fatalx("cannot make a TLS context: %s", tls_error_text());
-	if (!use_trust(ctx, t->conf, error) || (t->conf->certificate != NULL &&
-	    !use_certificate(ctx, t->conf->certificate, t->conf->key, error))) {
-		SSL_CTX_free(ctx);
-		return false;
-	}
+	if (t == NULL || !let_go(&t->refs))
+		return;
 	SSL_CTX_free(t->ctx);
-	t->ctx = ctx;
-	t->generation++;
-	return true;
+	free(t->name);
+	free(t);
 }
 
 struct tls_trust *
@@ -359,20 +353,19 @@ tls_trust_new(const struct conf_tls_client *conf, char **error)
 {
 	struct tls_trust *t = xcalloc(1, sizeof(*t));
 
-	t->conf = conf;
-	if (tls_trust_reload(t, error))
+	*error = NULL;
+	t->refs = 1;
+	t->name = conf->name != NULL ? xstrdup(conf->name) : NULL;
+	t->ctx = context_new(TLS_client_method());
+	SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(t->ctx, on_new_session);
+	if (SSL_CTX_set_alpn_protos(t->ctx, protocols, PROTOCOLS_LEN) != 0)
+		fatalx("cannot make a TLS context: %s", tls_error_text());
+	if (use_trust(t->ctx, conf, error) && (conf->certificate == NULL ||
+	    use_certificate(t->ctx, conf->certificate, conf->key, error)))
 		return t;
-	free(t);
+	tls_trust_free(t);
 	return NULL;
-}
-
-void
-tls_trust_free(struct tls_trust *t)
-{
-	if (t == NULL)
-		return;
-	SSL_CTX_free(t->ctx);
-	free(t);
 }
 
 struct tls_client *
@@ -380,31 +373,44 @@ tls_client_new(struct tls_trust *trust, const char *host)
 {
 	struct tls_client *c = xcalloc(1, sizeof(*c));
 
+	hold(&trust->refs);
+	c->refs = 1;
 	c->trust = trust;
-	c->host = trust->conf->name != NULL ? trust->conf->name : host;
+	c->host = xstrdup(trust->name != NULL ? trust->name : host);
+	return c;
+}
+
+struct tls_client *
+tls_client_ref(struct tls_client *c)
+{
+	hold(&c->refs);
 	return c;
 }
 
 void
 tls_client_free(struct tls_client *c)
 {
-	if (c == NULL)
+	if (c == NULL || !let_go(&c->refs))
 		return;
 	SSL_SESSION_free(c->session);
+	tls_trust_free(c->trust);
+	free(c->host);
 	free(c);
 }
 
-/* A session that began under what was trusted before a reload is not resumed. */
+static void
+let_client_go(void *client)
+{
+	tls_client_free(client);
+}
+
 static int
 on_new_session(SSL *ssl, SSL_SESSION *session)
 {
 	struct tls_client *c = SSL_get_app_data(ssl);
 
-	if (SSL_get_SSL_CTX(ssl) != c->trust->ctx)
-		return 0;
 	SSL_SESSION_free(c->session);
 	c->session = session;		/* ours now, as we say 1 */
-	c->generation = c->trust->generation;
 	return 1;
 }
 
@@ -434,8 +440,9 @@ tls_connect(struct tls_client *c)
 	if (ssl == NULL || !set_peer(ssl, c->host))
 		fatalx("cannot make a TLS connection: %s", tls_error_text());
 	SSL_set_app_data(ssl, c);
-	if (c->session != NULL && c->generation == c->trust->generation)
+	if (c->session != NULL)
 		SSL_set_session(ssl, c->session);
 	SSL_set_connect_state(ssl);
-	return tls_new(ssl);
+	hold(&c->refs);
+	return tls_new(ssl, let_client_go, c);
 }

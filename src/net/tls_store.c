@@ -162,41 +162,19 @@ tls_store_client(const struct tls_store *s, const struct conf_destination *d,
 	return url->is_tls ? find_client(s, &d->tls, url)->tls : NULL;
 }
 
-/* Takes error. */
-static void
-keep_old(const char *of, const char *name, char *error)
+static const char *
+text_of(const char *text)
 {
-	log_errorx("%s %s: the certificates in use stay: %s", of, name, error);
-	free(error);
+	return text != NULL ? text : "";
 }
 
-void
-tls_store_reload(struct tls_store *s)
+char *
+tls_store_key(const struct conf_destination *d, const struct conf_url *url)
 {
-	size_t n_read = 0, n_kept = 0;
-	char *error;
+	const struct conf_tls_client *c = &d->tls;
 
-	for (size_t i = 0; i < s->conf->n_listeners; i++) {
-		if (s->servers[i] == NULL)
-			continue;
-		if (tls_server_reload(s->servers[i], &error)) {
-			n_read++;
-		} else {
-			keep_old("listener", s->conf->listeners[i].address, error);
-			n_kept++;
-		}
-	}
-	for (size_t i = 0; i < s->n_trusts; i++) {
-		if (tls_trust_reload(s->trusts[i]->tls, &error)) {
-			n_read++;
-		} else {
-			keep_old("destination", s->trusts[i]->name, error);
-			n_kept++;
-		}
-	}
-	if (n_read + n_kept == 0)
-		log_info("no TLS is configured: there are no certificates to read anew");
-	else
-		log_info("certificates were read anew: %zu of %zu; the rest of the configuration "
-		    "is read at the start alone", n_read, n_read + n_kept);
+	if (!url->is_tls)
+		return NULL;
+	return xasprintf("%s\n%s\n%s\n%s\n%d", text_of(c->ca), text_of(c->certificate),
+	    text_of(c->key), text_of(c->name), c->verify);
 }

@@ -56,6 +56,7 @@ static void on_return(struct worker *, struct request *, void *);
 static void on_gone(struct worker *, void *);
 static void start_workers(struct pool *);
 static void replace_next(struct pool *);
+static void retire_surplus(struct pool *);
 
 static const struct destination_ops ops = {
 	.submit = submit,
@@ -109,17 +110,34 @@ envp_new(const struct conf_application *conf)
 	return envp;
 }
 
+static void
+envp_free(char **envp)
+{
+	for (char **e = envp; e != NULL && *e != NULL; e++) {
+		explicit_bzero(*e, strlen(*e));	/* it may hold a secret */
+		free(*e);
+	}
+	free(envp);
+}
+
+static void
+set_conf(struct pool *p, const struct conf_application *conf)
+{
+	p->destination.name = conf->name;
+	p->destination.application = conf->name;
+	p->conf = conf;
+	envp_free(p->envp);
+	p->envp = envp_new(conf);
+}
+
 struct pool *
 pool_new(const struct pool_env *env, const struct conf_application *conf)
 {
 	struct pool *p = xcalloc(1, sizeof(*p));
 
 	p->destination.ops = &ops;
-	p->destination.name = conf->name;
-	p->destination.application = conf->name;
 	p->env = env;
-	p->conf = conf;
-	p->envp = envp_new(conf);
+	set_conf(p, conf);
 	p->n_slots = conf->pool_size + 1;
 	p->slot = xcalloc(p->n_slots, sizeof(struct worker *));
 	request_queue_init(&p->queue, conf->pool_queue, conf->pool_queue_bytes);
@@ -142,10 +160,8 @@ pool_free(struct pool *p)
 	for (unsigned i = 0; i < p->n_slots; i++)
 		if (p->slot[i] != NULL)
 			worker_free(p->slot[i]);
-	for (char **e = p->envp; *e != NULL; e++)
-		free(*e);
+	envp_free(p->envp);
 	strmap_free(p->types, NULL);
-	free(p->envp);
 	free(p->slot);
 	free(p);
 }
@@ -182,6 +198,23 @@ n_counted(const struct pool *p)
 	for (unsigned i = 0; i < p->n_slots; i++)
 		n += p->slot[i] != NULL && p->slot[i] != p->successor &&
 		    !worker_is_leaving(p->slot[i]);
+	return n;
+}
+
+/* Neither on its way out nor there to take the place of another. */
+static bool
+is_staying(const struct pool *p, const struct worker *w)
+{
+	return w != p->successor && !worker_is_leaving(w) && !worker_is_retiring(w);
+}
+
+static unsigned
+n_staying(const struct pool *p)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < p->n_slots; i++)
+		n += p->slot[i] != NULL && is_staying(p, p->slot[i]);
 	return n;
 }
 
@@ -310,6 +343,7 @@ end_replacement(struct pool *p)
 	p->old = p->successor = NULL;
 	if (old != NULL)
 		worker_retire(old);
+	retire_surplus(p);
 	replace_next(p);
 }
 
@@ -323,6 +357,59 @@ pool_roll(struct pool *p)
 		start_workers(p);
 	else
 		replace_next(p);
+}
+
+/* ---- another configuration ---- */
+
+/* Places for as many as there may be now, and for those that are there. */
+static void
+fit_slots(struct pool *p)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < p->n_slots; i++) {
+		struct worker *w = p->slot[i];
+
+		p->slot[i] = NULL;
+		if (w != NULL)
+			p->slot[n++] = w;
+	}
+	n = n > p->conf->pool_size + 1 ? n : p->conf->pool_size + 1;
+	p->slot = xreallocarray(p->slot, n, sizeof(struct worker *));
+	for (; p->n_slots < n; p->n_slots++)
+		p->slot[p->n_slots] = NULL;
+	p->n_slots = n;
+}
+
+/* Those without work go first. */
+static void
+retire_surplus(struct pool *p)
+{
+	for (int is_busy = 0; is_busy < 2; is_busy++)
+		for (unsigned i = 0; i < p->n_slots && n_staying(p) > p->conf->pool_size; i++) {
+			struct worker *w = p->slot[i];
+
+			if (w != NULL && is_staying(p, w) && (worker_n_jobs(w) > 0) == is_busy)
+				worker_retire(w);
+		}
+}
+
+void
+pool_reload(struct pool *p, const struct conf_application *conf)
+{
+	set_conf(p, conf);
+	p->queue.n_max = conf->pool_queue;
+	p->queue.bytes_max = conf->pool_queue_bytes;
+	for (unsigned i = 0; i < p->n_slots; i++)
+		if (p->slot[i] != NULL)
+			worker_set_conf(p->slot[i], conf);
+	fit_slots(p);
+	retire_surplus(p);
+	start_workers(p);
+	if (!ends_idle(p))
+		loop_timer_stop(p->env->loop, &p->idle_timer);
+	else if (n_workers(p) > 0)
+		on_idle_look(p);
 }
 
 /* ---- requests ---- */
@@ -580,7 +667,7 @@ on_gone(struct worker *w, void *arg)
 			p->on_stopped(p->on_stopped_arg);
 		return;
 	}
-	if (!worker_was_of_use(w))
+	if (!worker_was_of_use(w) && !worker_was_asked(w))
 		retry_later(p);
 	replace_next(p);
 	/* One that was of use is followed at once, whatever others may be waited for. */

@@ -78,6 +78,12 @@ void			 pool_each_worker(const struct pool *, void (*fn)(const struct worker *,
 void			 pool_each_type(const struct pool *, void (*fn)(const char *type,
 			    size_t len, void *arg), void *arg);
 
+/*
+ * Another configuration of the same application, borrowed in place of the one before.  Workers
+ * stay (those above its size when they are done), unless pool_roll() follows.
+ */
+void			 pool_reload(struct pool *, const struct conf_application *);
+
 /* Replaces all workers, one after the other, each when its successor is ready. */
 void			 pool_roll(struct pool *);
 

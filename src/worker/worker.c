@@ -206,6 +206,12 @@ worker_free(struct worker *w)
 	free(w);
 }
 
+void
+worker_set_conf(struct worker *w, const struct conf_application *conf)
+{
+	w->conf = conf;
+}
+
 /* ---- questions ---- */
 
 bool
@@ -224,6 +230,12 @@ bool
 worker_is_leaving(const struct worker *w)
 {
 	return w->state == WORKER_LEAVING;
+}
+
+bool
+worker_is_retiring(const struct worker *w)
+{
+	return w->is_retiring;
 }
 
 bool

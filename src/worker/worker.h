@@ -35,6 +35,7 @@ void		 worker_free(struct worker *);	/* without its process: at an immediate end
 bool		 worker_is_starting(const struct worker *);
 bool		 worker_is_ready(const struct worker *);	/* at work or not */
 bool		 worker_is_leaving(const struct worker *);
+bool		 worker_is_retiring(const struct worker *);	/* gets no more work */
 bool		 worker_was_asked(const struct worker *);	/* to leave */
 const char	*worker_state_name(const struct worker *);
 int		 worker_pid(const struct worker *);		/* 0: it has ended */
@@ -49,6 +50,7 @@ bool		 worker_was_of_use(const struct worker *);
 const char	*worker_name(const struct worker *);
 unsigned	 worker_number(const struct worker *);	/* in the order of starting */
 
+void		 worker_set_conf(struct worker *, const struct conf_application *);
 void		 worker_submit(struct worker *, struct request *);	/* it has room */
 void		 worker_cancel(struct worker *, struct request *, enum err why);
 void		 worker_retire(struct worker *);	/* no more work; ends when it is done */

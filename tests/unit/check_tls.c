@@ -170,6 +170,30 @@ setup(void)
 	peer = -1;
 }
 
+/* As a reload does: connections go on with what they have. */
+static bool
+read_server_anew(char **error)
+{
+	struct tls_server *s = tls_server_new(&listener, error);
+
+	if (s == NULL)
+		return false;
+	tls_server_free(server_tls);
+	server_tls = s;
+	return true;
+}
+
+static void
+read_trust_anew(void)
+{
+	char *error;
+
+	tls_client_free(client_tls);
+	tls_trust_free(trust);
+	ck_assert_ptr_nonnull(trust = tls_trust_new(&client_conf, &error));
+	client_tls = tls_client_new(trust, "localhost");
+}
+
 static void
 make_pair(int pair[2])
 {
@@ -480,9 +504,9 @@ START_TEST(the_next_connection_resumes_until_something_was_read_anew)
 		/* The second alone does, which counts at both ends. */
 		ck_assert_uint_eq(count_of(METRIC_TLS_RESUMED), i == 0 ? 0 : 2);
 		if (i == 1)
-			ck_assert(tls_trust_reload(trust, &error));
+			read_trust_anew();
 		if (i == 2)
-			ck_assert(tls_server_reload(server_tls, &error));
+			ck_assert(read_server_anew(&error));
 	}
 }
 END_TEST
@@ -501,6 +525,21 @@ copy(const char *from, const char *to)
 	fclose(out);
 }
 
+/* Neither side has anything of its own left but the connections. */
+START_TEST(connections_go_on_when_what_they_began_with_is_gone)
+{
+	char *error;
+
+	connect_both();
+	exchange();
+	ck_assert(read_server_anew(&error));
+	read_trust_anew();
+	server.got.len = client.got.len = 0;
+	exchange();
+	end_connections();
+}
+END_TEST
+
 START_TEST(a_reload_that_fails_changes_nothing)
 {
 	char *error;
@@ -509,16 +548,16 @@ START_TEST(a_reload_that_fails_changes_nothing)
 	server_conf.key = (char *)"used.key";
 	copy(own_pem, "used.pem");
 	copy(own_key, "used.key");
-	ck_assert(tls_server_reload(server_tls, &error));
+	ck_assert(read_server_anew(&error));
 	copy(other_pem, "used.pem");
-	ck_assert(!tls_server_reload(server_tls, &error));
+	ck_assert(!read_server_anew(&error));
 	ck_assert_str_eq(error, "used.key is not the key of the certificate in used.pem");
 	free(error);
 	connect_both();
 	exchange();
 	end_connections();
 	copy(other_key, "used.key");
-	ck_assert(tls_server_reload(server_tls, &error));
+	ck_assert(read_server_anew(&error));
 	connect_both();		/* which trusts the old one */
 	send_text(&client, "ping");
 	loop_run_until(loop, has_closed, &client);
@@ -575,6 +614,7 @@ make_suite(void)
 	tcase_add_test(conns, plain_http_is_told_to_speak_tls);
 	tcase_add_test(conns, another_host_is_refused);
 	tcase_add_test(conns, the_next_connection_resumes_until_something_was_read_anew);
+	tcase_add_test(conns, connections_go_on_when_what_they_began_with_is_gone);
 	tcase_add_test(conns, a_reload_that_fails_changes_nothing);
 	suite_add_tcase(suite, conns);
 	tcase_add_unchecked_fixture(files, make_files, remove_files);
