@@ -38,6 +38,24 @@ admin_routes_is_up(const struct admin_view *v, size_t destination)
 	return false;
 }
 
+/* One that is paused is served, if a little later. */
+static const char *
+fault_of_destination(const struct admin_view *v, size_t i)
+{
+	for (size_t k = 0; k < v->n_loops; k++)
+		if (link_set_takes_requests(v->loops[k].link_sets[i]))
+			return NULL;
+	switch (link_set_use(v->link_sets[i])) {
+	case OVERRIDE_DRAINED:
+		return "the destination is drained";
+	case OVERRIDE_DISABLED:
+		return "the destination is disabled";
+	default:
+		return admin_routes_is_up(v, i) ? "all its URLs are drained or disabled" :
+		    "no link is up";
+	}
+}
+
 void
 admin_route_name(const struct admin_route *r, char name[ADMIN_ROUTE_NAME_MAX])
 {
@@ -58,8 +76,7 @@ admin_routes_fault(const struct admin_view *v, const struct conf_target *t)
 	if (t->application != NULL)
 		return fault_of_pool(pool_of(v, t->application));
 	if (t->destination->n_members == 0)
-		return admin_routes_is_up(v, (size_t)(t->destination - v->conf->destinations)) ?
-		    NULL : "no link is up";
+		return fault_of_destination(v, (size_t)(t->destination - v->conf->destinations));
 	for (size_t i = 0; i < t->destination->n_members; i++)
 		if ((why = admin_routes_fault(v, &t->destination->members[i])) == NULL)
 			return NULL;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admin/admin_actions.h"
 #include "admin/admin_command.h"
 #include "admin/admin_json.h"
 #include "admin/admin_log.h"
@@ -100,6 +101,7 @@ admin_show_status(struct admin_ask *a)
 	add_destination_counts(a);
 	admin_json_u64(&a->out, "applications", v->conf->n_applications);
 	admin_json_u64(&a->out, "workers_ready", n_workers);
+	admin_add_overrides(a);
 	admin_sessions_add_status(a);
 	admin_log_add_status(a);
 	add_counters(a);
@@ -233,6 +235,7 @@ add_destination(struct admin_ask *a, size_t i)
 	admin_json_text(&a->out, "application", d->application);
 	admin_json_text(&a->out, "protocol", protocol_name(d->protocol));
 	admin_json_bool(&a->out, "up", admin_routes_is_up(a->view, i));
+	admin_json_text(&a->out, "state", link_set_state(a->view->link_sets[i]));
 	admin_json_u64(&a->out, "urls", d->n_urls);
 	admin_json_u64(&a->out, "queue", queue);
 	admin_json_u64(&a->out, "queue_bytes", queue_bytes);
@@ -244,6 +247,7 @@ add_destination(struct admin_ask *a, size_t i)
 struct link_row {
 	struct admin_ask *asking;
 	const char *destination, *url;
+	struct link_set_url about;
 	size_t loop;
 };
 
@@ -262,6 +266,10 @@ add_link(const struct link *l, void *arg)
 	admin_json_u64(out, "number", info.number);
 	admin_json_text(out, "state", info.state);
 	admin_json_u64(out, "since_ms", info.since_ms);
+	admin_json_text(out, "health", health_state_name(row->about.health));
+	admin_json_u64(out, "ejected_ms", row->about.ejected_ms);
+	admin_json_u64(out, "ejections", row->about.n_ejections);
+	admin_json_text(out, "use", override_name(row->about.use));
 	admin_json_text(out, "protocol", !info.is_up ? NULL :
 	    info.is_multiplexed ? "usher" : "qewd");
 	admin_json_text(out, "node", *info.node != '\0' ? info.node : NULL);
@@ -281,6 +289,7 @@ add_links(struct admin_ask *a, size_t loop, size_t i)
 	for (size_t k = 0; (r = link_set_remote(a->view->loops[loop].link_sets[i], k)) != NULL;
 	    k++) {
 		row.url = remote_url(r);
+		link_set_describe_url(a->view->loops[loop].link_sets[i], k, &row.about);
 		remote_each_link(r, add_link, &row);
 	}
 }

@@ -14,6 +14,7 @@ struct conf;
 struct gate;
 struct link_set;
 struct loop;
+struct overrides;
 struct metrics;
 struct pool;
 struct qewd_front;
@@ -57,6 +58,7 @@ struct admin_view {
 	struct pool *const *pools;		/* as conf->applications */
 	struct link_set *const *link_sets;	/* as conf->destinations */
 	const struct qewd_front *front;
+	struct overrides *overrides;		/* what operators have set, for all loops */
 	const struct gate *gate;		/* for messages of the operator's own */
 	struct admin_memory *memory;		/* what commands leave behind */
 	uint64_t begun_ms;			/* monotonic */

@@ -27,6 +27,14 @@ static const struct column status_rows[] = {
 	{ "revoked", "revoked", FORMAT_NUMBER },
 };
 
+static const struct column set_columns[] = {
+	{ "SET", "state", FORMAT_TEXT },
+	{ "DESTINATION", "destination", FORMAT_TEXT },
+	{ "URL", "url", FORMAT_TEXT },
+	{ "BY", "by", FORMAT_TEXT },
+	{ "FOR", "since_ms", FORMAT_AGE },
+};
+
 static const struct column log_columns[] = {
 	{ "LOG", "log", FORMAT_TEXT },
 	{ "SET TO", "set_to", FORMAT_TEXT },
@@ -53,6 +61,7 @@ static const struct column destination_columns[] = {
 	{ "APPLICATION", "application", FORMAT_TEXT },
 	{ "PROTOCOL", "protocol", FORMAT_TEXT },
 	{ "UP", "up", FORMAT_YES },
+	{ "STATE", "state", FORMAT_TEXT },
 	{ "URLS", "urls", FORMAT_NUMBER },
 	{ "QUEUE", "queue", FORMAT_NUMBER },
 	{ "BYTES", "queue_bytes", FORMAT_BYTES },
@@ -66,6 +75,8 @@ static const struct column link_columns[] = {
 	{ "#", "number", FORMAT_NUMBER },
 	{ "STATE", "state", FORMAT_TEXT },
 	{ "FOR", "since_ms", FORMAT_AGE },
+	{ "HEALTH", "health", FORMAT_TEXT },
+	{ "USE", "use", FORMAT_TEXT },
 	{ "PROTOCOL", "protocol", FORMAT_TEXT },
 	{ "NODE", "node", FORMAT_TEXT },
 	{ "IN FLIGHT", "in_flight", FORMAT_NUMBER },
@@ -175,7 +186,8 @@ static const struct {
 } table[] = {
 	{ "status", {
 		{ NULL, NULL, NULL, COLUMNS(status_rows) },
-		{ "log_set", "", "", COLUMNS(log_columns) } } },
+		{ "set", "", NULL, COLUMNS(set_columns) },
+		{ "log_set", "", NULL, COLUMNS(log_columns) } } },
 	{ "routes", {
 		{ "routes", NULL, "no routes", COLUMNS(route_columns) } } },
 	{ "links", {

@@ -249,13 +249,13 @@ table_print(const struct list *list, const char *text, struct json_value array)
 {
 	struct cells cells = { 0 };
 
-	if (list->title != NULL)
-		printf("%s\n", list->title);
 	read_rows(&cells, list, text, array);
-	if (cells.n == 0)
-		printf("%s\n", list->nothing);
-	else
+	if (list->title != NULL && (cells.n > 0 || list->nothing != NULL))
+		printf("%s\n", list->title);
+	if (cells.n > 0)
 		print_cells(list, &cells);
+	else if (list->nothing != NULL)
+		printf("%s\n", list->nothing);
 	free_cells(&cells);
 }
 

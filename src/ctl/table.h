@@ -29,7 +29,7 @@ struct column {
 struct list {
 	const char *member;
 	const char *title;	/* above it; NULL: none */
-	const char *nothing;	/* said if it has no rows */
+	const char *nothing;	/* said if it has no rows; NULL: then not even its title is */
 	const struct column *column;
 	size_t n_columns;	/* JSON_NAMES_MAX at most */
 };

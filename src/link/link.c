@@ -64,6 +64,7 @@ struct link {
 	struct idmap in_flight;		/* multiplexed: our id -> request */
 	uint64_t in_flight_bytes;
 	uint64_t last_id;
+	uint64_t n_answered;
 	uint64_t retry_ms;		/* the next wait */
 	bool is_replacing;		/* closed by us to be dialled anew: counts as up, but taken */
 	bool is_leaving;		/* for good */
@@ -113,12 +114,7 @@ link_new(const struct link_env *env, const struct conf_url *url, struct tls_clie
 		.host = url->host,
 		.port = url->port,
 		.tls = tls,
-		.dial_ms = env->timeouts->dial_ms,
-		.handshake_ms = env->timeouts->handshake_ms,
-		/* Room for what stands around a message of the largest size. */
-		.message_max = env->limits->reply + REPLY_FRAME_ROOM,
 		.send_max = SIZE_MAX,	/* link_set counts what is in flight */
-		.head_max = env->limits->http_head,
 		/* A reply may be deeper than what browsers may send: it must not end the link. */
 		.depth_max = REPLY_DEPTH_MAX,
 	};
@@ -127,6 +123,12 @@ link_new(const struct link_env *env, const struct conf_url *url, struct tls_clie
 	l->retry_ms = RETRY_FIRST_MS;
 	dial(l);
 	return l;
+}
+
+void
+link_set_tls(struct link *l, struct tls_client *tls)
+{
+	l->config.tls = tls;
 }
 
 bool
@@ -159,6 +161,24 @@ link_outstanding(const struct link *l)
 	return l->in_flight.n + (l->current != NULL || l->has_ghost);
 }
 
+uint64_t
+link_submitted(const struct link *l)
+{
+	return l->last_id;
+}
+
+uint64_t
+link_answered(const struct link *l)
+{
+	return l->n_answered;
+}
+
+void *
+link_arg(const struct link *l)
+{
+	return l->arg;
+}
+
 const char *
 link_name(const struct link *l)
 {
@@ -188,8 +208,24 @@ dial(void *arg)
 {
 	struct link *l = arg;
 
+	/* As the configuration says now. */
+	l->config.dial_ms = l->env->timeouts->dial_ms;
+	l->config.handshake_ms = l->env->timeouts->handshake_ms;
+	/* Room for what stands around a message of the largest size. */
+	l->config.message_max = l->env->limits->reply + REPLY_FRAME_ROOM;
+	l->config.head_max = l->env->limits->http_head;
 	set_state(l, LINK_CONNECTING);
 	l->client = sio_client_new(l->env->loop, l->env->resolver, &l->config, &client_events, l);
+}
+
+void
+link_retry_now(struct link *l)
+{
+	l->retry_ms = RETRY_FIRST_MS;
+	if (l->state != LINK_WAITING)
+		return;
+	loop_timer_stop(l->env->loop, &l->timer);
+	dial(l);
 }
 
 static void
@@ -290,8 +326,19 @@ drop_ghost(struct link *l)
 	loop_timer_stop(l->env->loop, &l->ghost_timer);
 }
 
+/* Its destination may have it tried elsewhere. */
 static void
-fail_in_flight(struct link *l, enum err why)
+lose(struct link *l, struct request *r, enum err why, uint64_t sent)
+{
+	r->served_by = NULL;
+	if (why != ERR_LINK_LOST || l->is_leaving ||
+	    !l->ev->on_lost(l, r, r->served_at < sent, l->arg))
+		request_fail(r, why, NULL);
+}
+
+/* What begins at sent or later in the output never reached the peer. */
+static void
+fail_in_flight(struct link *l, enum err why, uint64_t sent)
 {
 	struct idmap in_flight = l->in_flight;
 	struct request *r = l->current;
@@ -300,16 +347,11 @@ fail_in_flight(struct link *l, enum err why)
 	l->current = NULL;
 	l->in_flight = (struct idmap){ 0 };
 	l->in_flight_bytes = 0;
-	if (r != NULL) {
-		r->served_by = NULL;
-		request_fail(r, why, NULL);
-	}
-	for (size_t i = 0; i < in_flight.cap; i++) {
-		if ((r = in_flight.entry[i].value) != NULL) {
-			r->served_by = NULL;
-			request_fail(r, why, NULL);
-		}
-	}
+	if (r != NULL)
+		lose(l, r, why, sent);
+	for (size_t i = 0; i < in_flight.cap; i++)
+		if ((r = in_flight.entry[i].value) != NULL)
+			lose(l, r, why, sent);
 	idmap_free(&in_flight);
 }
 
@@ -350,6 +392,7 @@ on_close(enum err why, const char *detail, void *arg)
 	struct link *l = arg;
 	bool was_up = l->state == LINK_UP, is_replaced = was_up && l->is_replacing;
 	uint64_t wait_ms = is_replaced ? 0 : next_retry_ms(l);
+	uint64_t sent = was_up ? sio_client_sent(l->client) : 0;
 
 	l->client = NULL;
 	if (l->is_leaving)
@@ -361,7 +404,7 @@ on_close(enum err why, const char *detail, void *arg)
 	if (was_up) {
 		metrics_inc(loop_metrics(l->env->loop), METRIC_LINKS_LOST);
 		fail_in_flight(l, why == ERR_TOO_BIG && !l->is_multiplexed ? ERR_REPLY_TOO_BIG :
-		    ERR_LINK_LOST);
+		    ERR_LINK_LOST, sent);
 	}
 	if (is_replaced || (!was_up && !l->is_replacing))
 		return;
@@ -386,7 +429,7 @@ link_free(struct link *l, enum err why)
 	if (l == NULL)
 		return;
 	l->is_leaving = true;
-	fail_in_flight(l, why);
+	fail_in_flight(l, why, UINT64_MAX);
 	if (l->client != NULL)
 		sio_client_close(l->client, ERR_STOPPING, NULL);
 	loop_timer_stop(l->env->loop, &l->timer);
@@ -474,6 +517,7 @@ link_submit(struct link *l, struct request *r)
 		return;
 	}
 	r->served_id = ++l->last_id;
+	r->served_at = sio_client_position(l->client);
 	splice_request(l, r, sio_client_begin(l->client, r->env.len + MEMBER_ROOM));
 	r->served_by = l;
 	r->server = link_name(l);
@@ -627,6 +671,7 @@ finish(struct link *l, struct request *r, const struct envelope *env)
 	struct reply reply;
 
 	r->served_by = NULL;
+	l->n_answered++;
 	if (is_too_big(l, env)) {
 		request_fail(r, ERR_REPLY_TOO_BIG, NULL);
 		return;

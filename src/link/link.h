@@ -21,6 +21,7 @@
 struct jwt_ring;
 struct link;
 struct loop;
+struct overrides;
 struct request;
 struct resolver;
 struct tls_client;
@@ -32,6 +33,7 @@ struct link_env {
 	struct resolver *resolver;
 	struct token_cache *tokens;
 	struct push_sink push;		/* for what nodes behind us push */
+	const struct overrides *overrides;	/* what operators have set */
 	const char *node;
 	const struct conf_limits *limits;
 	const struct conf_timeouts *timeouts;
@@ -42,6 +44,11 @@ struct link_events {
 	/* Its requests have been failed already; it redials by itself. */
 	void (*on_down)(struct link *, void *arg);
 	void (*on_free)(struct link *, void *arg);	/* can take a request again */
+	/*
+	 * It was lost with this request, of which something was handed to the network or nothing.
+	 * true: it is taken care of; false: it fails.
+	 */
+	bool (*on_lost)(struct link *, struct request *, bool is_handed_over, void *arg);
 };
 
 /*
@@ -55,12 +62,21 @@ struct link	*link_new(const struct link_env *, const struct conf_url *, struct t
 /* Closes in order; its requests are failed with why; no event is called. */
 void		 link_free(struct link *, enum err why);
 
+/* How it is dialled from now on. */
+void		 link_set_tls(struct link *, struct tls_client *);
+
+/* If it waits to dial, it dials now. */
+void		 link_retry_now(struct link *);
+
 bool		 link_is_up(const struct link *);
 bool		 link_is_multiplexed(const struct link *);	/* while it is up */
 bool		 link_is_free(const struct link *);		/* up, and takes a request now */
 size_t		 link_outstanding(const struct link *);
 uint64_t	 link_bytes(const struct link *);	/* of the requests multiplexed on it */
+uint64_t	 link_submitted(const struct link *);	/* requests that it took, in all */
+uint64_t	 link_answered(const struct link *);	/* finals that came over it, in all */
 const char	*link_name(const struct link *);	/* "ws://10.0.0.5:8081#2" */
+void		*link_arg(const struct link *);		/* as link_new() got it */
 
 /* A link as it is now, for those who look on; texts are borrowed. */
 struct link_info {

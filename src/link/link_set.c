@@ -1,24 +1,53 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Chooses the URL with the fewest outstanding requests among those that are up, and
- * keeps the queue for when all links are taken.
+ * Chooses the URL with the fewest outstanding requests among those that are up and well, and
+ * keeps the queue for when all links are taken, or the destination is paused.
+ *
+ * With one URL there is nothing to choose, and its health is not looked at.
  */
 #include "link/link_set.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "conf/conf.h"
 #include "link/link.h"
 #include "link/remote.h"
+#include "link/retry_budget.h"
+#include "net/loop.h"
 #include "request/request.h"
+
+#define RESUME_MS   10000	/* resumed: for a link to come up, while requests still wait */
+#define RETRIES_MAX 2		/* of one request */
+#define WHY_MAX	    320
+
+/* A URL of the destination. */
+struct member {
+	struct remote *remote;		/* borrowed */
+	struct health health;
+	enum override_kind use;		/* OVERRIDE_NONE: it may be used */
+	bool was_away;			/* all its links went down, since it was chosen */
+};
 
 struct link_set {
 	struct destination destination;	/* first */
 	const struct conf_destination *conf;
-	struct remote **remote;
-	size_t n_remotes;
+	struct health_limits limits;
+	struct loop *loop;		/* NULL: it has no URL yet; so is the next */
+	const struct overrides *overrides;
+	struct member *member;
+	size_t n_members;
+	size_t n_kept;			/* with those of before a reload, which may be added again */
+	size_t turn;			/* who is looked at first, so that equals take turns */
+	enum override_kind use;
+	bool is_paused;
+	bool is_resuming;		/* was paused, and no link has been up since then */
+	struct timer resume_timer;
+	struct retry_budget budget;
 	struct request_queue queue;
 };
 
@@ -27,6 +56,7 @@ static void cancel(struct destination *, struct request *, enum err);
 static const char *server_name(const struct request *);
 static bool on_free(struct remote *, struct link *, void *);
 static void on_down(struct remote *, void *);
+static bool on_lost(struct remote *, struct request *, bool, void *);
 
 static const struct destination_ops ops = {
 	.submit = submit,
@@ -35,18 +65,61 @@ static const struct destination_ops ops = {
 	.server_name = server_name,
 };
 
+static void
+set_conf(struct link_set *s, const struct conf_destination *conf)
+{
+	const struct conf_health *h = &conf->health;
+
+	s->destination.name = conf->name;
+	s->destination.application = conf->application;
+	s->destination.timeout_ms = conf->timeout_ms;
+	s->limits = (struct health_limits){ h->failures, h->failure_percent, h->eject_ms,
+		h->eject_max_ms, h->slow_start_ms };
+	s->conf = conf;
+}
+
 struct link_set *
 link_set_new(const struct conf_destination *conf)
 {
 	struct link_set *s = xcalloc(1, sizeof(*s));
 
 	s->destination.ops = &ops;
-	s->destination.name = conf->name;
-	s->destination.application = conf->application;
-	s->destination.timeout_ms = conf->timeout_ms;
-	s->conf = conf;
+	set_conf(s, conf);
 	request_queue_init(&s->queue, conf->queue, conf->queue_bytes);
+	retry_budget_init(&s->budget);
 	return s;
+}
+
+static void
+join(struct link_set *s, struct remote *r)
+{
+	remote_add_user(r, &(struct remote_user){
+		.on_free = on_free,
+		.on_down = on_down,
+		.on_lost = on_lost,
+		.arg = s,
+		.destination = &s->destination,
+		.n_links = s->conf->links,
+		.n_node_links = s->conf->node_links,
+		.idle_ms = s->conf->link_idle_ms,
+	});
+}
+
+void
+link_set_rejoin(struct link_set *s)
+{
+	for (size_t i = 0; i < s->n_members; i++)
+		join(s, s->member[i].remote);
+}
+
+void
+link_set_reload(struct link_set *s, const struct conf_destination *conf)
+{
+	s->n_kept = s->n_members;
+	s->n_members = 0;
+	set_conf(s, conf);
+	s->queue.n_max = conf->queue;
+	s->queue.bytes_max = conf->queue_bytes;
 }
 
 struct destination *
@@ -55,22 +128,51 @@ link_set_destination(struct link_set *s)
 	return &s->destination;
 }
 
+/* Room for a URL; one that was there before a reload is as well as it was. */
+static struct member *
+add_member(struct link_set *s, struct remote *r)
+{
+	struct member *m;
+
+	for (size_t i = s->n_members; i < s->n_kept; i++) {
+		if (s->member[i].remote == r) {
+			struct member found = s->member[i];
+
+			s->member[i] = s->member[s->n_members];
+			m = &s->member[s->n_members++];
+			*m = found;
+			return m;
+		}
+	}
+	s->member = xreallocarray(s->member, s->n_kept + 1, sizeof(*s->member));
+	s->member[s->n_kept++] = s->member[s->n_members];
+	m = &s->member[s->n_members++];
+	*m = (struct member){ .remote = r };
+	return m;
+}
+
 void
 link_set_add_remote(struct link_set *s, struct remote *r)
 {
-	s->remote = xreallocarray(s->remote, s->n_remotes + 1, sizeof(struct remote *));
-	s->remote[s->n_remotes++] = r;
-	remote_add_user(r, &(struct remote_user){ on_free, on_down, s }, s->conf->links);
+	const struct link_env *env = remote_env(r);
+	struct member *m = add_member(s, r);
+
+	s->loop = env->loop;
+	s->overrides = env->overrides;
+	s->use = overrides_use(s->overrides, s->conf->name, NULL);
+	s->is_paused = overrides_is_paused(s->overrides, s->conf->name);
+	m->use = overrides_use(s->overrides, s->conf->name, remote_url(r));
+	join(s, r);
 }
 
 static void
-fail_waiting(struct link_set *s, enum err why)
+fail_waiting(struct link_set *s, enum err why, const char *text)
 {
 	struct request *r;
 
 	while ((r = request_queue_first(&s->queue)) != NULL) {
 		request_queue_remove(&s->queue, r);
-		request_fail(r, why, NULL);
+		request_fail(r, why, text);
 	}
 }
 
@@ -79,52 +181,246 @@ link_set_free(struct link_set *s, enum err why)
 {
 	if (s == NULL)
 		return;
-	fail_waiting(s, why);
-	free(s->remote);
+	if (s->loop != NULL)
+		loop_timer_stop(s->loop, &s->resume_timer);
+	fail_waiting(s, why, NULL);
+	free(s->member);
 	free(s);
 }
+
+/* ---- who is well ---- */
 
 bool
 link_set_is_up(const struct link_set *s)
 {
-	for (size_t i = 0; i < s->n_remotes; i++)
-		if (remote_is_up(s->remote[i]))
+	for (size_t i = 0; i < s->n_members; i++)
+		if (remote_is_up(s->member[i].remote))
 			return true;
 	return false;
 }
 
-void
-link_set_queue(const struct link_set *s, uint64_t *n, uint64_t *bytes, uint64_t *queue_max)
+/* Is there a link that requests may take, now or when it is free? */
+static bool
+is_servable(const struct link_set *s)
 {
-	*n = s->queue.n;
-	*bytes = s->queue.bytes;
-	*queue_max = s->conf->queue;
+	for (size_t i = 0; i < s->n_members; i++)
+		if (s->member[i].use == OVERRIDE_NONE && remote_is_up(s->member[i].remote))
+			return true;
+	return false;
 }
 
-const struct remote *
-link_set_remote(const struct link_set *s, size_t i)
+static struct member *
+member_of(const struct link_set *s, const struct remote *r)
 {
-	return i < s->n_remotes ? s->remote[i] : NULL;
+	for (size_t i = 0; i < s->n_members; i++)
+		if (s->member[i].remote == r)
+			return &s->member[i];
+	return NULL;
+}
+
+static void
+log_health(const struct link_set *s, const struct member *m)
+{
+	const struct health *h = &m->health;
+
+	if (h->state == HEALTH_EJECTED)
+		log_warnx("destination %s: %s fails: it is ejected for %llu ms", s->conf->name,
+		    remote_url(m->remote), (unsigned long long)h->eject_ms);
+	else
+		log_info("destination %s: %s is %s", s->conf->name, remote_url(m->remote),
+		    h->state == HEALTH_TRIAL ? "on trial" : health_state_name(h->state));
+}
+
+/* Brings its health up to date, and gives the share of requests that it may have. */
+static unsigned
+share_of(struct link_set *s, struct member *m)
+{
+	uint64_t now_ms;
+
+	if (m->health.state == HEALTH_GOOD && !m->was_away)
+		return HEALTH_FULL_SHARE;
+	now_ms = clock_mono_ms();
+	if (m->was_away && remote_is_up(m->remote)) {
+		m->was_away = false;
+		health_return(&m->health, &s->limits, now_ms);
+	}
+	if (health_look(&m->health, &s->limits, now_ms, remote_answered(m->remote)))
+		log_health(s, m);
+	return health_share(&m->health, &s->limits, now_ms);
+}
+
+/* Can another URL serve requests now?  The last one is never ejected. */
+static bool
+has_other(struct link_set *s, const struct member *than)
+{
+	for (size_t i = 0; i < s->n_members; i++) {
+		struct member *m = &s->member[i];
+
+		if (m != than && m->use == OVERRIDE_NONE && remote_is_up(m->remote) &&
+		    m->health.state != HEALTH_TRIAL && share_of(s, m) > 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+note_ejection(struct link_set *s, const struct member *m)
+{
+	metrics_inc(loop_metrics(s->loop), METRIC_EJECTIONS);
+	log_health(s, m);
+}
+
+/* It was at a link and reached its deadline, or is not wanted any more. */
+static void
+note_end(struct link_set *s, const struct request *r, enum err why)
+{
+	struct member *m = member_of(s, remote_of(r->served_by));
+
+	if (s->n_members < 2 || m == NULL)
+		return;
+	if (why != ERR_TIMEOUT)
+		health_end_trial(&m->health);
+	else if (health_fail(&m->health, &s->limits, clock_mono_ms(), r->begun_ms,
+	    remote_answered(m->remote), has_other(s, m)))
+		note_ejection(s, m);
+}
+
+/* ---- choosing ---- */
+
+/* All that could serve are ejected: a node that fails is better than none. */
+static bool
+is_desperate(struct link_set *s)
+{
+	return !has_other(s, NULL);
+}
+
+/* A free link among those that may have requests (is_any: ejected ones too); NULL: none. */
+static struct link *
+choose_among(struct link_set *s, bool is_any, struct member **whose)
+{
+	struct link *best = NULL, *link;
+	uint64_t n, least = 0;
+	unsigned share, best_share = 1;
+
+	for (size_t i = 0; i < s->n_members; i++) {
+		struct member *m = &s->member[(s->turn + i) % s->n_members];
+
+		if (m->use != OVERRIDE_NONE || (link = remote_free_link(m->remote)) == NULL)
+			continue;
+		if ((share = share_of(s, m)) == 0 && is_any)
+			share = HEALTH_FULL_SHARE;
+		if (share == 0)
+			continue;
+		n = remote_outstanding(m->remote) + 1;
+		/* Its one request is all that a trial waits for. */
+		if (best == NULL || m->health.state == HEALTH_TRIAL ||
+		    n * best_share < least * share) {
+			best = link;
+			least = n;
+			best_share = share;
+			*whose = m;
+		}
+		if (m->health.state == HEALTH_TRIAL)
+			break;
+	}
+	return best;
 }
 
 /* A free link to the URL with the fewest outstanding requests; NULL: all are taken. */
 static struct link *
-choose(const struct link_set *s)
+choose(struct link_set *s, struct member **whose)
 {
-	struct link *best = NULL, *link;
-	size_t least = 0, n;
+	struct link *link;
 
-	for (size_t i = 0; i < s->n_remotes; i++) {
-		if ((link = remote_free_link(s->remote[i])) == NULL)
-			continue;
-		n = remote_outstanding(s->remote[i]);
-		if (best == NULL || n < least) {
-			best = link;
-			least = n;
-		}
+	if (s->n_members == 1) {
+		*whose = &s->member[0];
+		return (*whose)->use == OVERRIDE_NONE ? remote_free_link((*whose)->remote) : NULL;
 	}
-	return best;
+	if (s->n_members == 0)
+		return NULL;
+	s->turn = (s->turn + 1) % s->n_members;
+	link = choose_among(s, false, whose);
+	return link == NULL && is_desperate(s) ? choose_among(s, true, whose) : link;
 }
+
+/* One whose link falls free: may it have the next request? */
+static bool
+may_serve(struct link_set *s, struct member *m)
+{
+	return m->use == OVERRIDE_NONE &&
+	    (s->n_members == 1 || share_of(s, m) > 0 || is_desperate(s));
+}
+
+static void
+send_to(struct member *m, struct link *link, struct request *r, size_t n_members)
+{
+	size_t before;
+
+	if (n_members == 1 || m->health.state != HEALTH_TRIAL) {
+		link_submit(link, r);
+		return;
+	}
+	before = link_outstanding(link);
+	health_begin_trial(&m->health, remote_answered(m->remote));
+	link_submit(link, r);
+	if (link_outstanding(link) == before)	/* refused before it was sent */
+		health_end_trial(&m->health);
+}
+
+/* ---- waiting ---- */
+
+/* Requests wait, and more links may be of use. */
+static void
+grow(struct link_set *s)
+{
+	for (size_t i = 0; i < s->n_members && s->queue.n > 0; i++)
+		if (s->member[i].use == OVERRIDE_NONE)
+			remote_grow(s->member[i].remote, s->queue.n);
+}
+
+/* Those that wait, in order, as long as links are free. */
+static void
+serve_waiting(struct link_set *s)
+{
+	struct member *m;
+	struct request *r;
+	struct link *link;
+
+	while ((r = request_queue_first(&s->queue)) != NULL && !s->is_paused &&
+	    (link = choose(s, &m)) != NULL) {
+		request_queue_remove(&s->queue, r);
+		send_to(m, link, r, s->n_members);
+	}
+	if (!s->is_paused && !s->is_resuming)
+		grow(s);
+}
+
+static bool
+is_waiting(const struct link_set *s)
+{
+	return s->is_paused || s->is_resuming;
+}
+
+static void
+wait_for_link(struct link_set *s, struct request *r)
+{
+	if (!request_queue_add(&s->queue, r))
+		request_fail(r, ERR_OVERLOADED,
+		    "queue of the destination is full (queue, queue_bytes)");
+	else if (!s->is_paused)
+		serve_waiting(s);
+}
+
+static void
+refuse(const struct link_set *s, struct request *r)
+{
+	char text[WHY_MAX];
+
+	snprintf(text, sizeof(text), "destination %s is %s", s->conf->name, override_name(s->use));
+	request_fail(r, ERR_LINK_DOWN, text);
+}
+
+/* ---- as a destination ---- */
 
 /*
  * A multiplexed link always takes more, so the queue is the remote node's; but what
@@ -142,16 +438,22 @@ static void
 submit(struct destination *d, struct request *r)
 {
 	struct link_set *s = (struct link_set *)d;
-	struct link *link = choose(s);
+	struct member *m;
+	struct link *link;
 
-	if (link != NULL && is_overfull(s, link, r))
-		request_fail(r, ERR_OVERLOADED, "too much is in flight (queue, queue_bytes)");
-	else if (link != NULL)
-		link_submit(link, r);
-	else if (!link_set_is_up(s))
+	retry_budget_earn(&s->budget, s->conf->retry_percent);
+	if (s->use != OVERRIDE_NONE)
+		refuse(s, r);
+	else if (s->queue.n > 0 || is_waiting(s))
+		wait_for_link(s, r);
+	else if ((link = choose(s, &m)) == NULL && is_servable(s))
+		wait_for_link(s, r);
+	else if (link == NULL)
 		request_fail(r, ERR_LINK_DOWN, NULL);
-	else if (!request_queue_add(&s->queue, r))
-		request_fail(r, ERR_OVERLOADED, "queue of the destination is full (queue, queue_bytes)");
+	else if (is_overfull(s, link, r))
+		request_fail(r, ERR_OVERLOADED, "too much is in flight (queue, queue_bytes)");
+	else
+		send_to(m, link, r, s->n_members);
 }
 
 static void
@@ -159,10 +461,12 @@ cancel(struct destination *d, struct request *r, enum err why)
 {
 	struct link_set *s = (struct link_set *)d;
 
-	if (r->served_by != NULL)
-		link_cancel(r->served_by, r, why);
-	else
+	if (r->served_by == NULL) {
 		request_queue_remove(&s->queue, r);
+		return;
+	}
+	note_end(s, r, why);
+	link_cancel(r->served_by, r, why);
 }
 
 static const char *
@@ -171,24 +475,218 @@ server_name(const struct request *r)
 	return link_name(r->served_by);
 }
 
+/* ---- what happens to links ---- */
+
+static void
+end_resuming(struct link_set *s)
+{
+	s->is_resuming = false;
+	loop_timer_stop(s->loop, &s->resume_timer);
+}
+
 static bool
-on_free(struct remote *remote UNUSED, struct link *link, void *arg)
+on_free(struct remote *remote, struct link *link, void *arg)
 {
 	struct link_set *s = arg;
-	struct request *r = request_queue_first(&s->queue);
+	struct member *m = member_of(s, remote);
+	struct request *r;
 
-	if (r == NULL)
+	if (s->is_resuming)
+		end_resuming(s);
+	if (m == NULL || s->is_paused || (r = request_queue_first(&s->queue)) == NULL ||
+	    !may_serve(s, m))
 		return false;
 	request_queue_remove(&s->queue, r);
-	link_submit(link, r);
+	send_to(m, link, r, s->n_members);
+	grow(s);
 	return true;
 }
 
+/* Nobody can serve them, and nobody is waited for. */
 static void
-on_down(struct remote *remote UNUSED, void *arg)
+fail_if_down(struct link_set *s)
+{
+	if (!is_waiting(s) && !is_servable(s))
+		fail_waiting(s, ERR_LINK_DOWN, NULL);
+}
+
+static void
+on_down(struct remote *remote, void *arg)
+{
+	struct link_set *s = arg;
+	struct member *m = member_of(s, remote);
+
+	if (m != NULL && s->n_members > 1)
+		m->was_away = true;
+	fail_if_down(s);
+}
+
+static bool
+may_go_again(struct link_set *s, const struct request *r, bool is_handed_over)
+{
+	if (r->n_retries >= RETRIES_MAX || s->use == OVERRIDE_DISABLED ||
+	    (!is_waiting(s) && !is_servable(s)))
+		return false;
+	if (!is_handed_over)	/* no peer has to do anything twice */
+		return true;
+	if (!r->is_idempotent || r->n_replies > 0)
+		return false;
+	if (retry_budget_take(&s->budget, s->conf->retry_percent))
+		return true;
+	metrics_inc(loop_metrics(s->loop), METRIC_RETRIES_REFUSED);
+	return false;
+}
+
+/*
+ * Again, at the head of the queue: what the peer cannot have seen, or what may run twice.  What it
+ * cannot have seen, and is not sent again, has not run, and that is what its end says.
+ */
+static bool
+on_lost(struct remote *remote, struct request *r, bool is_handed_over, void *arg)
+{
+	struct link_set *s = arg;
+	struct member *m = member_of(s, remote);
+
+	if (is_handed_over && m != NULL && s->n_members > 1 &&
+	    health_lose(&m->health, &s->limits, clock_mono_ms(), r->begun_ms,
+	    remote_answered(remote), has_other(s, m)))
+		note_ejection(s, m);
+	if (may_go_again(s, r, is_handed_over)) {
+		r->n_retries++;
+		metrics_inc(loop_metrics(s->loop), METRIC_RETRIES);
+		log_debug("request", "%s: sent again", r->name);
+		request_queue_return(&s->queue, r);
+		serve_waiting(s);
+		return true;
+	}
+	if (!is_handed_over)
+		request_fail(r, ERR_LINK_DOWN, NULL);
+	return !is_handed_over;
+}
+
+/* ---- what an operator has set, and reloads ---- */
+
+static void
+on_resume_timeout(void *arg)
 {
 	struct link_set *s = arg;
 
-	if (!link_set_is_up(s))
-		fail_waiting(s, ERR_LINK_DOWN);
+	s->is_resuming = false;
+	fail_if_down(s);
+}
+
+/* The service may be there again, and its links still wait to dial. */
+static void
+begin_resuming(struct link_set *s)
+{
+	if (is_servable(s))
+		return;
+	s->is_resuming = true;
+	for (size_t i = 0; i < s->n_members; i++)
+		remote_retry_now(s->member[i].remote);
+	loop_timer_set(s->loop, &s->resume_timer, RESUME_MS, on_resume_timeout, s);
+}
+
+static void
+set_member_use(struct link_set *s, struct member *m, enum override_kind use)
+{
+	if (m->use != OVERRIDE_NONE && use == OVERRIDE_NONE) {
+		m->health = (struct health){ 0 };
+		health_return(&m->health, &s->limits, clock_mono_ms());
+		remote_retry_now(m->remote);
+	}
+	m->use = use;
+}
+
+void
+link_set_apply_overrides(struct link_set *s)
+{
+	bool was_paused = s->is_paused;
+
+	if (s->n_members == 0)
+		return;
+	s->use = overrides_use(s->overrides, s->conf->name, NULL);
+	s->is_paused = overrides_is_paused(s->overrides, s->conf->name);
+	for (size_t i = 0; i < s->n_members; i++)
+		set_member_use(s, &s->member[i], overrides_use(s->overrides, s->conf->name,
+		    remote_url(s->member[i].remote)));
+	if (was_paused && !s->is_paused)
+		begin_resuming(s);
+	link_set_serve(s);
+}
+
+void
+link_set_serve(struct link_set *s)
+{
+	char text[WHY_MAX];
+
+	snprintf(text, sizeof(text), "destination %s is %s", s->conf->name, override_name(s->use));
+	if (s->use == OVERRIDE_DISABLED)
+		fail_waiting(s, ERR_LINK_DOWN, text);
+	fail_if_down(s);
+	serve_waiting(s);
+}
+
+/* ---- for those who look on ---- */
+
+void
+link_set_queue(const struct link_set *s, uint64_t *n, uint64_t *bytes, uint64_t *queue_max)
+{
+	*n = s->queue.n;
+	*bytes = s->queue.bytes;
+	*queue_max = s->conf->queue;
+}
+
+const struct remote *
+link_set_remote(const struct link_set *s, size_t i)
+{
+	return i < s->n_members ? s->member[i].remote : NULL;
+}
+
+const char *
+link_set_state(const struct link_set *s)
+{
+	if (s->use != OVERRIDE_NONE)
+		return override_name(s->use);
+	if (s->is_paused)
+		return override_name(OVERRIDE_PAUSED);
+	return s->is_resuming ? "resuming" : override_name(OVERRIDE_NONE);
+}
+
+enum override_kind
+link_set_use(const struct link_set *s)
+{
+	return s->use;
+}
+
+bool
+link_set_takes_requests(const struct link_set *s)
+{
+	return s->use == OVERRIDE_NONE && (is_waiting(s) || is_servable(s));
+}
+
+void
+link_set_describe_url(struct link_set *s, size_t i, struct link_set_url *url)
+{
+	struct member *m = &s->member[i];
+
+	(void)share_of(s, m);
+	*url = (struct link_set_url){
+		.use = m->use,
+		.health = m->health.state,
+		.ejected_ms = health_ejected_ms(&m->health, clock_mono_ms()),
+		.n_ejections = m->health.n_ejections,
+	};
+}
+
+size_t
+link_set_in_flight(const struct link_set *s, const struct requests *all, const char *url)
+{
+	const struct request *r;
+	size_t n = 0;
+
+	LIST_FOREACH(r, &all->open, link)
+		n += r->destination == &s->destination && r->served_by != NULL &&
+		    (url == NULL || strcmp(remote_url(remote_of(r->served_by)), url) == 0);
+	return n;
 }

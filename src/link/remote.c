@@ -5,18 +5,40 @@
 #include "link/remote.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-#include "base/log.h"
+#include "base/clock.h"
 #include "base/xmalloc.h"
+#include "net/loop.h"
+#include "net/tls.h"
+#include "request/request.h"
+
+#define TRIM_MS	     50	/* how often links that are not wanted any more are looked at */
+#define IDLE_LOOKS   4	/* in the time after which idle links end */
+#define IDLE_LOOK_MS 10	/* at least, from one to the next */
+
+/* A place for a link, which keeps its number. */
+struct place {
+	struct link *link;		/* NULL: none */
+	uint64_t submitted;		/* when it was last looked at */
+	uint64_t idle_since_ms;		/* 0: it was not idle then */
+};
 
 struct remote {
 	const struct link_env *env;
-	const struct conf_url *url;
-	struct tls_client *tls;		/* borrowed; NULL: without TLS */
+	char *id;
+	struct conf_url url;		/* its texts are owned */
+	struct tls_client *tls;		/* a reference; NULL: without TLS */
 	enum conf_protocol protocol;
-	const char *application;
-	struct link **link;		/* n_wanted; NULL: not in use */
-	unsigned n_wanted;		/* of a stock peer */
+	char *application;
+	struct place *place;
+	unsigned n_places;
+	unsigned n_wanted;		/* of a stock peer; those behind them end when they are free */
+	unsigned n_node_wanted;		/* of a node */
+	uint64_t idle_ms;		/* until all but the first end; CONF_NO_LIMIT: never */
+	uint64_t n_answered;		/* over links that have ended */
+	bool is_started;
+	struct timer trim_timer, idle_timer;
 	struct remote_user *user;
 	size_t n_users;
 	size_t turn;			/* of the users: who is asked first */
@@ -25,58 +47,247 @@ struct remote {
 static void on_up(struct link *, void *);
 static void on_down(struct link *, void *);
 static void on_free(struct link *, void *);
+static bool on_lost(struct link *, struct request *, bool, void *);
+static void fit_node_links(struct remote *, const struct link *up);
 
 static const struct link_events link_events = {
 	.on_up = on_up,
 	.on_down = on_down,
 	.on_free = on_free,
+	.on_lost = on_lost,
 };
 
 struct remote *
-remote_new(const struct link_env *env, const struct conf_url *url, struct tls_client *tls,
-    enum conf_protocol protocol, const char *application)
+remote_new(const struct link_env *env, const char *id, const struct conf_url *url,
+    struct tls_client *tls, enum conf_protocol protocol, const char *application)
 {
 	struct remote *r = xcalloc(1, sizeof(*r));
 
 	r->env = env;
-	r->url = url;
-	r->tls = tls;
+	r->id = xstrdup(id);
+	r->url = (struct conf_url){ xstrdup(url->text), xstrdup(url->host), url->port,
+		url->is_tls };
+	r->tls = tls != NULL ? tls_client_ref(tls) : NULL;
 	r->protocol = protocol;
-	r->application = application;
-	r->n_wanted = 1;
+	r->application = xstrdup(application);
+	remote_clear_users(r);
 	return r;
 }
 
-void
-remote_add_user(struct remote *r, const struct remote_user *user, unsigned n_links)
-{
-	r->user = xreallocarray(r->user, r->n_users + 1, sizeof(*r->user));
-	r->user[r->n_users++] = *user;
-	if (n_links > r->n_wanted)
-		r->n_wanted = n_links;
-}
+/* ---- how many links ---- */
 
-void
-remote_set_protocol(struct remote *r, enum conf_protocol protocol)
+static unsigned
+n_limit(const struct remote *r)
 {
-	if (r->protocol == CONF_PROTOCOL_AUTO)
-		r->protocol = protocol;
+	return r->n_wanted > r->n_node_wanted ? r->n_wanted : r->n_node_wanted;
 }
 
 static void
-add_links(struct remote *r, unsigned n)
+make_places(struct remote *r)
 {
-	for (unsigned i = 0; i < n; i++)
-		if (r->link[i] == NULL)
-			r->link[i] = link_new(r->env, r->url, r->tls, r->protocol, r->application,
-			    i + 1, &link_events, r);
+	unsigned n = n_limit(r);
+
+	if (n <= r->n_places)
+		return;
+	r->place = xreallocarray(r->place, n, sizeof(*r->place));
+	memset(r->place + r->n_places, 0, (n - r->n_places) * sizeof(*r->place));
+	r->n_places = n;
+}
+
+static void
+add_link(struct remote *r, unsigned i)
+{
+	r->place[i] = (struct place){ .link = link_new(r->env, &r->url, r->tls, r->protocol,
+		r->application, i + 1, &link_events, r) };
+}
+
+static void
+end_link(struct remote *r, unsigned i)
+{
+	r->n_answered += link_answered(r->place[i].link);
+	link_free(r->place[i].link, ERR_LINK_LOST);
+	r->place[i].link = NULL;
 }
 
 void
 remote_start(struct remote *r)
 {
-	r->link = xcalloc(r->n_wanted, sizeof(struct link *));
-	add_links(r, r->protocol == CONF_PROTOCOL_QEWD ? r->n_wanted : 1);
+	r->is_started = true;
+	make_places(r);
+	add_link(r, 0);
+}
+
+/* Links above the number that is wanted end as soon as nothing is under way on them. */
+static void
+trim(void *arg)
+{
+	struct remote *r = arg;
+	bool is_busy = false;
+
+	for (unsigned i = n_limit(r); i < r->n_places; i++) {
+		if (r->place[i].link == NULL)
+			continue;
+		if (link_outstanding(r->place[i].link) > 0)
+			is_busy = true;
+		else
+			end_link(r, i);
+	}
+	if (is_busy)
+		loop_timer_set(r->env->loop, &r->trim_timer, TRIM_MS, trim, r);
+	else
+		loop_timer_stop(r->env->loop, &r->trim_timer);
+}
+
+void
+remote_fit(struct remote *r)
+{
+	if (r->n_users == 0)
+		return;
+	make_places(r);
+	trim(r);
+	for (unsigned i = 0; i < r->n_places; i++)
+		if (r->place[i].link != NULL && link_is_up(r->place[i].link) &&
+		    link_is_multiplexed(r->place[i].link))
+			fit_node_links(r, r->place[i].link);
+}
+
+/* The links of a node: those of a stock peer that was there before are not needed any more. */
+static void
+fit_node_links(struct remote *r, const struct link *up)
+{
+	for (unsigned i = 0; i < r->n_places; i++) {
+		struct link *link = r->place[i].link;
+
+		if (i < r->n_node_wanted && link == NULL)
+			add_link(r, i);
+		else if (i >= r->n_node_wanted && link != NULL && link != up &&
+		    !link_is_up(link))
+			end_link(r, i);
+	}
+}
+
+/* One that had nothing to do since it was looked at, for long enough. */
+static bool
+is_idle(const struct remote *r, struct place *p, uint64_t now_ms)
+{
+	if ((link_is_up(p->link) && link_is_multiplexed(p->link)) ||
+	    link_outstanding(p->link) > 0 || link_submitted(p->link) != p->submitted) {
+		p->submitted = link_submitted(p->link);
+		p->idle_since_ms = 0;
+		return false;
+	}
+	if (p->idle_since_ms == 0)
+		p->idle_since_ms = now_ms;
+	return now_ms - p->idle_since_ms >= r->idle_ms;
+}
+
+/* The first stays.  Others are looked at for as long as there are any. */
+static void
+on_idle_look(void *arg)
+{
+	struct remote *r = arg;
+	uint64_t now_ms = clock_mono_ms(), look_ms = r->idle_ms / IDLE_LOOKS;
+	unsigned n = 0;
+
+	if (r->idle_ms == CONF_NO_LIMIT)
+		return;
+	for (unsigned i = 1; i < r->n_places; i++) {
+		if (r->place[i].link == NULL)
+			continue;
+		if (is_idle(r, &r->place[i], now_ms))
+			end_link(r, i);
+		else
+			n++;
+	}
+	if (n > 0)
+		loop_timer_set(r->env->loop, &r->idle_timer,
+		    look_ms < IDLE_LOOK_MS ? IDLE_LOOK_MS : look_ms, on_idle_look, r);
+}
+
+/* Is it up, and no node? */
+static bool
+is_stock(const struct remote *r)
+{
+	for (unsigned i = 0; i < r->n_places; i++)
+		if (r->place[i].link != NULL && link_is_up(r->place[i].link))
+			return !link_is_multiplexed(r->place[i].link);
+	return false;
+}
+
+void
+remote_grow(struct remote *r, uint64_t n_waiting)
+{
+	uint64_t n_coming = 0;
+	unsigned place = r->n_wanted;
+
+	if (n_waiting == 0 || !is_stock(r))
+		return;
+	for (unsigned i = r->n_wanted; i-- > 0;) {
+		if (r->place[i].link == NULL)
+			place = i;
+		else if (!link_is_up(r->place[i].link))
+			n_coming++;
+	}
+	if (n_coming >= n_waiting || place == r->n_wanted)
+		return;
+	add_link(r, place);
+	if (!timer_is_set(&r->idle_timer))
+		on_idle_look(r);
+}
+
+void
+remote_retry_now(struct remote *r)
+{
+	for (unsigned i = 0; i < r->n_places; i++)
+		if (r->place[i].link != NULL)
+			link_retry_now(r->place[i].link);
+}
+
+/* ---- users ---- */
+
+void
+remote_add_user(struct remote *r, const struct remote_user *user)
+{
+	r->user = xreallocarray(r->user, r->n_users + 1, sizeof(*r->user));
+	r->user[r->n_users++] = *user;
+	if (user->n_links > r->n_wanted)
+		r->n_wanted = user->n_links;
+	if (user->n_node_links > r->n_node_wanted)
+		r->n_node_wanted = user->n_node_links;
+	if (user->idle_ms > r->idle_ms)
+		r->idle_ms = user->idle_ms;
+}
+
+void
+remote_clear_users(struct remote *r)
+{
+	r->n_users = 0;
+	r->n_wanted = r->n_node_wanted = 1;
+	r->idle_ms = 0;
+}
+
+void
+remote_set_tls(struct remote *r, struct tls_client *tls)
+{
+	if (tls == r->tls)
+		return;
+	for (unsigned i = 0; i < r->n_places; i++)
+		if (r->place[i].link != NULL)
+			link_set_tls(r->place[i].link, tls);
+	tls_client_free(r->tls);
+	r->tls = tls != NULL ? tls_client_ref(tls) : NULL;
+}
+
+bool
+remote_has_users(const struct remote *r)
+{
+	return r->n_users > 0;
+}
+
+bool
+remote_is_unused(const struct remote *r)
+{
+	return r->n_users == 0 && remote_outstanding(r) == 0;
 }
 
 void
@@ -84,41 +295,77 @@ remote_free(struct remote *r, enum err why)
 {
 	if (r == NULL)
 		return;
-	for (unsigned i = 0; r->link != NULL && i < r->n_wanted; i++)
-		link_free(r->link[i], why);
-	free(r->link);
+	loop_timer_stop(r->env->loop, &r->trim_timer);
+	loop_timer_stop(r->env->loop, &r->idle_timer);
+	for (unsigned i = 0; i < r->n_places; i++)
+		link_free(r->place[i].link, why);
+	tls_client_free(r->tls);
+	free(r->id);
+	free(r->url.text);
+	free(r->url.host);
+	free(r->application);
+	free(r->place);
 	free(r->user);
 	free(r);
+}
+
+/* ---- what there is ---- */
+
+bool
+remote_is_started(const struct remote *r)
+{
+	return r->is_started;
 }
 
 const char *
 remote_url(const struct remote *r)
 {
-	return r->url->text;
+	return r->url.text;
 }
 
-const struct tls_client *
-remote_tls(const struct remote *r)
+const struct link_env *
+remote_env(const struct remote *r)
 {
-	return r->tls;
+	return r->env;
+}
+
+const char *
+remote_id(const struct remote *r)
+{
+	return r->id;
+}
+
+struct remote *
+remote_of(const struct link *link)
+{
+	return link_arg(link);
 }
 
 bool
 remote_is_up(const struct remote *r)
 {
-	for (unsigned i = 0; r->link != NULL && i < r->n_wanted; i++)
-		if (r->link[i] != NULL && link_is_up(r->link[i]))
+	for (unsigned i = 0; i < r->n_places; i++)
+		if (r->place[i].link != NULL && link_is_up(r->place[i].link))
 			return true;
 	return false;
 }
 
+/* Of exclusive links the first that is free, so that the last become idle. */
 struct link *
 remote_free_link(const struct remote *r)
 {
-	for (unsigned i = 0; i < r->n_wanted; i++)
-		if (r->link[i] != NULL && link_is_free(r->link[i]))
-			return r->link[i];
-	return NULL;
+	unsigned n = n_limit(r) < r->n_places ? n_limit(r) : r->n_places;
+	struct link *best = NULL, *link;
+
+	for (unsigned i = 0; i < n; i++) {
+		if ((link = r->place[i].link) == NULL || !link_is_free(link))
+			continue;
+		if (!link_is_multiplexed(link))
+			return link;
+		if (best == NULL || link_outstanding(link) < link_outstanding(best))
+			best = link;
+	}
+	return best;
 }
 
 size_t
@@ -126,31 +373,32 @@ remote_outstanding(const struct remote *r)
 {
 	size_t n = 0;
 
-	for (unsigned i = 0; r->link != NULL && i < r->n_wanted; i++)
-		if (r->link[i] != NULL)
-			n += link_outstanding(r->link[i]);
+	for (unsigned i = 0; i < r->n_places; i++)
+		if (r->place[i].link != NULL)
+			n += link_outstanding(r->place[i].link);
+	return n;
+}
+
+uint64_t
+remote_answered(const struct remote *r)
+{
+	uint64_t n = r->n_answered;
+
+	for (unsigned i = 0; i < r->n_places; i++)
+		if (r->place[i].link != NULL)
+			n += link_answered(r->place[i].link);
 	return n;
 }
 
 void
 remote_each_link(const struct remote *r, void (*fn)(const struct link *, void *), void *arg)
 {
-	for (unsigned i = 0; r->link != NULL && i < r->n_wanted; i++)
-		if (r->link[i] != NULL)
-			fn(r->link[i], arg);
+	for (unsigned i = 0; i < r->n_places; i++)
+		if (r->place[i].link != NULL)
+			fn(r->place[i].link, arg);
 }
 
-/* The peer was replaced by a node: links of the stock time are not needed any more. */
-static void
-drop_other_links(struct remote *r, const struct link *kept)
-{
-	for (unsigned i = 0; i < r->n_wanted; i++) {
-		if (r->link[i] != NULL && r->link[i] != kept && !link_is_up(r->link[i])) {
-			link_free(r->link[i], ERR_LINK_LOST);
-			r->link[i] = NULL;
-		}
-	}
-}
+/* ---- what happens to links ---- */
 
 static void
 on_up(struct link *link, void *arg)
@@ -158,9 +406,7 @@ on_up(struct link *link, void *arg)
 	struct remote *r = arg;
 
 	if (link_is_multiplexed(link))
-		drop_other_links(r, link);
-	else
-		add_links(r, r->n_wanted);
+		fit_node_links(r, link);
 	on_free(link, r);
 }
 
@@ -182,9 +428,24 @@ on_free(struct link *link, void *arg)
 	struct remote *r = arg;
 	size_t idle = 0;
 
+	/* One that is not wanted any more takes nothing: trim() ends it. */
+	for (unsigned i = n_limit(r); i < r->n_places; i++)
+		if (r->place[i].link == link)
+			return;
 	while (link_is_free(link) && idle < r->n_users) {
 		struct remote_user *u = &r->user[r->turn++ % r->n_users];
 
 		idle = u->on_free(r, link, u->arg) ? 0 : idle + 1;
 	}
+}
+
+static bool
+on_lost(struct link *link UNUSED, struct request *request, bool is_handed_over, void *arg)
+{
+	struct remote *r = arg;
+
+	for (size_t i = 0; i < r->n_users; i++)
+		if (r->user[i].destination == request->destination)
+			return r->user[i].on_lost(r, request, is_handed_over, r->user[i].arg);
+	return false;
 }

@@ -56,6 +56,7 @@ struct sio_client {
 	struct timer ping_timer, pong_timer;
 	bool is_direct;			/* an event is built in the output of ws ... */
 	struct buf event;		/* ... or here, if nobody will get it */
+	uint64_t sent;			/* of the end: bytes that were sent, or will be */
 	struct loop_work release;
 };
 
@@ -247,10 +248,14 @@ on_engine_open(struct sio_client *c, const struct eio_packet *p)
 	loop_timer_set(c->loop, &c->ping_timer, clamp(c->open.ping_interval_ms), on_ping_due, c);
 }
 
+/* Nothing reads there: what is queued must not reach it after all, once it is sent elsewhere. */
 static void
 on_pong_missing(void *arg)
 {
-	sio_client_close(arg, ERR_PING_TIMEOUT, NULL);
+	struct sio_client *c = arg;
+
+	if (c->ws != NULL)
+		ws_conn_abort(c->ws, ERR_PING_TIMEOUT);
 }
 
 static void
@@ -362,15 +367,28 @@ on_text(struct ws_conn *ws UNUSED, const char *data, size_t len, void *arg)
 }
 
 static void
-on_ws_close(struct ws_conn *ws UNUSED, enum err why, const char *detail, void *arg)
+on_ws_close(struct ws_conn *ws, enum err why, const char *detail, void *arg)
 {
 	struct sio_client *c = arg;
 
+	c->sent = ws_conn_sent(ws);
 	c->ws = NULL;
 	ended(c, why, detail);
 }
 
 /* ---- sending ---- */
+
+uint64_t
+sio_client_position(const struct sio_client *c)
+{
+	return c->ws != NULL ? ws_conn_position(c->ws) : c->sent;
+}
+
+uint64_t
+sio_client_sent(const struct sio_client *c)
+{
+	return c->ws != NULL ? ws_conn_sent(c->ws) : c->sent;
+}
 
 struct buf *
 sio_client_begin(struct sio_client *c, size_t expected)

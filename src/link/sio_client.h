@@ -55,6 +55,13 @@ struct sio_client	*sio_client_new(struct loop *, struct resolver *,
 struct buf	*sio_client_begin(struct sio_client *, size_t expected);
 bool		 sio_client_end(struct sio_client *, size_t max);
 
+/*
+ * Where in all that it sends the next event will begin; and how much of it was sent, or will
+ * be: what begins later was never handed over.  In on_close, too.
+ */
+uint64_t	 sio_client_position(const struct sio_client *);
+uint64_t	 sio_client_sent(const struct sio_client *);
+
 /* Leaves in order ("41", a close frame) if it is open; on_close is called. */
 void		 sio_client_close(struct sio_client *, enum err why, const char *detail);
 

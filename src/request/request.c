@@ -214,7 +214,6 @@ request_reply(struct request *r, const struct reply *reply)
 {
 	assert(!reply->is_final);
 	metrics_inc(loop_metrics(r->all->loop), METRIC_INTERMEDIATES);
-	r->has_replied = true;
 	if (r->n_replies++ == 0)
 		r->replied_ms = loop_mono_ms(r->all->loop);
 	show(r, REQUEST_REPLIED, reply);

@@ -94,7 +94,6 @@ struct request {
 	bool is_away;			/* whoever asked lost its connection, and may come back */
 	bool cancel_on_leave;		/* the route's: then it is not wanted any more */
 	bool is_idempotent;		/* the route's: to run it twice does no harm */
-	bool has_replied;		/* an intermediate was passed on */
 	unsigned char n_retries;	/* how often it was sent again */
 	char client_address[CLIENT_MAX];	/* where it began */
 	char client_socket[CLIENT_MAX];

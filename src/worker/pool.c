@@ -36,6 +36,8 @@ struct pool {
 	unsigned last_number;
 	uint64_t n_lost;		/* workers that ended unasked */
 	unsigned roll_below;		/* workers with a lower number are to be replaced */
+	bool has_roll_failed;		/* the last one */
+	unsigned n_rolled;		/* workers that it has replaced */
 	struct request_queue queue;
 	struct strmap *types;		/* what the last ready worker serves; NULL: it did not say */
 	uint64_t retry_ms;		/* 0: start at once */
@@ -312,6 +314,15 @@ is_worn(const struct pool *p, const struct worker *w)
 }
 
 static void
+fail_roll(struct pool *p)
+{
+	log_warnx("application %s: the new worker did not get ready; the old ones stay",
+	    p->conf->name);
+	p->roll_below = 0;
+	p->has_roll_failed = true;
+}
+
+static void
 begin_replacement(struct pool *p, struct worker *w)
 {
 	if (p->old != NULL || p->is_stopping || timer_is_set(&p->retry_timer) ||
@@ -320,8 +331,11 @@ begin_replacement(struct pool *p, struct worker *w)
 	/* The last that was replaced has not gone yet: on_gone() comes back to this. */
 	if (n_workers(p) == p->n_slots)
 		return;
-	if ((p->successor = start_one(p)) == NULL)
+	if ((p->successor = start_one(p)) == NULL) {
+		if (worker_number(w) < p->roll_below)
+			fail_roll(p);
 		return;
+	}
 	p->old = w;
 	log_debug_for("pool", worker_name(w), "will be replaced by %s", worker_name(p->successor));
 }
@@ -341,8 +355,10 @@ end_replacement(struct pool *p)
 	struct worker *old = p->old;
 
 	p->old = p->successor = NULL;
-	if (old != NULL)
+	if (old != NULL) {
+		p->n_rolled += worker_number(old) < p->roll_below;
 		worker_retire(old);
+	}
 	retire_surplus(p);
 	replace_next(p);
 }
@@ -351,6 +367,8 @@ void
 pool_roll(struct pool *p)
 {
 	p->roll_below = p->last_number + 1;
+	p->has_roll_failed = false;
+	p->n_rolled = 0;
 	p->retry_ms = 0;
 	loop_timer_stop(p->env->loop, &p->retry_timer);
 	if (n_workers(p) == 0)
@@ -655,11 +673,8 @@ on_gone(struct worker *w, void *arg)
 			p->slot[i] = NULL;
 	p->n_lost += !worker_was_asked(w);
 	if (w == p->successor && p->roll_below > 0 && worker_number(w) >= p->roll_below &&
-	    !p->is_stopping) {
-		log_warnx("application %s: the new worker did not get ready; the old ones stay",
-		    p->conf->name);
-		p->roll_below = 0;
-	}
+	    !p->is_stopping)
+		fail_roll(p);
 	if (w == p->old || w == p->successor)
 		p->old = p->successor = NULL;
 	if (p->is_stopping) {
@@ -722,6 +737,18 @@ count_worker(struct pool_info *info, const struct worker *w)
 	info->in_flight += worker_n_jobs(w);
 }
 
+static enum pool_roll
+roll_state(const struct pool *p)
+{
+	if (p->has_roll_failed)
+		return POOL_ROLL_FAILED;
+	for (unsigned i = 0; i < p->n_slots; i++)
+		if (p->slot[i] != NULL && worker_number(p->slot[i]) < p->roll_below &&
+		    !worker_is_leaving(p->slot[i]))
+			return POOL_ROLLING;
+	return POOL_ROLLED;
+}
+
 void
 pool_describe(const struct pool *p, struct pool_info *info)
 {
@@ -733,6 +760,8 @@ pool_describe(const struct pool *p, struct pool_info *info)
 		.queue_max = p->conf->pool_queue,
 		.n_started = p->last_number,
 		.n_lost = p->n_lost,
+		.roll = roll_state(p),
+		.n_rolled = p->n_rolled,
 		.has_types = p->types != NULL,
 	};
 	for (unsigned i = 0; i < p->n_slots; i++)

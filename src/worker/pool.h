@@ -58,6 +58,9 @@ struct pool		*pool_new(const struct pool_env *, const struct conf_application *)
 void			 pool_start(struct pool *);
 struct destination	*pool_destination(struct pool *);
 
+/* How the last pool_roll() is doing. */
+enum pool_roll { POOL_ROLLED, POOL_ROLLING, POOL_ROLL_FAILED };
+
 /* A pool as it is now, for those who look on. */
 struct pool_info {
 	const char *application;
@@ -67,6 +70,8 @@ struct pool_info {
 	uint64_t queue, queue_bytes, queue_max;
 	unsigned n_started;		/* workers, since the daemon began */
 	uint64_t n_lost;		/* those of them that ended unasked */
+	enum pool_roll roll;
+	unsigned n_rolled;		/* workers that it has replaced */
 	bool is_failing;		/* no worker is ready, and none is started for a while */
 	bool has_types;			/* its workers say which types they serve */
 };
@@ -84,7 +89,10 @@ void			 pool_each_type(const struct pool *, void (*fn)(const char *type,
  */
 void			 pool_reload(struct pool *, const struct conf_application *);
 
-/* Replaces all workers, one after the other, each when its successor is ready. */
+/*
+ * Replaces all workers, one after the other, each when its successor is ready.  When one does not
+ * get ready, those that were not replaced yet stay.
+ */
 void			 pool_roll(struct pool *);
 
 /*

@@ -98,7 +98,7 @@ test('links: their state, the node behind them, and what they fail with', async 
 		return seen.links.every((l) => l.state === 'up' || l.last_error) && seen;
 	});
 	assert.deepStrictEqual(destinations, [{ destination: 'far', application: 'remote-app', protocol: 'auto',
-		up: true, urls: 2, queue: 0, queue_bytes: 0, queue_max: null }]);
+		up: true, state: 'serving', urls: 2, queue: 0, queue_bytes: 0, queue_max: null }]);
 	assert.deepStrictEqual(links.map((l) => [l.destination, l.url, l.number, l.protocol, l.node, l.times_up]), [
 		['far', worker.url.replace('http', 'ws'), 1, 'usher', 'worker', 1],
 		['far', NOWHERE, 1, null, null, 0]

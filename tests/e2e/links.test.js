@@ -9,7 +9,7 @@ const { rawBrowser, rawClient } = require('./lib/raw');
 const { assertError } = require('./lib/replies');
 const { linkProof, session, claims } = require('./lib/tokens');
 const { startUsherd, SECRET } = require('./lib/usherd');
-const { waitFor } = require('./lib/wait');
+const { WAIT_MS, waitFor } = require('./lib/wait');
 
 async function start(t, link, options) {
 	const far = await fakeNode(t, options);
@@ -60,7 +60,6 @@ test('a link is used only when its registration was answered', async (t) => {
 
 test('a stock service gets one request a link, the rest waits', async (t) => {
 	const { far, browser } = await start(t, 'links: 2');
-	await far.registered(2);
 	ask(browser, 'a', 'b', 'c', 'd');
 	const [a, b] = await nextTwo(far);
 
@@ -83,7 +82,7 @@ test('a stock service gets one request a link, the rest waits', async (t) => {
 
 test('all links of a destination are used', async (t) => {
 	const { far, browser } = await start(t);
-	await far.registered(8);
+	assert.strictEqual(far.links.length, 1, 'nobody needs more than one');
 	ask(browser, 0, 1, 2, 3, 4, 5, 6, 7);
 	const requests = [];
 	for (let i = 0; i < 8; i++)
@@ -96,6 +95,48 @@ test('all links of a destination are used', async (t) => {
 		const reply = await browser.nextReply();
 		assert.strictEqual(reply.message.tag, reply.ms_requestId);
 	}
+});
+
+test('links to a stock service come with demand, and all but one end when they are idle', async (t) => {
+	const { far, browser } = await start(t, 'links: 4, link_idle: 300ms');
+
+	for (let round = 0; round < 2; round++) {
+		ask(browser, 0, 1, 2);
+		const requests = [await far.next(), await far.next(), await far.next()];
+		assert.strictEqual(new Set(requests.map((r) => r.link)).size, 3);
+		assert.strictEqual(far.open.length, 3, 'one for each that waited, no more');
+		requests.forEach((r) => r.final({}));
+		for (let i = 0; i < 3; i++)
+			assert.strictEqual((await browser.nextReply()).message.code, undefined);
+		await waitFor('idle links to end', () => far.open.length === 1);
+	}
+	const first = far.open[0];
+	ask(browser, 'x');
+	const request = await far.next();
+	assert.strictEqual(request.link, first, 'the first stays');
+	request.final({});
+	await browser.nextReply();
+});
+
+test('a node may have several links, which share its requests', async (t) => {
+	const { far, browser } = await start(t, 'node_links: 3', { secret: SECRET });
+	await far.registered(3);
+	const count = (requests) => far.links.map((link) => requests.filter((r) => r.link === link).length);
+	const requests = [];
+	const end = Date.now() + WAIT_MS;
+
+	// A link that is registered at the far end is up here a moment later.
+	for (let n = 0; !(requests.length > 0 && count(requests).every((c) => c >= 3)); n++) {
+		assert.ok(Date.now() < end, 'not shared: ' + count(requests));
+		ask(browser, n);
+		requests.push(await far.next());
+	}
+	requests.forEach((r) => r.final({ tag: r.message.params.tag }));
+	for (let i = 0; i < requests.length; i++) {
+		const reply = await browser.nextReply();
+		assert.strictEqual(reply.message.tag, reply.ms_requestId);
+	}
+	assert.strictEqual(far.links.length, 3);
 });
 
 test('what a stock service says on a link', async (t) => {
@@ -199,7 +240,6 @@ test('when the browser leaves, its link stays taken until the final', async (t) 
 
 test('a cut link answers what was in flight, and what waits goes on', async (t) => {
 	const { far, browser } = await start(t, 'links: 2');
-	await far.registered(2);
 	ask(browser, 'a', 'b', 'c');
 	const [a, b] = await nextTwo(far);
 	a.link.cut();
@@ -367,7 +407,6 @@ test('a link between usher nodes', async (t) => {
 test('protocol: qewd and protocol: usher are obeyed', async (t) => {
 	await t.test('qewd makes exclusive links even to an usher node', async (t) => {
 		const { far, browser } = await start(t, 'links: 2, protocol: qewd', { secret: SECRET });
-		await far.registered(2);
 		ask(browser, 1, 2, 3);
 		const requests = [await far.next(), await far.next()];
 
