@@ -91,7 +91,8 @@ print_help(void)
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		print_command(&commands[i]);
 	puts("\n"
-	     "Exit status: 0 answered, 1 the daemon refused, 2 wrong usage, 3 no daemon answers.\n"
+	     "Exit status: 0 answered, 1 the daemon refused, 2 wrong usage, 3 no daemon answers,\n"
+	     "4 it was tried and did not succeed.\n"
 	     "\n"
 	     "Manual: usherctl(8).");
 }
