@@ -67,6 +67,7 @@ struct arguments {
 	bool only_test;
 	bool is_dev;
 	uint16_t port;
+	bool has_port;
 	char **command;			/* with --dev */
 };
 
@@ -150,6 +151,7 @@ parse_arguments(int argc, char **argv, struct arguments *a)
 			break;
 		case OPT_PORT:
 			a->port = parse_port(optarg);
+			a->has_port = true;
 			break;
 		case OPT_DEFAULTS:
 			print_defaults();
@@ -171,6 +173,11 @@ parse_arguments(int argc, char **argv, struct arguments *a)
 	if (a->is_dev) {
 		check_dev(a, argv + optind);
 		return;
+	}
+	if (a->has_port) {
+		fprintf(stderr, "usherd: --port goes with --dev; without it, listen[].address in the "
+		    "configuration says where to listen\n");
+		exit(EX_USAGE);
 	}
 	if (optind < argc) {
 		fprintf(stderr, "usherd: unexpected argument \"%s\"; try 'usherd --help'\n",

@@ -306,7 +306,8 @@ read_secret(struct conf_secret *secret, const struct conf_node *map, bool may_be
 	if (secret->bytes == NULL)
 		return;
 	if (secret->len == 0)
-		conf_node_fault(node, faults, "the secret is empty");
+		conf_node_fault(node, faults, "the secret is empty; "
+		    "openssl rand -hex 32 makes one");
 	else if (secret->len < SECRET_MIN && !may_be_short)
 		conf_node_fault(node, faults, "the secret has %zu bytes: it must have %d or more, "
 		    "such as \"openssl rand -hex 32\" prints (or set jwt.allow_short_secret: true)",

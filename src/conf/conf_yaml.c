@@ -103,6 +103,7 @@ fault_of_parser(struct reader *r)
 	const char *problem = p->problem != NULL ? p->problem : "cannot be read";
 	const char *context = p->context != NULL ? p->context : "";
 	bool is_alias = strstr(context, "alias") != NULL;
+	bool is_tab = strstr(problem, "cannot start any token") != NULL;
 
 	if (p->error == YAML_MEMORY_ERROR)
 		fatalx("out of memory");
@@ -113,7 +114,9 @@ fault_of_parser(struct reader *r)
 	}
 	conf_faults_add(r->faults, r->source->name, (unsigned)p->problem_mark.line + 1,
 	    "no YAML: %s%s%s%s", context, *context != '\0' ? ", " : "", problem,
-	    is_alias ? "; text that begins with '*' must be in quotes" : "");
+	    is_alias ? "; text that begins with '*' must be in quotes" :
+	    is_tab ? "; tabs do not indent, and text that begins with @, ` or % must be in quotes" :
+	    "");
 }
 
 /* The next event, to be deleted; false, with the fault noted, if there is none. */

@@ -117,6 +117,26 @@ remove_stale(const union any_address *a, socklen_t len)
 	close(fd);
 }
 
+/* What was wrong, and what the operator can do. */
+static char *
+listen_error(const struct listener_where *w, int errnum)
+{
+	const char *advice = "";
+
+	if (errnum == EADDRINUSE)
+		advice = w->unix_path != NULL ? ": a daemon listens there, or it is no socket" :
+		    ": another program listens there; \"ss -ltnp\" shows it";
+	else if (errnum == EADDRNOTAVAIL)
+		advice = ": this machine has no such address; \"ip address\" shows those it has";
+	else if (errnum == ENOENT && w->unix_path != NULL)
+		advice = ": make its folder first";
+	else if (errnum == EACCES && w->unix_path != NULL)
+		advice = ": the user of usherd may not write to its folder";
+	else if (errnum == EACCES)
+		advice = ": a port below 1024 needs CAP_NET_BIND_SERVICE, or a socket of systemd";
+	return xasprintf("%s%s", strerror(errnum), advice);
+}
+
 static int
 open_socket(const union any_address *a, socklen_t len)
 {
@@ -157,7 +177,7 @@ listener_new(struct loop *loop, const struct listener_where *w, listener_accept_
 		return NULL;
 	}
 	if ((fd = w->fd > 0 ? w->fd : open_socket(&a, len)) < 0) {
-		*error = xstrdup(strerror(errno));
+		*error = listen_error(w, errno);
 		return NULL;
 	}
 	len = sizeof(a);

@@ -737,7 +737,7 @@ static const struct {
 	    "u.yaml:2: secret_file: /dev/zero cannot be read: it is no regular file" },
 	{ LISTEN "jwt: { secret_file: /dev/null }\n", "u.yaml:2: secret_file: /dev/null cannot" },
 	{ LISTEN "jwt: { secret_file: empty, allow_short_secret: true }\n",
-	    "u.yaml:2: the secret is empty" },
+	    "u.yaml:2: the secret is empty; openssl rand -hex 32 makes one" },
 	{ LISTEN "jwt: { secrets: [] }\n", "u.yaml:2: jwt.secrets: must have 1 to 16 entries" },
 	{ LISTEN "jwt: { secrets: [{}] }\n",
 	    "u.yaml:2: jwt.secrets[]: must have either secret or" },

@@ -41,7 +41,8 @@ function toScript(steps) {
 		if (kind === 'file')
 			lines.push(`mkdir -p "$(dirname ${quote(value)})"`, `printf %s ${quote(text)} >${quote(value)}`);
 		else if (kind === 'background')
-			lines.push(`( ${text.trimEnd()} ) >guide.log 2>&1 &`, `until grep -q ${quote(value)} guide.log; do kill -0 $!; sleep 0.1; done`);
+			lines.push(`log=$home/guide.${lines.length}.log; ( ${text.trimEnd()} ) >"$log" 2>&1 &`,
+			    `until grep -q ${quote(value)} "$log" 2>/dev/null; do kill -0 $!; sleep 0.1; done`);
 		else if (kind === 'shows')
 			lines.push(`{ ${text.trimEnd()}\n} | tee guide.out`, `grep -q -F ${quote(value)} guide.out`);
 		else if (kind !== 'by hand')
