@@ -283,6 +283,8 @@ add_errors(const struct admin_view *v, struct exposition *e)
 /* Of a destination, or of one of its URLs. */
 struct link_counts {
 	uint64_t n, n_up, in_flight, n_ups;
+	uint64_t n_ejections;
+	bool is_ejected, is_set_aside;
 };
 
 static void
@@ -310,19 +312,48 @@ is_repeated(const struct link_set *s, size_t i)
 	return false;
 }
 
-enum link_family { LINKS, LINKS_UP, LINK_REQUESTS, LINK_UPS };
+enum link_family {
+	LINKS, LINKS_UP, LINK_REQUESTS, LINK_UPS, URL_EJECTED, URL_EJECTIONS, URL_SET_ASIDE,
+};
 
 /* All loops have the same URLs, in the same order. */
 static void
 count_url(const struct admin_view *v, size_t destination, size_t url, struct link_counts *counts)
 {
 	const struct remote *r;
+	struct link_set_url about;
 
 	memset(counts, 0, sizeof(*counts));
 	for (size_t i = 0; i < v->n_loops; i++) {
 		r = link_set_remote(v->loops[i].link_sets[destination], url);
-		if (r != NULL)
-			remote_each_link(r, count_link, counts);
+		if (r == NULL)
+			continue;
+		remote_each_link(r, count_link, counts);
+		link_set_describe_url(v->loops[i].link_sets[destination], url, &about);
+		counts->n_ejections += about.n_ejections;
+		counts->is_ejected = counts->is_ejected || about.health == HEALTH_EJECTED;
+		counts->is_set_aside = about.use != OVERRIDE_NONE;
+	}
+}
+
+static uint64_t
+url_value(const struct link_counts *c, enum link_family which)
+{
+	switch (which) {
+	case LINKS:
+		return c->n;
+	case LINKS_UP:
+		return c->n_up;
+	case LINK_REQUESTS:
+		return c->in_flight;
+	case LINK_UPS:
+		return c->n_ups;
+	case URL_EJECTED:
+		return c->is_ejected;
+	case URL_EJECTIONS:
+		return c->n_ejections;
+	default:
+		return c->is_set_aside;
 	}
 }
 
@@ -340,8 +371,7 @@ add_urls(const struct admin_view *v, struct exposition *e, enum link_family whic
 			continue;
 		count_url(v, destination, i, &c);
 		exposition_add(e, LABELS({ "destination", name }, { "url", remote_url(r) }),
-		    which == LINKS ? c.n : which == LINKS_UP ? c.n_up :
-		    which == LINK_REQUESTS ? c.in_flight : c.n_ups);
+		    url_value(&c, which));
 	}
 }
 
@@ -358,6 +388,12 @@ add_links(const struct admin_view *v, struct exposition *e)
 		[LINK_REQUESTS] = { EXPOSITION_GAUGE, "link_requests",
 		    "requests under way on them" },
 		[LINK_UPS] = { EXPOSITION_COUNTER, "link_ups_total", "how often they came up" },
+		[URL_EJECTED] = { EXPOSITION_GAUGE, "url_ejected",
+		    "1: the URL fails, and is left alone for a while" },
+		[URL_EJECTIONS] = { EXPOSITION_COUNTER, "url_ejections_total",
+		    "how often that was so" },
+		[URL_SET_ASIDE] = { EXPOSITION_GAUGE, "url_set_aside",
+		    "1: an operator has drained or disabled the URL" },
 	};
 
 	for (size_t k = 0; k < ARRAY_LEN(family); k++) {
@@ -367,7 +403,10 @@ add_links(const struct admin_view *v, struct exposition *e)
 	}
 }
 
-enum destination_family { DESTINATION_UP, DESTINATION_QUEUE, DESTINATION_QUEUE_BYTES };
+enum destination_family {
+	DESTINATION_UP, DESTINATION_QUEUE, DESTINATION_QUEUE_BYTES, DESTINATION_PAUSED,
+	DESTINATION_SET_ASIDE,
+};
 
 static uint64_t
 destination_value(const struct admin_view *v, size_t destination, enum destination_family which)
@@ -376,6 +415,10 @@ destination_value(const struct admin_view *v, size_t destination, enum destinati
 
 	if (which == DESTINATION_UP)
 		return admin_routes_is_up(v, destination);
+	if (which == DESTINATION_PAUSED)
+		return link_set_is_paused(v->loops[0].link_sets[destination]);
+	if (which == DESTINATION_SET_ASIDE)
+		return link_set_use(v->loops[0].link_sets[destination]) != OVERRIDE_NONE;
 	for (size_t i = 0; i < v->n_loops; i++) {
 		link_set_queue(v->loops[i].link_sets[destination], &n, &bytes, &n_max);
 		sum += which == DESTINATION_QUEUE ? n : bytes;
@@ -393,6 +436,10 @@ add_destinations(const struct admin_view *v, struct exposition *e)
 		[DESTINATION_QUEUE] = { "destination_queue_requests",
 		    "requests that wait for a link" },
 		[DESTINATION_QUEUE_BYTES] = { "destination_queue_bytes", "their bytes" },
+		[DESTINATION_PAUSED] = { "destination_paused",
+		    "1: an operator has paused the destination" },
+		[DESTINATION_SET_ASIDE] = { "destination_set_aside",
+		    "1: an operator has drained or disabled it" },
 	};
 	const struct conf *conf = v->conf;
 

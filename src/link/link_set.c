@@ -653,6 +653,12 @@ link_set_state(const struct link_set *s)
 	return s->is_resuming ? "resuming" : override_name(OVERRIDE_NONE);
 }
 
+bool
+link_set_is_paused(const struct link_set *s)
+{
+	return s->is_paused;
+}
+
 enum override_kind
 link_set_use(const struct link_set *s)
 {

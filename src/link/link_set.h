@@ -41,6 +41,7 @@ void			 link_set_queue(const struct link_set *, uint64_t *n, uint64_t *bytes,
 void			 link_set_apply_overrides(struct link_set *);
 /* "serving", "paused", "resuming", "drained" or "disabled". */
 const char		*link_set_state(const struct link_set *);
+bool			 link_set_is_paused(const struct link_set *);
 /* OVERRIDE_NONE, unless it as a whole is drained or disabled. */
 enum override_kind	 link_set_use(const struct link_set *);
 /* Neither refuses them all nor lacks a link, or they wait for one. */
