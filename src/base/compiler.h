@@ -11,6 +11,15 @@
 #define UNUSED		 __attribute__((unused))
 #define RARE		 __attribute__((cold, noinline))	/* kept out of the way of what is usual */
 
+/*
+ * Code for a processor with AVX2, which is compiled for any x86-64 and to be called only where
+ * HAS_AVX2() says so.
+ */
+#ifdef __x86_64__
+#define FOR_AVX2	 __attribute__((target("avx2")))
+#define HAS_AVX2()	 __builtin_cpu_supports("avx2")
+#endif
+
 #define ARRAY_LEN(a)	 (sizeof(a) / sizeof((a)[0]))
 
 /* The object of this type whose named field is at this address. */

@@ -16,7 +16,9 @@
 #include <endian.h>
 #include <string.h>
 
-#ifdef __SSE2__
+#ifdef __x86_64__
+#include <immintrin.h>
+#elif defined(__SSE2__)
 #include <emmintrin.h>
 #endif
 
@@ -492,12 +494,45 @@ has_special_in_64(const char *p)
 }
 #endif
 
+#ifdef FOR_AVX2
+#define LONG_BYTES 256	/* from here on it is worth the look at the processor */
+
+static inline FOR_AVX2 __m256i
+specials_of_32(const char *p)
+{
+	__m256i v = _mm256_loadu_si256((const __m256i *)(const void *)p);
+	__m256i quote = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('"'));
+	__m256i backslash = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\\'));
+	__m256i low = _mm256_cmpgt_epi8(_mm256_set1_epi8(' '), v);
+
+	return _mm256_or_si256(low, _mm256_or_si256(quote, backslash));
+}
+
+/* Whole steps of 128 plain bytes. */
+static FOR_AVX2 const char *
+skip_long_plain(const char *p, const char *end)
+{
+	for (; end - p >= 128; p += 128) {
+		__m256i a = _mm256_or_si256(specials_of_32(p), specials_of_32(p + 32));
+		__m256i b = _mm256_or_si256(specials_of_32(p + 64), specials_of_32(p + 96));
+
+		if (_mm256_movemask_epi8(_mm256_or_si256(a, b)) != 0)
+			break;
+	}
+	return p;
+}
+#endif
+
 /* Nearly all of a payload passes here: in steps of sixteen bytes where there is SSE2, then eight. */
 static inline const char *
 skip_plain(const char *p, const char *end)
 {
 	uint64_t w;
 
+#ifdef FOR_AVX2
+	if (end - p >= LONG_BYTES && !has_special_in_64(p) && HAS_AVX2())
+		p = skip_long_plain(p + 64, end);
+#endif
 #ifdef __SSE2__
 	while ((size_t)(end - p) >= 4 * sizeof(__m128i) && !has_special_in_64(p))
 		p += 4 * sizeof(__m128i);

@@ -7,7 +7,9 @@
 #include <assert.h>
 #include <string.h>
 
-#ifdef __SSE2__
+#ifdef __x86_64__
+#include <immintrin.h>
+#elif defined(__SSE2__)
 #include <emmintrin.h>
 #endif
 
@@ -43,6 +45,37 @@ ws_encode_head(uint8_t head[WS_HEAD_MAX], enum ws_opcode opcode, uint64_t len, c
 	}
 	return n;
 }
+
+#ifdef FOR_AVX2
+#define LONG_BYTES 1024	/* from here on it is worth the look at the processor */
+
+/* In steps of 128 bytes; how many were done. */
+static FOR_AVX2 size_t
+mask_long(uint8_t *p, size_t len, uint64_t key, uint64_t *bits)
+{
+	const __m256i k = _mm256_set1_epi64x((long long)key);
+	__m256i seen = _mm256_setzero_si256();
+	size_t i = 0;
+
+	for (; len - i >= 4 * sizeof(__m256i); i += 4 * sizeof(__m256i)) {
+		__m256i *at = (__m256i *)(void *)(p + i);
+		__m256i a = _mm256_xor_si256(_mm256_loadu_si256(at), k);
+		__m256i b = _mm256_xor_si256(_mm256_loadu_si256(at + 1), k);
+		__m256i c = _mm256_xor_si256(_mm256_loadu_si256(at + 2), k);
+		__m256i d = _mm256_xor_si256(_mm256_loadu_si256(at + 3), k);
+
+		_mm256_storeu_si256(at, a);
+		_mm256_storeu_si256(at + 1, b);
+		_mm256_storeu_si256(at + 2, c);
+		_mm256_storeu_si256(at + 3, d);
+		seen = _mm256_or_si256(seen, _mm256_or_si256(_mm256_or_si256(a, b),
+		    _mm256_or_si256(c, d)));
+	}
+	if (_mm256_movemask_epi8(seen) != 0)
+		*bits |= TOP_BITS;
+	return i;
+}
+#endif
 
 #ifdef __SSE2__
 /* In steps of 64 bytes; how many were done. */
@@ -84,12 +117,16 @@ ws_mask(void *data, size_t len, const uint8_t mask[4], size_t at)
 {
 	uint8_t *p = data, turned[8];
 	uint64_t key, eight, bits = 0;
-	size_t i;
+	size_t i = 0;
 
 	for (size_t k = 0; k < sizeof(turned); k++)
 		turned[k] = mask[(at + k) & 3];
 	memcpy(&key, turned, sizeof(key));
-	i = mask_many(p, len, key, &bits);
+#ifdef FOR_AVX2
+	if (len >= LONG_BYTES && HAS_AVX2())
+		i = mask_long(p, len, key, &bits);
+#endif
+	i += mask_many(p + i, len - i, key, &bits);
 	for (; len - i >= sizeof(eight); i += sizeof(eight)) {
 		memcpy(&eight, p + i, sizeof(eight));
 		eight ^= key;

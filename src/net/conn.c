@@ -32,6 +32,7 @@
 #define LINGER_MAX_MS	10000	/* in all, as long as it reads what was queued */
 #define LINGER_BYTES	(16 << 20) /* that it sends meanwhile and nobody reads */
 #define STALL_MS	30000	/* output that makes no progress for so long has no reader */
+#define LARGE_READ	(16 << 10)
 #define LAST_MAX	(256 << 10)	/* no more than this is taken for what may come */
 #define WRITE_MAX	(1 << 20)	/* bytes in one write, so that one reader costs a turn little */
 
@@ -325,6 +326,25 @@ write_tls(struct conn *c, const char *data, size_t len)
 
 /* ---- reading ---- */
 
+/*
+ * Behind a large part of a large message the rest has come mostly, and to read it with that part
+ * costs less than to copy both together.  An end or a fault is met by the next read.
+ */
+static ssize_t
+read_more(struct conn *c, char *to, size_t room, size_t n_read)
+{
+	int there = 0;
+	ssize_t n;
+
+	if (n_read < LARGE_READ || room == 0)
+		return 0;
+	/* Only what is there: a read that met a fault would hide it from the next one. */
+	if (ioctl(c->fd, FIONREAD, &there) != 0 || there <= 0)
+		return 0;
+	n = read(c->fd, to, room);
+	return n > 0 ? n : 0;
+}
+
 /* One read per event: the kernel tells again if there is more, after the others had their turn. */
 static ssize_t
 read_once(struct conn *c)
@@ -337,6 +357,7 @@ read_once(struct conn *c)
 		n = read(c->fd, data, size);
 	while (n < 0 && errno == EINTR);
 	if (n > 0) {
+		n += read_more(c, data + n, size - (size_t)n, (size_t)n);
 		take(c, data, (size_t)n);
 		return n;
 	}

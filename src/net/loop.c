@@ -20,7 +20,7 @@
 #include "base/spares.h"
 #include "base/xmalloc.h"
 
-#define READ_BUFFER_BYTES 131072	/* so that a message of 64 KiB is one piece, not copied together */
+#define READ_BUFFER_BYTES 262144	/* so that messages of 64 KiB are mostly one piece, not copied together */
 #define SIGNALS_MAX	  8
 
 struct post {

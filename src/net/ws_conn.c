@@ -16,6 +16,7 @@
 #include "net/loop.h"
 
 #define CLOSE_WITHOUT_CODE 1005
+#define FLUSH_BYTES	   (192 << 10)	/* of output */
 
 /* What a peer's close code says, for the log (RFC 6455 section 7.4.1). */
 static const struct {
@@ -177,11 +178,14 @@ finish_frame(struct ws_conn *ws, struct buf *out, size_t len)
 		(void)ws_mask(out->data + at + n, len, mask, 0);
 }
 
-/* What a reader leaves has a limit; but one message alone may be above it. */
+/*
+ * What a reader leaves has a limit; but one message alone may be above it.  Much goes out before
+ * the end of the turn: a buffer that grows is copied each time.
+ */
 static void
 keep_to_limit(struct ws_conn *ws, size_t frame_len)
 {
-	if (conn_queued(ws->conn) <= ws->limits.send_max)
+	if (conn_queued(ws->conn) <= ws->limits.send_max && conn_queued(ws->conn) < FLUSH_BYTES)
 		return;
 	ws->is_sending = true;
 	conn_flush(ws->conn);

@@ -223,6 +223,25 @@ START_TEST(a_special_byte_is_seen_at_every_place_of_a_string)
 }
 END_TEST
 
+/* Long ones are read in longer steps. */
+START_TEST(a_special_byte_is_seen_at_every_place_of_a_long_string)
+{
+	char text[700];
+
+	memset(text, 'x', sizeof(text));
+	text[0] = text[sizeof(text) - 1] = '"';
+	ck_assert(is_json(text, sizeof(text), DEPTH));
+	for (size_t at = 1; at < sizeof(text) - 1; at++) {
+		text[at] = _i == 0 ? '\n' : '\x80';
+		ck_assert(!is_json(text, sizeof(text), DEPTH));
+		text[at] = '"';
+		ck_assert(!is_json(text, sizeof(text), DEPTH));
+		ck_assert(is_json(text, at + 1, DEPTH));
+		text[at] = 'x';
+	}
+}
+END_TEST
+
 START_TEST(depth_is_counted_over_all_levels)
 {
 	static const char *const by_depth[] = {
@@ -623,6 +642,7 @@ make_suite(void)
 	tcase_add_test(text, a_pass_with_a_fault_finds_nothing_more);
 	tcase_add_test(text, a_text_above_the_size_of_offsets_is_refused);
 	tcase_add_loop_test(text, a_special_byte_is_seen_at_every_place_of_a_string, 0, 12);
+	tcase_add_loop_test(text, a_special_byte_is_seen_at_every_place_of_a_long_string, 0, 2);
 	tcase_add_loop_test(text, depth_is_counted_over_all_levels, 0, 5);
 	tcase_add_test(text, no_depth_is_served_above_1024);
 	tcase_add_test(text, brackets_of_one_level_may_alternate);

@@ -83,6 +83,27 @@ START_TEST(masking_goes_on_anywhere_and_undoes_itself)
 }
 END_TEST
 
+/* Long ones are masked in longer steps. */
+START_TEST(all_of_a_long_payload_is_masked)
+{
+	static uint8_t data[1500];
+
+	for (size_t len = 1000; len <= sizeof(data); len += 31) {
+		for (size_t i = 0; i < len; i++)
+			data[i] = (uint8_t)(i * 5);
+		(void)ws_mask(data, len, mask, 3);
+		for (size_t i = 0; i < len; i++)
+			ck_assert_uint_eq(data[i], (uint8_t)(i * 5) ^ mask[(i + 3) % 4]);
+		memset(data, 'a', len);
+		(void)ws_mask(data, len, mask, 2);
+		ck_assert(ws_mask(data, len, mask, 2));
+		(void)ws_mask(data, len, mask, 2);
+		data[len / 3] ^= 0x80;
+		ck_assert(!ws_mask(data, len, mask, 2));
+	}
+}
+END_TEST
+
 /* Whatever it was before: what counts is what is there afterwards. */
 START_TEST(unmasking_tells_whether_it_is_ascii)
 {
@@ -163,6 +184,7 @@ make_suite(void)
 	tcase_add_loop_test(tc, a_length_is_written_in_its_shortest_form, 0, ARRAY_LEN(heads));
 	tcase_add_loop_test(tc, a_client_puts_the_mask_behind_the_length, 0, ARRAY_LEN(heads));
 	tcase_add_loop_test(tc, masking_goes_on_anywhere_and_undoes_itself, 0, 9);
+	tcase_add_test(tc, all_of_a_long_payload_is_masked);
 	tcase_add_test(tc, unmasking_tells_whether_it_is_ascii);
 	tcase_add_test(tc, a_close_frame_carries_code_and_reason);
 	tcase_add_test(tc, a_long_reason_is_cut_between_characters);
