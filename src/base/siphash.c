@@ -41,6 +41,23 @@ add_word(struct state *s, uint64_t word)
 	s->v[0] ^= word;
 }
 
+/* Up to seven bytes, the first the lowest. */
+static inline uint64_t
+tail_of(const unsigned char *p, size_t len)
+{
+	uint32_t low, high;
+	uint64_t word = 0;
+
+	if (len >= 4) {		/* two words that overlap */
+		memcpy(&low, p, sizeof(low));
+		memcpy(&high, p + len - 4, sizeof(high));
+		return le32toh(low) | (uint64_t)le32toh(high) << (8 * (len - 4));
+	}
+	for (size_t i = 0; i < len; i++)
+		word |= (uint64_t)p[i] << (8 * i);
+	return word;
+}
+
 uint64_t
 siphash(const struct siphash_key *key, const void *data, size_t len)
 {
@@ -57,9 +74,7 @@ siphash(const struct siphash_key *key, const void *data, size_t len)
 		memcpy(&word, p, sizeof(word));
 		add_word(&s, le64toh(word));
 	}
-	for (size_t i = 0; i < len; i++)
-		last |= (uint64_t)p[i] << (8 * i);
-	add_word(&s, last);
+	add_word(&s, last | tail_of(p, len));
 
 	s.v[2] ^= 0xff;
 	for (int i = 0; i < 3; i++)

@@ -182,6 +182,36 @@ json_number_u64(const char *text, struct json_value v, uint64_t *out)
 	return true;
 }
 
+/*
+ * Digits with a point among them at most, few enough that both they and the power of ten below
+ * them are exact, so that one division rounds right: times in tokens, nearly always.
+ */
+static bool
+read_short(const char *p, size_t len, double *out)
+{
+	static const double power[] = {
+		1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15
+	};
+	size_t n_behind = 0;
+	bool is_behind = false;
+	uint64_t n = 0;
+
+	if (len > 15)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (p[i] >= '0' && p[i] <= '9') {
+			n = n * 10 + (uint64_t)(p[i] - '0');
+			n_behind += is_behind;
+		} else if (p[i] == '.') {
+			is_behind = true;
+		} else {
+			return false;
+		}
+	}
+	*out = (double)n / power[n_behind];
+	return true;
+}
+
 bool
 json_number_double(const char *text, struct json_value v, double *out)
 {
@@ -190,6 +220,8 @@ json_number_double(const char *text, struct json_value v, double *out)
 
 	if (v.kind != JSON_NUMBER)
 		return false;
+	if (read_short(text + v.start, len, out))
+		return true;
 	if (len >= sizeof(few))
 		copy = xmalloc(len + 1);	/* strtod() wants a NUL behind it */
 	memcpy(copy, text + v.start, len);

@@ -97,15 +97,14 @@ read_times(struct token *t)
 static char *
 read_string(const struct token *t, enum claim_name name, size_t *len)
 {
-	struct buf b = { 0 };
+	struct buf room = { 0 };
+	const char *text;
 	char *s = NULL;
 
 	*len = 0;
-	if (json_string_get(t->payload, t->claims.member[name].value, &b)) {
-		s = xmemdup(b.data, b.len);
-		*len = b.len;
-	}
-	buf_free(&b);
+	if (json_string_view(t->payload, t->claims.member[name].value, &text, len, &room))
+		s = xmemdup(text, *len);
+	buf_free(&room);
 	return s;
 }
 
