@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admin/admin_trace.h"
 #include "admin/admin_view.h"
 #include "base/clock.h"
 #include "base/id.h"
@@ -586,6 +587,7 @@ node_free(struct node *n)
 	overrides_free(n->shared.overrides);
 	tls_store_free(n->tls);
 	revoked_free(n->revoked);
+	admin_trace_cleanup(&n->admin_memory);
 	conf_unref(n->conf);
 	free(n);
 }

@@ -12,6 +12,7 @@
 
 #include "admin/admin_command.h"
 #include "admin/admin_json.h"
+#include "admin/admin_trace.h"
 #include "admin/admin_view.h"
 #include "base/buf.h"
 #include "base/xmalloc.h"
@@ -219,6 +220,7 @@ admin_commands_ask(struct admin_asker *asker, const char *line, size_t len)
 		admin_refuse(a, "bad_request", "%s: %s", c->name, fault);
 	} else {
 		admin_hold(view);
+		admin_trace_sweep(view);
 		c->fn(a);
 		if (c->kind == ADMIN_LOOK && asker->open == a)
 			admin_done(a);

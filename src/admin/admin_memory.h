@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "request/request.h"
+
 #define ADMIN_AREA_MAX	16	/* bytes of the name of an area of the log */
 #define ADMIN_AREAS_MAX 16
 
@@ -24,7 +26,8 @@ struct admin_setting {
 struct admin_memory {
 	struct admin_setting log[ADMIN_AREAS_MAX + 1];
 	size_t n_log;
-	LIST_HEAD(, admin_trace) traces;	/* under way; owned by their questions */
+	LIST_HEAD(, admin_trace) traces;	/* changes only while all loops are held */
+	struct request_watch watch;		/* of all loops, while there are traces */
 };
 
 #endif

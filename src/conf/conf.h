@@ -240,6 +240,8 @@ struct conf_drain {
 
 struct conf_admin {
 	char *socket;			/* of usherctl, absolute; NULL: none */
+	char *group;			/* that may use it as well; NULL: none */
+	bool trace_payloads;		/* usherctl trace may show them */
 	struct conf_listener http;	/* of metrics, loopback; its address is NULL: none */
 };
 

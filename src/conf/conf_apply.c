@@ -757,6 +757,7 @@ conf_free(struct conf *conf)
 	}
 	free(conf->statics);
 	free(conf->admin.socket);
+	free(conf->admin.group);
 	free(conf->log_file);
 	free(conf->admin.http.address);
 	free(conf->admin.http.host);

@@ -431,6 +431,10 @@ const struct conf_option conf_options[] = {
 
 	{ "admin.socket", CONF_T_PATH, 0, NULL, 1, 107, AT(struct conf, admin.socket),
 	    "the UNIX socket of usherctl", NULL, NULL },
+	{ "admin.group", CONF_T_TEXT, 0, NULL, 1, TEXT_MAX, AT(struct conf, admin.group),
+	    "a group of users who may use the socket as well", NULL, NULL },
+	{ "admin.trace_payloads", CONF_T_BOOL, 0, "false", 0, 0, AT(struct conf, admin.trace_payloads),
+	    "usherctl trace --payloads may show what messages carry", NULL, NULL },
 	{ "admin.http", CONF_T_TEXT, 0, NULL, 1, TEXT_MAX, AT(struct conf, admin.http.address),
 	    "metrics and health over HTTP: a loopback address and a port", NULL,
 	    conf_check_loopback },

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "ctl/columns.h"
+#include "ctl/stream.h"
 #include "ctl/table.h"
 
 #define DEPTH_MAX 64
@@ -85,6 +86,6 @@ answer_print(const struct answer *a, const char *command, bool is_json)
 		    a->text + a->result.start);
 	else if (list != NULL)
 		print_lists(a, list);
-	else
+	else if (!stream_print(command, a->text, a->result))
 		table_print_any(a->text, a->result);
 }

@@ -74,7 +74,7 @@ add_text(struct buf *b, const char *text, struct json_value v)
 	if (json_string_get(text, v, &raw))
 		add_printable(b, raw.data, raw.len);
 	else
-		buf_add(b, text + v.start, v.end - v.start);
+		add_printable(b, text + v.start, v.end - v.start);
 	buf_free(&raw);
 }
 
@@ -129,9 +129,8 @@ add_list(struct buf *b, const char *text, struct json_value v)
 		buf_add_str(b, "none");
 }
 
-/* Gives. */
-static char *
-cell_of(enum format format, const char *text, struct json_value v)
+char *
+table_cell(enum format format, const char *text, struct json_value v)
 {
 	struct buf b = { 0 };
 	uint64_t n = 0;
@@ -165,7 +164,7 @@ read_row(struct cells *cells, const struct list *list, const char *text,
     const struct json_object *row)
 {
 	for (size_t i = 0; i < list->n_columns; i++)
-		add_cell(cells, cell_of(list->column[i].format, text, row->member[i].value));
+		add_cell(cells, table_cell(list->column[i].format, text, row->member[i].value));
 }
 
 static void
@@ -277,7 +276,7 @@ table_print_object(const struct column *column, size_t n, const char *text, stru
 	if (!json_scan_members(&s, &v, &names, &o, -1, NULL))
 		return;
 	for (size_t i = 0; i < n; i++) {
-		char *cell = cell_of(column[i].format, s.text, o.member[i].value);
+		char *cell = table_cell(column[i].format, s.text, o.member[i].value);
 
 		printf("%-*s  %s\n", (int)width, column[i].head, cell);
 		free(cell);
@@ -404,7 +403,7 @@ print_member(const char *name, const char *text, struct json_value v)
 		print_rows(name, text, v);
 		return;
 	}
-	cell = cell_of(format_of(name, v), text, v);
+	cell = table_cell(format_of(name, v), text, v);
 	head = head_of(name);
 	if (strcmp(name, "text") == 0)
 		printf("%s\n", cell);

@@ -34,6 +34,9 @@ struct list {
 	size_t n_columns;	/* JSON_NAMES_MAX at most */
 };
 
+/* A value as it stands in a table; none of its bytes drives the terminal.  Gives. */
+char	*table_cell(enum format, const char *text, struct json_value);
+
 /* Prints the rows of an array in text. */
 void	table_print(const struct list *, const char *text, struct json_value array);
 

@@ -92,7 +92,8 @@ print_help(void)
 		print_command(&commands[i]);
 	puts("\n"
 	     "Exit status: 0 answered, 1 the daemon refused, 2 wrong usage, 3 no daemon answers,\n"
-	     "4 it was tried and did not succeed.\n"
+	     "4 it was tried and did not succeed; of call, if it was answered with an error: 5 it\n"
+	     "has not run, 6 it may have run, 7 it has run.\n"
 	     "\n"
 	     "Manual: usherctl(8).");
 }

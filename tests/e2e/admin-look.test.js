@@ -4,9 +4,11 @@
 'use strict';
 const assert = require('node:assert');
 const test = require('node:test');
+const { atEnd } = require('./lib/cleanup');
 const { scripted, workerOf } = require('./lib/configs');
 const { ask } = require('./lib/http');
-const { ADMIN, NOWHERE, ctl, held, pair, result, table } = require('./lib/operator');
+const { ADMIN, NOWHERE, USHERCTL, control, ctl, held, pair, result, socketOf, table } = require('./lib/operator');
+const { Child } = require('./lib/processes');
 const { rawBrowser, rawClient } = require('./lib/raw');
 const { JWT, LISTEN, startUsherd } = require('./lib/usherd');
 const { waitFor } = require('./lib/wait');
@@ -140,4 +142,122 @@ test('loglevel: until its opposite, and status tells who and since when', async 
 		assert.match(refused.stderr, words);
 	}
 	assert.strictEqual((await ctl(node, ['loglevel'])).code, 2);
+});
+
+test('call: one message of a developer, as a browser would send it', async (t) => {
+	const { worker, master } = await pair(t);
+	const steps = [{ line: '{"op":"send","id":@ID,"message":{"half":"\\u001b[31m \u202e"}}' },
+		{ line: '{"op":"finish","id":@ID,"message":{"done":[1.50,2]},"session":{"user":"anna"}}' }];
+	const json = JSON.stringify({ params: { script: steps } });
+	const called = await ctl(master, ['call', 'browser-app', 'job', json]);
+
+	assert.deepStrictEqual([called.code, called.stderr], [0, '']);
+	assert.deepStrictEqual(called.stdout.split('\n'), ['{"half":"\\u001b[31m \\u202e"}', '{"done":[1.50,2]}', ''],
+	    'no token, and nothing that drives the terminal');
+	const replies = (await ctl(master, ['--json', 'call', 'browser-app', 'job', json])).stdout.trim().split('\n').map(JSON.parse);
+	assert.deepStrictEqual(replies.map((r) => [r.finished, Object.keys(r.message)]), [[false, ['half']], [true, ['done']]]);
+	const { requests } = await result(worker, 'explain', replies[1].request);
+	assert.strictEqual(requests[0].type, 'job', 'it went the whole way');
+	assert.strictEqual((await result(master, 'status')).requests, 0);
+});
+
+test('call: its exit status says whether it may have run', async (t) => {
+	const node = await startUsherd(t, `node: lonely\n${LISTEN}\n${JWT}\n${ADMIN}
+destinations: { far: { application: x, urls: ["${NOWHERE}"] } }
+applications: { app: { command: ${scripted} } }
+u_services: [ { application: web, types: { job: { destination: far } } } ]
+`);
+	const call = (...args) => ctl(node, ['call', ...args]);
+	const script = (...lines) => JSON.stringify({ params: { script: lines } });
+
+	const cases = [
+		[['web', 'job'], 5, /"code":"link_down"/],
+		[['web', 'ewd-fragment'], 5, /"error"/],
+		[['app', 'restRequest'], 5, /restRequest is not taken from browsers/],
+		[['app', 'qoper8-exit'], 5, /"code":"not_allowed"/],
+		[['app', 'x', script({ line: '{"op":"fail","id":@ID,"error":"broke"}' })], 6, /"error":"broke"/],
+		[['app', 'x', script({ line: '{"op":"finish","id":@ID,"message":{"error":"no such user"}}' })], 7, /no such user/]
+	];
+	for (const [args, code, words] of cases) {
+		const called = await call(...args);
+		assert.deepStrictEqual([called.code, called.stderr], [code, ''], args.join(' '));
+		assert.match(called.stdout, words);
+	}
+	for (const [args, code, words] of [[['app'], 2, /usherctl call APPLICATION TYPE \[JSON\]/], [['app', 'x', '[]'], 1, /must be an object/],
+		[['app', 'x', '{'], 1, /must be an object/], [['app', 'x', '{"type":"y"}'], 1, /type and token are not part/],
+		[['app', ''], 1, /cannot be sent/], [['', 'x'], 1, /APPLICATION is not empty/]]) {
+		const called = await call(...args);
+		assert.strictEqual(called.code, code, args.join(' '));
+		assert.match(called.stderr, words);
+	}
+});
+
+test('call: who leaves before the final cancels the message', async (t) => {
+	const { worker, master } = await pair(t, 'size: 1');
+	const { script, release } = held(t);
+	const one = control(t, master);
+
+	one.socket.write(JSON.stringify({ command: 'call', args: ['browser-app', 'job', JSON.stringify({ params: { script } })] }) + '\n');
+	await waitFor('the message to be there', async () => (await result(worker, 'requests')).requests.length === 1);
+	one.socket.destroy();
+	await waitFor('its end', async () => (await result(worker, 'requests')).requests.length === 0);
+	release();
+	const { errors } = await result(worker, 'errors');
+	assert.strictEqual(errors[0].code, 'cancelled');
+});
+
+test('trace: follows a type or a session, with payloads only if both sides want it', async (t) => {
+	const node = await startUsherd(t, workerOf(scripted) + ADMIN.replace('{', '{ trace_payloads: true,'));
+	const [anna, bob] = [await rawBrowser(t, node.port, 'remote-app'), await rawBrowser(t, node.port, 'remote-app')];
+	const { sessions } = await result(node, 'sessions');
+	const follow = async (options) => {
+		const one = control(t, node);
+		const first = await one.ask({ command: 'trace', options });
+		assert.deepStrictEqual([first.ok, first.more, first.result], [true, true, { event: 'following' }]);
+		return async () => (await one.answers.next('an event')).result;
+	};
+	const byType = await follow({ type: 'lis*' }), bySession = await follow({ session: sessions[0].sid, payloads: '' });
+	const secret = { type: 'list', params: { password: 'geheim', script: answer({ token: 'x', names: ['rob'] }) } };
+
+	await bob.request({ type: 'other', params: { script: answer({}) } });
+	await anna.request({ type: 'listen', params: { script: answer({}) } });
+	await anna.request(secret);
+	await bob.request(secret);
+	const seen = [];
+	for (let i = 0; i < 6; i++)
+		seen.push(await byType());
+	assert.deepStrictEqual(seen.map((e) => [e.event, e.type]), [['request', 'listen'], ['final', 'listen'],
+		['request', 'list'], ['final', 'list'], ['request', 'list'], ['final', 'list']]);
+	assert.ok(!JSON.stringify(seen).includes('geheim') && seen.every((e) => e.payload === undefined));
+	assert.deepStrictEqual([seen[3].at, seen[3].destination, seen[3].code], ['remote-app#1', 'remote-app', null]);
+	const one = [];
+	while (one.length < 2 || one.at(-1).type !== 'list' || one.at(-1).event !== 'final')
+		one.push(await bySession());
+	assert.ok(one.every((e) => e.session === sessions[0].sid));
+	assert.strictEqual(one.find((e) => e.type === 'list' && e.event === 'request').payload.params.password, 'geheim');
+	assert.deepStrictEqual(one.at(-1).payload, { names: ['rob'] });
+	assert.ok(!JSON.stringify(one).includes('"token"'), 'tokens never');
+
+	const strict = await startUsherd(t, workerOf(scripted) + ADMIN);
+	const refused = await ctl(strict, ['trace', '--payloads']);
+	assert.deepStrictEqual([refused.code, refused.stdout], [1, '']);
+	assert.match(refused.stderr, /admin\.trace_payloads: true/);
+});
+
+test('trace: a line for each event, until it is interrupted', async (t) => {
+	const node = await startUsherd(t, workerOf(scripted) + ADMIN);
+	const browser = await rawBrowser(t, node.port, 'remote-app');
+	const child = new Child(USHERCTL, ['-s', socketOf(node), 'trace']);
+
+	atEnd(t, () => child.kill('SIGKILL'));
+	await waitFor('an event', async () => {
+		await browser.request({ type: 'job\u001b', params: { script: answer({}) } });
+		return /\n/.test(child.stdout);
+	});
+	child.kill('SIGTERM');
+	await child.end();
+	const [line] = child.stdout.split('\n');
+	assert.match(line, /^\d\d:\d\d:\d\d\.\d{3} {2}(request|final) {2}[0-9a-f]{8} {2}job\\x1b {2}of \S+ {2}to remote-app/);
+	await browser.request({ type: 'after', params: { script: answer({}) } });
+	assert.strictEqual((await result(node, 'status')).state, 'serving');
 });
