@@ -6,6 +6,7 @@
 #include "admin/admin_socket.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -19,11 +20,13 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
+#include "conf/conf.h"
 #include "net/conn.h"
 #include "net/listener.h"
 #include "net/loop.h"
 
 #define PEERS_MAX  32
+#define GROUPS_MAX 1024	/* of a process; of one in more only its primary group counts */
 #define IDLE_MS	   60000	/* without a line, or with answers that nobody reads */
 
 struct admin_socket {
@@ -31,6 +34,8 @@ struct admin_socket {
 	struct listener *listener;
 	LIST_HEAD(, peer) peers;	/* owned */
 	unsigned n_peers;
+	bool has_group;			/* whose members are served as well */
+	gid_t group;
 };
 
 struct peer {
@@ -58,6 +63,29 @@ static const struct conn_events conn_events = {
 	.on_close = on_close,
 };
 
+/* false: *error says why not. */
+static bool
+open_to_group(struct admin_socket *s, const char *path, char **error)
+{
+	const char *name = s->view->conf->admin.group;
+	const struct group *group;
+
+	if (name == NULL)
+		return true;
+	if ((group = getgrnam(name)) == NULL) {
+		*error = xasprintf("admin.group: there is no group \"%s\"", name);
+		return false;
+	}
+	if (chown(path, (uid_t)-1, group->gr_gid) != 0 || chmod(path, 0660) != 0) {
+		*error = xasprintf("admin.group: the file cannot be given to group \"%s\": %s; is "
+		    "the daemon's user a member?", name, strerror(errno));
+		return false;
+	}
+	s->has_group = true;
+	s->group = group->gr_gid;
+	return true;
+}
+
 struct admin_socket *
 admin_socket_new(const struct admin_view *view, const struct listener_where *where, char **error)
 {
@@ -70,8 +98,9 @@ admin_socket_new(const struct admin_view *view, const struct listener_where *whe
 	before = umask(0177);
 	s->listener = listener_new(view->loop, where, on_accept, s, error);
 	umask(before);
-	if (s->listener != NULL)
+	if (s->listener != NULL && open_to_group(s, where->unix_path, error))
 		return s;
+	listener_free(s->listener);
 	free(s);
 	return NULL;
 }
@@ -101,9 +130,26 @@ admin_socket_free(struct admin_socket *s)
 
 /* ---- who connects ---- */
 
+/* Of the process at the other end, when it connected. */
+static bool
+is_member(int fd, gid_t group, gid_t primary)
+{
+	gid_t groups[GROUPS_MAX];
+	socklen_t len = sizeof(groups);
+
+	if (primary == group)
+		return true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) != 0)
+		return false;
+	for (size_t i = 0; i < len / sizeof(groups[0]); i++)
+		if (groups[i] == group)
+			return true;
+	return false;
+}
+
 /* The mode of the file is enough, as long as nobody changes it. */
 static bool
-is_permitted(int fd, struct admin_who *who)
+is_permitted(const struct admin_socket *s, int fd, struct admin_who *who)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
@@ -111,7 +157,8 @@ is_permitted(int fd, struct admin_who *who)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
 		return false;
 	*who = (struct admin_who){ peer.uid, peer.pid };
-	if (peer.uid == 0 || peer.uid == geteuid())
+	if (peer.uid == 0 || peer.uid == geteuid() ||
+	    (s->has_group && is_member(fd, s->group, peer.gid)))
 		return true;
 	log_warnx("admin.socket: refused: process %d of user %u", (int)peer.pid,
 	    (unsigned)peer.uid);
@@ -151,7 +198,7 @@ on_accept(int fd, const char *address UNUSED, const char *address_port UNUSED, v
 	struct admin_who who;
 	struct peer *p;
 
-	if (!is_permitted(fd, &who)) {
+	if (!is_permitted(s, fd, &who)) {
 		refuse(fd, "not_allowed", "this socket is for root and for the daemon's own user");
 		return;
 	}

@@ -2,8 +2,8 @@
 /*
  * The UNIX socket of usherctl(8): accepting, and lines in and out.
  *
- * Only root and the user of the daemon are served: the file is theirs alone (mode 0600), and
- * the kernel says who is at the other end.
+ * Only root, the user of the daemon and the members of admin.group are served: the file is theirs
+ * alone (mode 0600, or 0660), and the kernel says who is at the other end.
  */
 #ifndef ADMIN_ADMIN_SOCKET_H
 #define ADMIN_ADMIN_SOCKET_H

@@ -37,7 +37,7 @@ why_not_connected(const char *path)
 		    path);
 	case EACCES:
 		return xasprintf("cannot connect to %s: it is for root and for the user of the "
-		    "daemon", path);
+		    "daemon, or for members of admin.group", path);
 	default:
 		return xasprintf("cannot connect to %s: %s", path, strerror(errno));
 	}

@@ -280,6 +280,27 @@ test('other users are refused even where the file lets them in', { skip: process
 	await node.logged(/admin\.socket: refused: process \d+ of user 65534/);
 });
 
+test('members of admin.group are served as well', { skip: process.getuid() !== 0 }, async (t) => {
+	const group = fs.readFileSync('/etc/group', 'utf8').split('\n')[1].split(':');	// any but root's
+	const node = await startUsherd(t, workerOf(scripted) + ADMIN.replace('{', `{ group: ${group[0]},`));
+	const ctlCopy = path.join(node.dir, 'usherctl'), gid = Number(group[2]);
+	const as = (ids) => run(ctlCopy, ['-s', socketOf(node), 'status'], ids);
+	const { mode, gid: owner } = fs.statSync(socketOf(node));
+
+	fs.chmodSync(node.dir, 0o755);
+	fs.copyFileSync(USHERCTL, ctlCopy);
+	fs.chmodSync(ctlCopy, 0o755);
+	assert.deepStrictEqual([mode & 0o777, owner], [0o660, gid]);
+	assert.strictEqual((await as({ uid: 65534, gid })).code, 0);
+	const also = await run('setpriv', ['--reuid=65534', '--regid=65534', '--groups=' + gid, ctlCopy, '-s', socketOf(node), 'status']);
+	assert.deepStrictEqual([also.code, also.stderr], [0, ''], 'not only by its primary group');
+	assert.strictEqual((await as({ uid: 65534, gid: 65534 })).code, 3);
+	const nobody = await runUsherd(t, ['-c', 'u.yaml'],
+	    { 'u.yaml': workerOf(scripted) + 'admin: { socket: a.sock, group: no-such-group }\n' });
+	assert.strictEqual(nobody.code, 69);
+	assert.match(nobody.stderr, /admin\.group: there is no group "no-such-group"/);
+});
+
 test('bad lines are refused one by one, and the connection goes on', async (t) => {
 	const node = await startUsherd(t, workerOf(scripted) + ADMIN);
 	const one = control(t, node);
