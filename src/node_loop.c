@@ -27,6 +27,7 @@
 #include "request/service.h"
 #include "request/journal.h"
 #include "request/switch.h"
+#include "token/outside.h"
 #include "token/token_cache.h"
 
 #define SWEEP_MS 100	/* how often we look for what nobody needs any more */
@@ -76,6 +77,7 @@ make_tokens(struct node_loop *nl)
 	free(secrets);
 	nl->tokens = token_cache_new(nl->ring);
 	token_cache_set_revoked(nl->tokens, nl->shared->revoked, nl->conf->jwt.user_claim);
+	token_cache_set_outside(nl->tokens, outside_new(&nl->conf->jwt));
 }
 
 /* Tokens of a secret that is gone are refused from now on, wherever they were seen before. */
@@ -88,6 +90,7 @@ change_tokens(struct node_loop *nl)
 	free(secrets);
 	token_cache_clear(nl->tokens);
 	token_cache_set_revoked(nl->tokens, nl->shared->revoked, nl->conf->jwt.user_claim);
+	token_cache_set_outside(nl->tokens, outside_new(&nl->conf->jwt));
 }
 
 struct node_loop *

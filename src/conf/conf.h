@@ -55,6 +55,17 @@ struct conf_secret {
 	size_t len;
 };
 
+/* Somebody else whose tokens begin sessions here. */
+struct conf_issuer {
+	char *name;			/* "iss" of its tokens */
+	char *audience;			/* that must be in their "aud"; NULL: any */
+	char *application;		/* of sessions; NULL: they must be registered */
+	char **claims;			/* NULL-terminated "theirs=ours"; public claims of a session */
+	char *keys_file;		/* absolute */
+	char *keys;			/* what is in it: public keys that were checked */
+	size_t keys_len;
+};
+
 struct conf_jwt {
 	struct conf_secret *secrets;	/* the first signs, all verify; at least one */
 	size_t n_secrets;
@@ -62,6 +73,8 @@ struct conf_jwt {
 	char *user_claim;		/* that names the user of a session; NULL: none does */
 	char *revoked_file;		/* absolute; NULL: what is revoked is forgotten at the end */
 	uint64_t revoked_keep_s;	/* for how long tokens may live */
+	struct conf_issuer *issuers;
+	size_t n_issuers;
 };
 
 enum conf_protocol { CONF_PROTOCOL_AUTO, CONF_PROTOCOL_QEWD, CONF_PROTOCOL_USHER };

@@ -646,6 +646,7 @@ build(struct conf *conf, struct conf_node *root, struct conf_faults *faults)
 	end_with_slash(&conf->socketio.path);
 	build_listeners(conf, root, faults);
 	build_jwt(conf, root, faults);
+	conf_issuers_build(conf, root, faults);
 	build_applications(conf, root, faults);
 	conf_services_build(conf, root, faults);
 	check_protocols(conf, root, faults);
@@ -687,6 +688,7 @@ free_secrets(struct conf_jwt *jwt)
 		free(jwt->secrets[i].id);
 	}
 	free(jwt->secrets);
+	conf_issuers_cleanup(jwt);
 	free(jwt->user_claim);
 	free(jwt->revoked_file);
 }

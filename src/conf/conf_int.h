@@ -23,4 +23,8 @@ void	 conf_check_file(const struct conf_node *map, const char *key, const char *
 /* A copy of the text of a scalar below a map; NULL if it is not there or bad.  Gives. */
 char	*conf_text_of(const struct conf_node *map, const char *key);
 
+/* jwt.issuers; and its end. */
+void	conf_issuers_build(struct conf *, const struct conf_node *root, struct conf_faults *);
+void	conf_issuers_cleanup(struct conf_jwt *);
+
 #endif

@@ -5,10 +5,12 @@
  */
 #include "front/qewd_register.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/xmalloc.h"
 #include "codec/envelope.h"
 #include "codec/usher_member.h"
 #include "conf/conf.h"
@@ -29,6 +31,32 @@ new_session(const struct gate *g, const struct registrant *who)
 	};
 }
 
+/* false: the request has ended: it brought a token of somebody else, which is of no use. */
+static bool
+begin_session(const struct gate *g, struct request *r, const struct claims_new *session,
+    struct buf *token)
+{
+	struct json_value v = r->env.top.member[ENV_TOKEN].value;
+	enum jwt_fault fault;
+	struct buf text = { 0 };
+	char *why;
+
+	if (!token_cache_has_outside(g->tokens) || !json_is_truthy(r->text, v)) {
+		claims_register(token_cache_ring(g->tokens), session, token);
+		return true;
+	}
+	fault = json_string_get(r->text, v, &text) ?
+	    token_exchange(g->tokens, text.data, text.len, session, token) : JWT_NOT_STRING;
+	buf_free(&text);
+	if (fault == JWT_OK)
+		return true;
+	metrics_inc(gate_metrics(g), METRIC_TOKENS_REFUSED);
+	why = xasprintf("Invalid JWT: %s", jwt_fault_text(fault));
+	request_fail(r, jwt_fault_err(fault), why);
+	free(why);
+	return false;
+}
+
 bool
 qewd_register(const struct gate *g, struct request *r, const struct registrant *who,
     struct buf *application, struct buf *message)
@@ -43,7 +71,8 @@ qewd_register(const struct gate *g, struct request *r, const struct registrant *
 	}
 	session.application = application->data;
 	session.application_len = application->len;
-	claims_register(token_cache_ring(g->tokens), &session, &token);
+	if (!begin_session(g, r, &session, &token))
+		return false;
 	if (who->mark != NULL)
 		gate_mark_new(g, &token, who->mark);
 	buf_printf(message, "{\"token\":\"%s\"", buf_str(&token));

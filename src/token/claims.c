@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "codec/base64.h"
 #include "token/claim_list.h"
+#include "token/outside.h"
 
 #define ISSUER "\"qewd.jwt\""
 #define JTI_BYTES 12
@@ -309,7 +310,7 @@ add_first_secrets(struct buf *plain, const struct claims_new *new)
 	buf_add_char(plain, '{');
 	add_string(plain, "socketId", new->socket);
 	add_string(plain, "ipAddress", new->address);
-	buf_add_str(plain, ",\"authenticated\":false}");
+	buf_printf(plain, ",\"authenticated\":%s}", new->outside != NULL ? "true" : "false");
 }
 
 void
@@ -328,8 +329,13 @@ claims_register(struct jwt_ring *ring, const struct claims_new *new, struct buf 
 	add_head(&payload, &head);
 	add_qewd(&payload, ring, &plain);
 	buf_add_str(&payload, ",\"jti\":\"");
-	base64url_encode(&payload, jti, sizeof(jti));
+	if (new->outside != NULL)
+		buf_add_str(&payload, new->outside->jti);
+	else
+		base64url_encode(&payload, jti, sizeof(jti));
 	buf_add_char(&payload, '"');
+	if (new->outside != NULL)
+		buf_add(&payload, new->outside->claims.data, new->outside->claims.len);
 	finish_token(ring, &payload, token);
 	buf_free(&name);
 	jwt_wipe(&plain);

@@ -14,6 +14,8 @@
 #include "base/buf.h"
 #include "token/token.h"
 
+struct outside_session;
+
 /* What claims_register() puts into a new session. */
 struct claims_new {
 	const char *application;
@@ -22,6 +24,7 @@ struct claims_new {
 	const char *address;		/* the client's address, without port */
 	uint64_t lifetime_s;
 	int64_t now_s;			/* wall clock */
+	const struct outside_session *outside;	/* whose session it is; NULL: nobody's yet */
 };
 
 /*

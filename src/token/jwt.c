@@ -43,6 +43,7 @@ static const char *const fault_text[JWT_N] = {
 	[JWT_BAD_TIME] = "Error: exp or nbf is not a number",
 	[JWT_NOT_YET] = "Error: Token not yet active",
 	[JWT_EXPIRED] = "Error: Token expired",
+	[JWT_AUDIENCE] = "Error: Audience not expected",
 	[JWT_REVOKED] = "Error: Session revoked",
 };
 

@@ -36,6 +36,7 @@ enum jwt_fault {
 				 * with one that is none would let the token live for ever */
 	JWT_NOT_YET,		/* "Error: Token not yet active" */
 	JWT_EXPIRED,		/* "Error: Token expired" */
+	JWT_AUDIENCE,		/* "Error: Audience not expected": of jwt.issuers */
 	JWT_REVOKED,		/* "Error: Session revoked": ours alone, by the operator */
 	JWT_N
 };

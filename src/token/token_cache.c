@@ -16,11 +16,14 @@
 #include "base/siphash.h"
 #include "base/xmalloc.h"
 #include "codec/json_splice.h"
+#include "conf/conf.h"
 #include "token/claims.h"
+#include "token/outside.h"
 #include "token/token_int.h"
 
 #define BUCKETS TOKEN_CACHE_ENTRIES	/* a power of two */
 #define HASHED_LETTERS 48
+#define OUTSIDE_LIFETIME_S 300	/* of a session whose token is shown each time */
 #define CHECKS_MAX 64		/* secrets that are counted, old ones included */
 
 struct entry {
@@ -28,12 +31,15 @@ struct entry {
 	TAILQ_ENTRY(entry) by_use;
 	uint64_t hash;
 	struct token *token;		/* a reference */
+	char *outside;			/* whose token it stands for; owned; NULL: its own */
+	size_t outside_len;
 	size_t bytes;			/* what it is charged with */
 };
 
 struct token_cache {
 	struct jwt_ring *ring;		/* borrowed */
 	const struct revoked *revoked;	/* borrowed; NULL: nothing is */
+	struct outside *outside;	/* owned; NULL: nobody else signs tokens */
 	char *user_claim;		/* NULL: users have no names; owned */
 	uint64_t checks[CHECKS_MAX];	/* that were good, by secret */
 	struct siphash_key seed;
@@ -61,6 +67,7 @@ token_cache_free(struct token_cache *c)
 		return;
 	token_cache_clear(c);
 	free(c->user_claim);
+	outside_free(c->outside);
 	free(c);
 }
 
@@ -97,14 +104,21 @@ bucket_of(struct token_cache *c, uint64_t hash)
 	return &c->buckets[hash % BUCKETS];
 }
 
+static bool
+is_of(const struct entry *e, const char *text, size_t len)
+{
+	if (e->outside != NULL)
+		return e->outside_len == len && memcmp(e->outside, text, len) == 0;
+	return e->token->len == len && memcmp(e->token->text, text, len) == 0;
+}
+
 static struct entry *
 find(struct token_cache *c, uint64_t hash, const char *text, size_t len)
 {
 	struct entry *e;
 
 	LIST_FOREACH(e, bucket_of(c, hash), same_bucket)
-		if (e->hash == hash && e->token->len == len &&
-		    memcmp(e->token->text, text, len) == 0)
+		if (e->hash == hash && is_of(e, text, len))
 			return e;
 	return NULL;
 }
@@ -117,6 +131,7 @@ remove_entry(struct token_cache *c, struct entry *e)
 	c->n--;
 	c->bytes -= e->bytes;
 	token_unref(e->token);
+	free(e->outside);
 	free(e);
 }
 
@@ -152,7 +167,7 @@ bytes_of(const struct token *t)
 static void
 charge(struct token_cache *c, struct entry *e)
 {
-	size_t bytes = bytes_of(e->token);
+	size_t bytes = bytes_of(e->token) + e->outside_len;
 	struct entry *oldest;
 
 	c->bytes += bytes - e->bytes;
@@ -173,12 +188,16 @@ use(struct token_cache *c, struct entry *e)
 }
 
 static void
-remember(struct token_cache *c, uint64_t hash, struct token *t)
+remember(struct token_cache *c, uint64_t hash, struct token *t, const char *text, size_t len)
 {
 	struct entry *e = xcalloc(1, sizeof(*e));
 
 	e->hash = hash;
 	e->token = token_ref(t);
+	if (t->len != len || memcmp(t->text, text, len) != 0) {
+		e->outside = xmemdup(text, len);
+		e->outside_len = len;
+	}
 	LIST_INSERT_HEAD(bucket_of(c, hash), e, same_bucket);
 	TAILQ_INSERT_HEAD(&c->by_use, e, by_use);
 	c->n++;
@@ -247,6 +266,78 @@ token_cache_checks(const struct token_cache *c, unsigned key)
 	return key < CHECKS_MAX ? c->checks[key] : 0;
 }
 
+/* ---- tokens of others ---- */
+
+void
+token_cache_set_outside(struct token_cache *c, struct outside *outside)
+{
+	outside_free(c->outside);
+	c->outside = outside;
+}
+
+bool
+token_cache_has_outside(const struct token_cache *c)
+{
+	return c->outside != NULL;
+}
+
+/* The session ends with their token at the latest, if nobody prolongs it. */
+static void
+register_outside(struct token_cache *c, const struct claims_new *new,
+    const struct outside_session *outside, struct buf *token)
+{
+	struct claims_new session = *new;
+	int64_t left_s = outside->exp_s - new->now_s;
+
+	session.outside = outside;
+	if (left_s < 1)
+		left_s = 1;
+	if ((uint64_t)left_s < session.lifetime_s)
+		session.lifetime_s = (uint64_t)left_s;
+	claims_register(c->ring, &session, token);
+}
+
+enum jwt_fault
+token_exchange(struct token_cache *c, const char *text, size_t len, const struct claims_new *new,
+    struct buf *token)
+{
+	struct outside_session outside;
+	enum jwt_fault fault;
+
+	if (c->outside == NULL)
+		return JWT_ALGORITHM;
+	fault = outside_verify(c->outside, text, len, new->now_s * 1000, &outside);
+	if (fault == JWT_OK)
+		register_outside(c, new, &outside, token);
+	outside_cleanup(&outside);
+	return fault;
+}
+
+/* A session for a token of theirs that was sent as if it were ours. */
+static enum jwt_fault
+token_new_outside(struct token_cache *c, const char *text, size_t len, int64_t now_ms,
+    struct token **t)
+{
+	struct claims_new new = { .socket = "", .address = "", .now_s = now_ms / 1000,
+		.lifetime_s = OUTSIDE_LIFETIME_S };
+	struct outside_session outside;
+	struct buf own = { 0 };
+	enum jwt_fault fault;
+
+	fault = outside_verify(c->outside, text, len, now_ms, &outside);
+	if (fault == JWT_OK && outside.issuer->application == NULL)
+		fault = JWT_ALGORITHM;
+	if (fault == JWT_OK) {
+		new.application = outside.issuer->application;
+		new.application_len = strlen(new.application);
+		register_outside(c, &new, &outside, &own);
+		fault = token_new(c->ring, own.data, own.len, t);
+	}
+	buf_free(&own);
+	outside_cleanup(&outside);
+	return fault;
+}
+
 /* ---- checks ---- */
 
 /* A token that was seen before: only its time or the operator can have made it invalid. */
@@ -274,6 +365,8 @@ token_check_once(struct token_cache *c, const char *text, size_t len, int64_t no
 	if (len > JWT_MAX_BYTES)
 		return JWT_SEGMENTS;
 	fault = token_new(c->ring, text, len, &t);
+	if (fault == JWT_ALGORITHM && c->outside != NULL)
+		fault = token_new_outside(c, text, len, now_ms, &t);
 	if (fault != JWT_OK)
 		return fault;
 	fault = check_state(c, t, now_ms);
@@ -302,7 +395,7 @@ token_check(struct token_cache *c, const char *text, size_t len, int64_t now_ms,
 	fault = token_check_once(c, text, len, now_ms, &t);
 	if (fault != JWT_OK)
 		return fault;
-	remember(c, hash, t);
+	remember(c, hash, t, text, len);
 	*out = t;
 	return JWT_OK;
 }
@@ -385,7 +478,7 @@ expect(struct token_cache *c, const struct token *t, const struct token_form *fo
 		return;
 	if (t->application_len > 0)	/* 0: it may have no such claim */
 		given->forms = form_new(t->application, t->application_len, t->text, t->len);
-	remember(c, hash, given);
+	remember(c, hash, given, given->text, given->len);
 	token_unref(given);
 }
 

@@ -17,6 +17,8 @@
 #define TOKEN_CACHE_BYTES   4000000
 #define TOKEN_FORMS_MAX	    8
 
+struct claims_new;
+struct outside;
 struct token_cache;
 
 /* The ring is borrowed and must outlive the cache. */
@@ -30,6 +32,16 @@ void			 token_cache_clear(struct token_cache *);
  */
 void			 token_cache_set_revoked(struct token_cache *, const struct revoked *,
 			    const char *user_claim);
+/* Who else signs tokens; takes it.  NULL: nobody does. */
+void			 token_cache_set_outside(struct token_cache *, struct outside *);
+/*
+ * A token of ours for one of theirs, which is checked; new says all but the outside, and lifetime_s
+ * at most.  JWT_ALGORITHM: it is none of theirs.
+ */
+MUST_USE enum jwt_fault	 token_exchange(struct token_cache *, const char *text, size_t len,
+			    const struct claims_new *, struct buf *token);
+bool			 token_cache_has_outside(const struct token_cache *);
+
 /* What revoked_has() wants to know of a token; gives what is in the mark. */
 void			 token_cache_mark(struct token_cache *, const struct token *,
 			    struct revoked_mark *);
@@ -40,7 +52,8 @@ size_t			 token_cache_count(const struct token_cache *);
 size_t			 token_cache_bytes(const struct token_cache *);
 
 /*
- * Is this a token of ours, valid now?  now_ms is wall-clock time.  On JWT_OK *t is
+ * Is this a token of ours, or of an issuer with an application, valid now?  Then *t is a session of
+ * ours in place of the latter.  now_ms is wall-clock time.  On JWT_OK *t is
  * a new reference.  A refused token is not remembered.
  */
 MUST_USE enum jwt_fault	 token_check(struct token_cache *, const char *text, size_t len,

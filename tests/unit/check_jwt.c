@@ -322,6 +322,7 @@ START_TEST(has_a_text_for_each_fault)
 		[JWT_BAD_TIME] = "Error: exp or nbf is not a number",
 		[JWT_NOT_YET] = "Error: Token not yet active",
 		[JWT_EXPIRED] = "Error: Token expired",
+		[JWT_AUDIENCE] = "Error: Audience not expected",
 		[JWT_REVOKED] = "Error: Session revoked",
 	};
 
