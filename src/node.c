@@ -221,8 +221,10 @@ node_new(struct conf *conf, struct tls_store *tls, struct dev *dev, struct node_
 	struct revoked *revoked = make_revoked(conf);
 	struct node *n;
 
-	if (revoked == NULL)
+	if (revoked == NULL) {
+		tls_store_free(tls);	/* as node_free() does */
 		return NULL;
+	}
 	n = xcalloc(1, sizeof(*n));
 	n->revoked = revoked;
 	n->conf = conf_ref(conf);

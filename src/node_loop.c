@@ -68,6 +68,14 @@ secrets_of(const struct conf *conf)
 	return secrets;
 }
 
+/* Users and issuers are those of the configuration, which the issuers borrow from. */
+static void
+set_claims(struct node_loop *nl)
+{
+	token_cache_set_revoked(nl->tokens, nl->shared->revoked, nl->conf->jwt.user_claim);
+	token_cache_set_outside(nl->tokens, outside_new(&nl->conf->jwt));
+}
+
 static void
 make_tokens(struct node_loop *nl)
 {
@@ -76,8 +84,7 @@ make_tokens(struct node_loop *nl)
 	nl->ring = jwt_ring_new(secrets, nl->conf->jwt.n_secrets);
 	free(secrets);
 	nl->tokens = token_cache_new(nl->ring);
-	token_cache_set_revoked(nl->tokens, nl->shared->revoked, nl->conf->jwt.user_claim);
-	token_cache_set_outside(nl->tokens, outside_new(&nl->conf->jwt));
+	set_claims(nl);
 }
 
 /* Tokens of a secret that is gone are refused from now on, wherever they were seen before. */
@@ -89,8 +96,6 @@ change_tokens(struct node_loop *nl)
 	jwt_ring_set(nl->ring, secrets, nl->conf->jwt.n_secrets);
 	free(secrets);
 	token_cache_clear(nl->tokens);
-	token_cache_set_revoked(nl->tokens, nl->shared->revoked, nl->conf->jwt.user_claim);
-	token_cache_set_outside(nl->tokens, outside_new(&nl->conf->jwt));
 }
 
 struct node_loop *
@@ -407,6 +412,8 @@ node_loop_switch(struct node_loop *nl, struct loop_next *next)
 	nl->conf = next->conf;
 	if (before != next->conf && !conf_same_secrets(before, next->conf))
 		change_tokens(nl);
+	if (before != next->conf)
+		set_claims(nl);
 	nl->services = next->services;
 	nl->requests.switches = nl->switches = next->switches;
 	nl->locals = next->locals;

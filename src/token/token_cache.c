@@ -271,6 +271,9 @@ token_cache_checks(const struct token_cache *c, unsigned key)
 void
 token_cache_set_outside(struct token_cache *c, struct outside *outside)
 {
+	/* Sessions that stand for tokens of theirs are good only as long as they are. */
+	if (c->outside != NULL)
+		token_cache_clear(c);
 	outside_free(c->outside);
 	c->outside = outside;
 }

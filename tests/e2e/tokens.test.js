@@ -12,7 +12,7 @@ const { claims, decryptSecrets, linkProof, session, sign } = require('./lib/toke
 const { SECRET, folder, runUsherd, startUsherd } = require('./lib/usherd');
 const fs = require('node:fs');
 const path = require('node:path');
-const { WAIT_MS } = require('./lib/wait');
+const { WAIT_MS, waitFor } = require('./lib/wait');
 
 const now = () => Math.floor(Date.now() / 1000);
 const code = (reply) => reply.message.code;
@@ -129,6 +129,24 @@ test('tokens of an outside issuer begin sessions', async (t) => {
 		const answer = await ask(usher.url, 'POST', '/ajax', { json: { type: 'echo', token } });
 		assert.strictEqual(answer.status, 200);
 	}
+	// A reload may take them away.
+	const token = outside(rsa, 'RS256', anna());
+	const client = await registers(t, usher, token);
+	const own = client.token;
+	client.token = token;
+	assert.strictEqual(code(await client.request({ type: 'echo' })), undefined);
+	const file = path.join(usher.dir, 'usher.yaml'), yaml = fs.readFileSync(file, 'utf8');
+	const reload = async (text, isServed) => {
+		fs.writeFileSync(file, text);
+		usher.kill('SIGHUP');
+		await waitFor('the reload', async () => (code(await client.request({ type: 'echo' })) === undefined) === isServed);
+	};
+	await reload(yaml.replace(ISSUER, 'https://other.example.org/'), false);
+	client.token = own;
+	assert.strictEqual(code(await client.request({ type: 'echo' })), undefined, 'what is ours stays ours');
+	client.token = token;
+	await reload(yaml, true);
+
 	const short = await registers(t, usher, outside(rsa, 'RS256', anna({ exp: now() + 20 })));
 	assert.ok(claims(short.token).exp <= now() + 20, 'no longer than theirs');
 });
