@@ -97,9 +97,15 @@ health_end_trial(struct health *h)
 	h->is_tried = false;
 }
 
+bool
+health_is_off(const struct health_limits *limits)
+{
+	return limits->failures == UINT64_MAX && limits->failure_percent == UINT64_MAX;
+}
+
 /* An ejection soon after another one is longer; one after a long good time begins anew. */
-static void
-eject(struct health *h, const struct health_limits *limits, uint64_t now_ms)
+void
+health_eject(struct health *h, const struct health_limits *limits, uint64_t now_ms)
 {
 	bool is_soon = h->n_ejections > 0 &&
 	    (h->is_watched || now_ms - h->good_since_ms < h->eject_ms);
@@ -145,9 +151,7 @@ bool
 health_fail(struct health *h, const struct health_limits *limits, uint64_t now_ms,
     uint64_t begun_ms, uint64_t answered, bool may_eject)
 {
-	bool never = limits->failures == UINT64_MAX && limits->failure_percent == UINT64_MAX;
-
-	if (h->state == HEALTH_EJECTED || never)
+	if (h->state == HEALTH_EJECTED || health_is_off(limits))
 		return false;
 	/* What began before says nothing of how it is since then; but it may have been the trial. */
 	if (h->state != HEALTH_GOOD && begun_ms < h->since_ms) {
@@ -159,7 +163,7 @@ health_fail(struct health *h, const struct health_limits *limits, uint64_t now_m
 	health_end_trial(h);
 	if (!may_eject)
 		return false;
-	eject(h, limits, now_ms);
+	health_eject(h, limits, now_ms);
 	return true;
 }
 

@@ -74,6 +74,11 @@ MUST_USE bool	 health_fail(struct health *, const struct health_limits *, uint64
 MUST_USE bool	 health_lose(struct health *, const struct health_limits *, uint64_t now_ms,
 		    uint64_t begun_ms, uint64_t answered, bool may_eject);
 
+/* Neither failures nor their rate ever eject. */
+bool		 health_is_off(const struct health_limits *);
+/* At once, because it said itself that it does not serve. */
+void		 health_eject(struct health *, const struct health_limits *, uint64_t now_ms);
+
 /* It was away and is there again: it begins slowly, if it was good. */
 void		 health_return(struct health *, const struct health_limits *, uint64_t now_ms);
 

@@ -763,6 +763,18 @@ on_push(struct link *l, const struct envelope *env, const struct usher_member *u
 	l->env->push.push(&p, l->env->push.arg);
 }
 
+/* The node's own word that it stops, and has not run the request. */
+static bool
+is_refusal(const struct link *l, const struct request *r, const struct envelope *env)
+{
+	struct json_value m = env->top.member[ENV_MESSAGE].value;
+
+	return m.kind == JSON_OBJECT && r->n_replies == 0 &&
+	    json_is_truthy(env->text, env->message.member[ENV_ERROR].value) &&
+	    json_string_is(env->text, json_member_of(env->text, m, "code"), "stopping") &&
+	    json_string_is(env->text, json_member_of(env->text, m, "by"), l->peer_node);
+}
+
 static void
 on_multiplexed_reply(struct link *l, struct envelope *env)
 {
@@ -790,7 +802,9 @@ on_multiplexed_reply(struct link *l, struct envelope *env)
 		pass_intermediate(l, r, env);
 	} else {
 		forget(l, r);
-		finish(l, r, env);
+		r->served_by = NULL;
+		if (!is_refusal(l, r, env) || !l->ev->on_refused(l, r, l->arg))
+			finish(l, r, env);
 	}
 }
 

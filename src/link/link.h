@@ -49,6 +49,8 @@ struct link_events {
 	 * true: it is taken care of; false: it fails.
 	 */
 	bool (*on_lost)(struct link *, struct request *, bool is_handed_over, void *arg);
+	/* The node stops, and has not run this request.  true: it is taken care of. */
+	bool (*on_refused)(struct link *, struct request *, void *arg);
 };
 
 /*

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "conf/conf.h"
+#include "link/choice.h"
 #include "link/link.h"
 #include "link/remote.h"
 #include "link/retry_budget.h"
@@ -57,6 +58,7 @@ static const char *server_name(const struct request *);
 static bool on_free(struct remote *, struct link *, void *);
 static void on_down(struct remote *, void *);
 static bool on_lost(struct remote *, struct request *, bool, void *);
+static bool on_refused(struct remote *, struct request *, void *);
 
 static const struct destination_ops ops = {
 	.submit = submit,
@@ -97,6 +99,7 @@ join(struct link_set *s, struct remote *r)
 		.on_free = on_free,
 		.on_down = on_down,
 		.on_lost = on_lost,
+		.on_refused = on_refused,
 		.arg = s,
 		.destination = &s->destination,
 		.n_links = s->conf->links,
@@ -224,7 +227,7 @@ log_health(const struct link_set *s, const struct member *m)
 	const struct health *h = &m->health;
 
 	if (h->state == HEALTH_EJECTED)
-		log_warnx("destination %s: %s fails: it is ejected for %llu ms", s->conf->name,
+		log_warnx("destination %s: %s fails or stops: it is ejected for %llu ms", s->conf->name,
 		    remote_url(m->remote), (unsigned long long)h->eject_ms);
 	else
 		log_info("destination %s: %s is %s", s->conf->name, remote_url(m->remote),
@@ -299,8 +302,8 @@ static struct link *
 choose_among(struct link_set *s, bool is_any, struct member **whose)
 {
 	struct link *best = NULL, *link;
-	uint64_t n, least = 0;
-	unsigned share, best_share = 1;
+	struct choice choice = { 0 };
+	unsigned share;
 
 	for (size_t i = 0; i < s->n_members; i++) {
 		struct member *m = &s->member[(s->turn + i) % s->n_members];
@@ -311,15 +314,12 @@ choose_among(struct link_set *s, bool is_any, struct member **whose)
 			share = HEALTH_FULL_SHARE;
 		if (share == 0)
 			continue;
-		n = remote_outstanding(m->remote) + 1;
-		/* Its one request is all that a trial waits for. */
-		if (best == NULL || m->health.state == HEALTH_TRIAL ||
-		    n * best_share < least * share) {
+		if (choice_offer(&choice, remote_outstanding(m->remote), share) ||
+		    m->health.state == HEALTH_TRIAL) {
 			best = link;
-			least = n;
-			best_share = share;
 			*whose = m;
 		}
+		/* Its one request is all that a trial waits for. */
 		if (m->health.state == HEALTH_TRIAL)
 			break;
 	}
@@ -537,6 +537,16 @@ may_go_again(struct link_set *s, const struct request *r, bool is_handed_over)
 	return false;
 }
 
+static void
+send_again(struct link_set *s, struct request *r)
+{
+	r->n_retries++;
+	metrics_inc(loop_metrics(s->loop), METRIC_RETRIES);
+	log_debug("request", "%s: sent again", r->name);
+	request_queue_return(&s->queue, r);
+	serve_waiting(s);
+}
+
 /*
  * Again, at the head of the queue: what the peer cannot have seen, or what may run twice.  What it
  * cannot have seen, and is not sent again, has not run, and that is what its end says.
@@ -552,16 +562,30 @@ on_lost(struct remote *remote, struct request *r, bool is_handed_over, void *arg
 	    remote_answered(remote), has_other(s, m)))
 		note_ejection(s, m);
 	if (may_go_again(s, r, is_handed_over)) {
-		r->n_retries++;
-		metrics_inc(loop_metrics(s->loop), METRIC_RETRIES);
-		log_debug("request", "%s: sent again", r->name);
-		request_queue_return(&s->queue, r);
-		serve_waiting(s);
+		send_again(s, r);
 		return true;
 	}
 	if (!is_handed_over)
 		request_fail(r, ERR_LINK_DOWN, NULL);
 	return !is_handed_over;
+}
+
+/* A node that stops is left alone as if it had failed, if there is another. */
+static bool
+on_refused(struct remote *remote, struct request *r, void *arg)
+{
+	struct link_set *s = arg;
+	struct member *m = member_of(s, remote);
+
+	if (m == NULL || s->n_members < 2 || health_is_off(&s->limits) || !has_other(s, m) ||
+	    !may_go_again(s, r, false))
+		return false;
+	if (m->health.state != HEALTH_EJECTED) {
+		health_eject(&m->health, &s->limits, clock_mono_ms());
+		note_ejection(s, m);
+	}
+	send_again(s, r);
+	return true;
 }
 
 /* ---- what an operator has set, and reloads ---- */

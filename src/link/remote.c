@@ -48,6 +48,7 @@ static void on_up(struct link *, void *);
 static void on_down(struct link *, void *);
 static void on_free(struct link *, void *);
 static bool on_lost(struct link *, struct request *, bool, void *);
+static bool on_refused(struct link *, struct request *, void *);
 static void fit_node_links(struct remote *, const struct link *up);
 
 static const struct link_events link_events = {
@@ -55,6 +56,7 @@ static const struct link_events link_events = {
 	.on_down = on_down,
 	.on_free = on_free,
 	.on_lost = on_lost,
+	.on_refused = on_refused,
 };
 
 struct remote *
@@ -439,13 +441,30 @@ on_free(struct link *link, void *arg)
 	}
 }
 
+/* The destination of a request, among those that use this URL; NULL: not any more. */
+static const struct remote_user *
+user_of(const struct remote *r, const struct request *request)
+{
+	for (size_t i = 0; i < r->n_users; i++)
+		if (r->user[i].destination == request->destination)
+			return &r->user[i];
+	return NULL;
+}
+
 static bool
 on_lost(struct link *link UNUSED, struct request *request, bool is_handed_over, void *arg)
 {
 	struct remote *r = arg;
+	const struct remote_user *u = user_of(r, request);
 
-	for (size_t i = 0; i < r->n_users; i++)
-		if (r->user[i].destination == request->destination)
-			return r->user[i].on_lost(r, request, is_handed_over, r->user[i].arg);
-	return false;
+	return u != NULL && u->on_lost(r, request, is_handed_over, u->arg);
+}
+
+static bool
+on_refused(struct link *link UNUSED, struct request *request, void *arg)
+{
+	struct remote *r = arg;
+	const struct remote_user *u = user_of(r, request);
+
+	return u != NULL && u->on_refused(r, request, u->arg);
 }

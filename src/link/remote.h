@@ -27,6 +27,7 @@ struct remote_user {
 	void (*on_down)(struct remote *, void *arg);	/* its last link went down */
 	/* As that of a link, for a request of this destination. */
 	bool (*on_lost)(struct remote *, struct request *, bool is_handed_over, void *arg);
+	bool (*on_refused)(struct remote *, struct request *, void *arg);	/* likewise */
 	void *arg;
 	const struct destination *destination;
 	unsigned n_links;		/* that it wants of a stock peer, at most */

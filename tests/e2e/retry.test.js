@@ -3,9 +3,10 @@
 'use strict';
 const assert = require('node:assert');
 const test = require('node:test');
+const { scripted, workerOf } = require('./lib/configs');
 const { fakeNode } = require('./lib/fake-node');
 const { ask: askHttp } = require('./lib/http');
-const { ADMIN, metricsOf, result } = require('./lib/operator');
+const { ADMIN, held, metricsOf, result } = require('./lib/operator');
 const { metric } = require('./lib/prometheus');
 const { rawBrowser } = require('./lib/raw');
 const { assertError } = require('./lib/replies');
@@ -123,6 +124,35 @@ test('while its destination is paused, it waits', async (t) => {
 
 	(await far.next()).final({ of: 'again' });
 	assert.strictEqual((await browser.nextReply()).message.of, 'again');
+});
+
+test('a node that stops has its requests served by another, and finishes what it has', async (t) => {
+	const workers = [await startUsherd(t, workerOf(scripted)), await startUsherd(t, workerOf(scripted).replace('node: worker', 'node: other'))];
+	const master = await startUsherd(t, masterOf(workers.map((w) => w.url.replace('http', 'ws')), ''));
+	await master.linked(2);
+	const browser = await rawBrowser(t, master.port), other = await rawBrowser(t, master.port);
+	const busy = held(t);
+	browser.emit({ type: 'job', token: browser.token, params: { script: busy.script } });
+	const stopping = await waitFor('it to be at work', () => workers.find((w) => /at work/.test(w.log)));
+	stopping.kill('SIGTERM');
+	await stopping.logged(/SIGTERM: draining/);
+
+	for (let i = 0; i < 20; i++)
+		other.emit({ type: 'job', token: other.token });
+	for (let i = 0; i < 20; i++)
+		assert.strictEqual((await other.nextReply()).message.ok, true);
+	assert.ok((await counters(master))[0] >= 1, 'it was asked, too');
+	assert.strictEqual(master.log.match(/it is ejected/g).length, 1);
+	busy.release();
+	assert.strictEqual((await browser.nextReply()).message.done, true);
+});
+
+test('without another the refusal of a node that stops is passed on', async (t) => {
+	const { far: [far], browser } = await start(t, 1);
+	ask(browser, 'job', 1);
+	(await far.next()).final({ error: 'node is draining', code: 'stopping', status: { code: 503 }, by: 'fake', ran: 'no' });
+
+	assert.strictEqual((await browser.nextReply()).message.code, 'stopping');
 });
 
 test('retries have a budget', async (t) => {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include "link/choice.h"
 #include "link/health.h"
 #include "link/retry_budget.h"
 
@@ -267,6 +268,78 @@ START_TEST(an_ejected_one_that_was_away_stays_ejected)
 }
 END_TEST
 
+START_TEST(one_that_stops_is_ejected_at_once)
+{
+	struct health h = { 0 };
+
+	ck_assert(!health_is_off(&limits));
+	ck_assert(health_is_off(&off));
+	health_eject(&h, &limits, T0);
+	ck_assert_uint_eq(health_ejected_ms(&h, T0), 10000);
+	return_from_ejection(&h, T0, 0);
+}
+END_TEST
+
+/* ---- who gets the next request ---- */
+
+/* So many requests, none of which is answered, for URLs with these shares. */
+static void
+share_out(const unsigned *share, uint64_t *got, size_t n, unsigned requests)
+{
+	for (unsigned i = 0; i < requests; i++) {
+		struct choice choice = { 0 };
+		size_t best = 0;
+
+		for (size_t k = 0; k < n; k++)
+			if (choice_offer(&choice, got[k], share[k]))
+				best = k;
+		got[best]++;
+	}
+}
+
+START_TEST(equal_shares_get_as_much)
+{
+	static const unsigned share[] = { 100, 100, 100 };
+	uint64_t got[3] = { 0 };
+
+	share_out(share, got, 3, 300);
+	for (size_t i = 0; i < 3; i++)
+		ck_assert_uint_eq(got[i], 100);
+}
+END_TEST
+
+START_TEST(who_has_most_under_way_gets_nothing_until_the_others_have_as_much)
+{
+	static const unsigned share[] = { 100, 100 };
+	uint64_t got[2] = { 50, 0 };
+
+	share_out(share, got, 2, 50);
+	ck_assert_uint_eq(got[0], 50);
+	ck_assert_uint_eq(got[1], 50);
+}
+END_TEST
+
+START_TEST(a_tenth_of_the_share_gets_a_tenth)
+{
+	static const unsigned share[] = { 100, 10 };
+	uint64_t got[2] = { 0 };
+
+	share_out(share, got, 2, 1100);
+	ck_assert_uint_ge(got[1], 98);
+	ck_assert_uint_le(got[1], 101);
+}
+END_TEST
+
+START_TEST(among_equals_the_first_that_is_offered_is_taken)
+{
+	struct choice choice = { 0 };
+
+	ck_assert(choice_offer(&choice, 0, 10));
+	ck_assert(!choice_offer(&choice, 0, 10));
+	ck_assert(choice_offer(&choice, 0, 11));
+}
+END_TEST
+
 /* ---- the budget of retries ---- */
 
 static unsigned
@@ -343,6 +416,11 @@ health_suite(void)
 	tcase_add_test(tc, requests_lost_with_one_connection_are_one_failure);
 	tcase_add_test(tc, one_that_was_away_begins_slowly_but_is_not_watched);
 	tcase_add_test(tc, an_ejected_one_that_was_away_stays_ejected);
+	tcase_add_test(tc, one_that_stops_is_ejected_at_once);
+	tcase_add_test(tc, equal_shares_get_as_much);
+	tcase_add_test(tc, who_has_most_under_way_gets_nothing_until_the_others_have_as_much);
+	tcase_add_test(tc, a_tenth_of_the_share_gets_a_tenth);
+	tcase_add_test(tc, among_equals_the_first_that_is_offered_is_taken);
 	tcase_add_test(tc, a_few_retries_are_there_from_the_beginning);
 	tcase_add_test(tc, requests_earn_their_percentage_of_retries);
 	tcase_add_test(tc, no_more_is_saved_up_than_there_was_at_the_beginning);
