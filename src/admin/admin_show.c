@@ -107,6 +107,15 @@ admin_show_status(struct admin_ask *a)
 	add_counters(a);
 }
 
+/* What usherctl makes rates of. */
+void
+admin_show_top(struct admin_ask *a)
+{
+	admin_show_status(a);
+	admin_show_routes(a);
+	admin_show_pools(a);
+}
+
 void
 admin_show_counters(struct admin_ask *a)
 {

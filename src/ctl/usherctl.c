@@ -16,6 +16,7 @@
 #include "base/compiler.h"
 #include "ctl/answer.h"
 #include "ctl/ask.h"
+#include "ctl/top.h"
 
 #define DEFAULT_SOCKET "/run/usher/usher.sock"
 #define PATIENCE_S     10	/* for what is only looked at */
@@ -302,7 +303,10 @@ main(int argc, char **argv)
 	int status;
 
 	parse_arguments(argc, argv, &a);
-	status = ask(&a);
+	if (strcmp(a.command->name, "top") == 0 && !a.is_json)
+		status = top_run(a.socket, a.option[ADMIN_OPT_ONCE] != NULL);
+	else
+		status = ask(&a);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		fprintf(stderr, "usherctl: cannot write: %s\n", strerror(errno));
 		return STATUS_REFUSED;

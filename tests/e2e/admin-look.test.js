@@ -261,3 +261,40 @@ test('trace: a line for each event, until it is interrupted', async (t) => {
 	await browser.request({ type: 'after', params: { script: answer({}) } });
 	assert.strictEqual((await result(node, 'status')).state, 'serving');
 });
+
+test('top: rates of the node and of its routes, once without a terminal', async (t) => {
+	const node = await startUsherd(t, workerOf(scripted) + ADMIN);
+	const browser = await rawBrowser(t, node.port, 'remote-app');
+	let isOver = false;
+	const busy = (async () => {
+		while (!isOver)
+			await browser.request({ type: 'job', params: { script: answer({}) } });
+	})();
+
+	for (const options of [[], ['--once']]) {
+		const { code, stdout, stderr } = await ctl(node, ['top', ...options]);
+		assert.deepStrictEqual([code, stderr], [0, '']);
+		assert.doesNotMatch(stdout, /\u001b/);
+		assert.match(stdout, /^worker {2}usher \S+ {2}serving {2}up for /);
+		const [, rate, errors, p50, , total] = stdout.match(/^ *([\d.]+) +([\d.]+) +(\d+) +(\d+) +(\d+) {2}remote-app\/\*$/m);
+		assert.ok(Number(rate) > 0 && Number(total) > 0 && Number(p50) > 0, stdout);
+		assert.strictEqual(Number(errors), 0);
+	}
+	isOver = true;
+	await busy;
+	const json = await result(node, 'top');
+	assert.ok(json.counters.requests > 2 && json.routes.length === 1 && json.pools.length === 1);
+	await node.stop();
+	const gone = await ctl(node, ['top']);
+	assert.deepStrictEqual([gone.code, gone.stdout], [3, '']);
+});
+
+test('top: on a terminal it is drawn again, until it is interrupted', async (t) => {
+	const node = await startUsherd(t, workerOf(scripted) + ADMIN);
+	const child = new Child('script', ['-qfec', `${USHERCTL} -s ${socketOf(node)} top`, '/dev/null'], { stdio: ['ignore', 'pipe', 'pipe'] });
+
+	atEnd(t, () => child.kill('SIGKILL'));
+	await waitFor('two drawings', () => child.stdout.split('\u001b[H\u001b[2J').length > 2);
+	child.kill('SIGTERM');
+	await child.end();
+});
