@@ -20,13 +20,12 @@ const KINDS = { 'a stock link': 'protocol: qewd, links: 4', 'a link between ushe
 const countUps = (node) => (node.log.match(/link \S+: up/g) || []).length;
 
 // A master, a worker node, and the proxy between them.
-async function start(t, { plans, link = '', count = link.includes('qewd') ? 4 : 1, top = '' } = {}) {
+async function start(t, { plans, link = '' } = {}) {
 	const worker = await startUsherd(t, workerOf(WORKER));
 	const proxy = await faultProxy(t, worker.port, plans);
-	const master = await startUsherd(t, masterOf(proxy.url, link) + top);
+	const master = await startUsherd(t, masterOf(proxy.url, link));
 
-	if (count > 0)
-		await master.linked(count);
+	await master.linked();
 	return { worker, proxy, master };
 }
 

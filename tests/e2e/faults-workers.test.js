@@ -175,9 +175,11 @@ test('a request that is cancelled at any point of its life has one final', async
 		const node = await start(t, pool + ', stop_grace: 300ms', `environment: { READY: '${environment}' }`);
 		const pages = await openPages(t, node.port, 4, new Books());
 		const { books } = pages[0];
-		// Behind 0 to 6 other messages: it waits, is handed over, is at work, has sent, has ended.
+		// A moment later, or some: it waits, is handed over, is at work, has sent; or it has ended.
 		const life = async (page, lag, i) => {
 			const request = page.ask({ n: 3, size: 20, ...(i % 2 && { do: 'block', ms: 5 }) }, { may: ['cancelled'] });
+			if (lag === 6)
+				await request;
 			for (let k = 0; k < lag; k++)
 				await new Promise((resolve) => i % 3 ? setImmediate(resolve) : setTimeout(resolve, k));
 			page.cancel(request.id);

@@ -197,9 +197,9 @@ class WebSocketPage extends Page {
 // One post at a time, as the protocol wants it; what comes meanwhile goes in the next.
 class PollingPage extends Page {
 	async start(t, port, { eio = 4 } = {}) {
-		const agent = new http.Agent({ keepAlive: true });	// as browsers do
-		atEnd(t, () => agent.destroy());
-		this.poller = await new Poller(port, eio, { agent }).connect();
+		this.agent = new http.Agent({ keepAlive: true });	// as browsers do
+		atEnd(t, () => this.agent.destroy());
+		this.poller = await new Poller(port, eio, { agent: this.agent }).connect();
 		this.outgoing = [];
 		this.isPosting = false;
 		atEnd(t, () => { this.poller.isPausing = true; });
@@ -231,9 +231,10 @@ class PollingPage extends Page {
 		this.post(event(message));
 	}
 
-	leave() {
+	async leave() {
 		if (!this.isClosed)
-			this.post('1');
+			await this.post('1');
+		this.agent.destroy();
 	}
 
 	async post(packet) {
