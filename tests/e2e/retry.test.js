@@ -145,6 +145,7 @@ test('a node that stops has its requests served by another, and finishes what it
 	assert.strictEqual(master.log.match(/it is ejected/g).length, 1);
 	busy.release();
 	assert.strictEqual((await browser.nextReply()).message.done, true);
+	await stopping.end();
 });
 
 test('without another the refusal of a node that stops is passed on', async (t) => {
