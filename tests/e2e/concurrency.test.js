@@ -17,7 +17,7 @@ const count = (text, pattern) => [...text.matchAll(pattern)].length;
 test('against a stock service', async (t) => {
 	const service = await startStockService(t);
 	const master = await startUsherd(t, masterOf(service.url));
-	await master.linked(8);
+	await master.linked();
 
 	assertPerfect(await crowd(t, master.port), SENT);
 });
