@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sysexits.h>
 
@@ -251,6 +252,17 @@ ignore_sigpipe(void)
 	sigaction(SIGPIPE, &sa, NULL);
 }
 
+/*
+ * Secrets are in our memory: no core file and no other process of our user is to have them.
+ * Whoever looks for a fault sets USHER_DUMPABLE.
+ */
+static void
+protect_memory(void)
+{
+	if (getenv("USHER_DUMPABLE") == NULL && prctl(PR_SET_DUMPABLE, 0) != 0)
+		log_warn("prctl(PR_SET_DUMPABLE)");
+}
+
 /* Those that systemd listens on for us, or that another usherd hands over. */
 static struct activation *
 take_sockets(void)
@@ -295,6 +307,7 @@ main(int argc, char **argv)
 	struct conf *conf;
 	struct node *node;
 
+	protect_memory();
 	ignore_sigpipe();
 	log_init();
 	parse_arguments(argc, argv, &a);
@@ -315,6 +328,7 @@ main(int argc, char **argv)
 		return EX_OK;
 	}
 	start_log(conf);
+	conf_warn(conf);
 	raise_descriptors(conf);
 	node = node_new(conf, tls, dev, &start);
 	if (node == NULL) {

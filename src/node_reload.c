@@ -381,6 +381,8 @@ log_result(const struct node_reload *r)
 	else
 		log_info("reload: the configuration is that of %s now, after %llu ms",
 		    r->node->conf->path, (unsigned long long)(clock_mono_ms() - r->begun_ms));
+	if (r->fault == NULL)
+		conf_warn(r->node->conf);
 	if (r->fault == NULL && r->fixed != NULL)
 		log_warnx("reload: this takes a restart to change: %s", r->fixed);
 }

@@ -53,6 +53,7 @@ struct conf_secret {
 	char *id;			/* for logs: as configured, or "1", "2", ... */
 	unsigned char *bytes;		/* owned, zeroed when freed */
 	size_t len;
+	char *loose_file;		/* it came from, which others may read or change; NULL: none */
 };
 
 /* Somebody else whose tokens begin sessions here. */
@@ -299,6 +300,9 @@ struct conf {
  * line for each fault found (at most 20).  Gives one reference.
  */
 struct conf	*conf_load(const char *path, char **error);
+
+/* Logs what is permitted, and unwise. */
+void		 conf_warn(const struct conf *);
 
 struct conf	*conf_ref(struct conf *);
 void		 conf_unref(struct conf *);	/* NULL is fine */

@@ -54,6 +54,16 @@ conf_load(const char *path, char **error)
 	return conf;
 }
 
+void
+conf_warn(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->jwt.n_secrets; i++)
+		if (conf->jwt.secrets[i].loose_file != NULL)
+			log_warnx("secret_file: users who should not can read or change %s: "
+			    "chmod 600 it, or chmod 640 with a group of usherd's own",
+			    conf->jwt.secrets[i].loose_file);
+}
+
 struct conf *
 conf_ref(struct conf *conf)
 {
@@ -278,13 +288,18 @@ read_secret_file(struct conf_secret *secret, struct conf_node *file, struct conf
 {
 	char *path = conf_file_absolute(file->source, file->text);
 	const char *why;
+	struct stat st;
 
 	secret->bytes = (unsigned char *)conf_file_read(path, SECRET_FILE_MAX, &secret->len, &why);
 	if (secret->bytes == NULL)
 		conf_node_fault(file, faults, "secret_file: %s cannot be read: %s", path, why);
 	else if (secret->len > 0 && secret->bytes[secret->len - 1] == '\n')
 		secret->len--;
-	free(path);
+	if (secret->bytes != NULL && stat(path, &st) == 0 &&
+	    (st.st_mode & (S_IROTH | S_IWOTH | S_IWGRP)) != 0)
+		secret->loose_file = path;
+	else
+		free(path);
 }
 
 /* From the "secret" or "secret_file" of a map; exactly one of them is there. */
@@ -686,6 +701,7 @@ free_secrets(struct conf_jwt *jwt)
 			explicit_bzero(jwt->secrets[i].bytes, jwt->secrets[i].len);
 		free(jwt->secrets[i].bytes);
 		free(jwt->secrets[i].id);
+		free(jwt->secrets[i].loose_file);
 	}
 	free(jwt->secrets);
 	conf_issuers_cleanup(jwt);

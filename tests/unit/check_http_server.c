@@ -162,6 +162,7 @@ setup(void)
 	loop = loop_new();
 	admission = admission_new(10, 10);
 	server = http_server_new(loop, &conf, admission);
+	conf.refs = 1;
 	files = http_static_new(&conf);
 	http_server_add(server, http_static_files(files));
 	http_server_add(server, &later);

@@ -41,7 +41,8 @@ static struct conf_rest_route routes[] = {
 	{ .path = (char *)"/:first/wild", .target = { &destinations[0], NULL } },
 	{ .path = (char *)"/our/route", .target = { &destinations[1], NULL } },
 };
-static const struct conf conf = {
+static struct conf conf = {
+	.refs = 1,
 	.destinations = destinations, .n_destinations = ARRAY_LEN(destinations),
 	.applications = applications, .n_applications = ARRAY_LEN(applications),
 	.rest_routes = routes, .n_rest_routes = ARRAY_LEN(routes),
@@ -139,7 +140,7 @@ START_TEST(the_first_route_that_fits_counts)
 		ck_assert_str_eq(buf_str(&names), cases[_i].target);
 	}
 	buf_free(&names);
-	rest_table_free(t);
+	rest_table_unref(t);
 }
 END_TEST
 
@@ -153,7 +154,7 @@ START_TEST(a_group_says_so_and_has_its_timeout)
 	ck_assert_uint_eq(m.target->timeout_ms, 700);
 	rest_table_find(t, text("GET"), text("/api/to/one"), &m);
 	ck_assert(!m.target->is_group);
-	rest_table_free(t);
+	rest_table_unref(t);
 }
 END_TEST
 
@@ -168,7 +169,7 @@ START_TEST(what_is_behind_a_prefix_is_type_and_rest)
 	ck_assert(http_text_is(m.type, "order") && m.rest.p == NULL);
 	rest_table_find(t, text("GET"), text("/our/shop/order/"), &m);
 	ck_assert(http_text_is(m.type, "order") && m.rest.p != NULL && m.rest.len == 0);
-	rest_table_free(t);
+	rest_table_unref(t);
 }
 END_TEST
 
@@ -184,7 +185,7 @@ START_TEST(a_path_is_told_its_methods)
 	ck_assert_str_eq(buf_str(&b),
 	    "GET, HEAD, PUT, OPTIONS|DELETE, GET, HEAD, PATCH, POST, PUT, OPTIONS");
 	buf_free(&b);
-	rest_table_free(t);
+	rest_table_unref(t);
 }
 END_TEST
 
@@ -202,7 +203,7 @@ START_TEST(paths_below_the_first_segment_of_a_route_are_its_own)
 	struct rest_table *t = table_new();
 
 	ck_assert_int_eq(rest_table_begins(t, text(beginnings[_i].path)), beginnings[_i].begins);
-	rest_table_free(t);
+	rest_table_unref(t);
 }
 END_TEST
 

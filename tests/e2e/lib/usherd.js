@@ -14,6 +14,9 @@ const HANDLERS = path.join(__dirname, '..', 'handlers');
 const KITS = path.join(__dirname, '..', '..', '..', 'contrib', 'handlers');
 const SECRET = 'interop-shared-secret';
 
+// Tests look at the descriptors and the memory of the daemon.
+process.env.USHER_DUMPABLE = '1';
+
 // What every configuration here needs; the port is chosen by the system.
 const LISTEN = 'listen: [{ address: "127.0.0.1:0" }]';
 const JWT = `jwt: { secret: "${SECRET}", allow_short_secret: true }`;
