@@ -107,7 +107,7 @@ const STATES = {
 
 test('browsers that leave in each state', async (t) => {
 	const node = await start(t, 'size: 2', 'timeouts: { resume: 50ms, http_head: 2s, http_body: 2s, handshake: 2s }\n' +
-	    'socketio: { connect_timeout: 2s, ping_interval: 1s, ping_timeout: 1s }\n');
+	    'socketio: { connect_timeout: 2s }\n');
 	const [page] = await openPages(t, node.port, 1, new Books());
 	await Promise.all([page.ask({ do: 'block', ms: 50 }), page.ask({ do: 'block', ms: 50 })]);	// both workers are there
 	const before = descriptors(node);

@@ -165,6 +165,10 @@ class WebSocketPage extends Page {
 	async start(t, port, { eio = 3, path, headers } = {}) {
 		this.client = await rawClient(t, port, { eio, path, headers });
 		this.registered(await this.client.register('browser-app'));
+		if (eio === 3) {	// where clients ping
+			const timer = setInterval(() => this.client.send('2'), this.client.hello.pingInterval / 4);
+			this.client.closed.then(() => clearInterval(timer));
+		}
 		this.read();
 		return this;
 	}
