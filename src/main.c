@@ -278,7 +278,10 @@ take_sockets(void)
 	exit(EX_UNAVAILABLE);
 }
 
-/* Each session is a descriptor, and each link, worker and file one more. */
+/*
+ * Each session is a descriptor, and each link, worker and file one more.  Nobody who leaves
+ * limits.sessions as it is has promised that many.
+ */
 static void
 raise_descriptors(const struct conf *conf)
 {
@@ -291,9 +294,10 @@ raise_descriptors(const struct conf *conf)
 	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
 		log_warn("RLIMIT_NOFILE");
 	else if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < sessions + OTHER_DESCRIPTORS)
-		log_warnx("the system permits %llu descriptors, and limits.sessions (%llu) needs "
-		    "more: raise LimitNOFILE of the service, or \"ulimit -n\", or lower "
-		    "limits.sessions", (unsigned long long)limit.rlim_max,
+		log_msg(sessions > CONF_SESSIONS ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
+		    NULL, NULL, 0, "the system permits %llu descriptors, and limits.sessions "
+		    "(%llu) needs more: raise LimitNOFILE of the service, or \"ulimit -n\", or "
+		    "lower limits.sessions", (unsigned long long)limit.rlim_max,
 		    (unsigned long long)sessions);
 }
 
