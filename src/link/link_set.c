@@ -429,8 +429,11 @@ refuse(const struct link_set *s, struct request *r)
 static bool
 is_overfull(const struct link_set *s, const struct link *link, const struct request *r)
 {
-	return link_is_multiplexed(link) &&
-	    (link_outstanding(link) >= s->conf->queue + s->conf->links ||
+	uint64_t n_max = s->conf->queue;
+
+	if (n_max != CONF_NO_LIMIT)
+		n_max += s->conf->links;
+	return link_is_multiplexed(link) && (link_outstanding(link) >= n_max ||
 	    link_bytes(link) + r->env.len > s->conf->queue_bytes);
 }
 

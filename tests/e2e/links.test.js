@@ -139,6 +139,15 @@ test('a node may have several links, which share its requests', async (t) => {
 	assert.strictEqual(far.links.length, 3);
 });
 
+test('a queue without a limit has none', async (t) => {
+	const { far, browser } = await start(t, 'links: 1, queue: off, queue_bytes: off', { secret: SECRET });
+	ask(browser, ...Array(30).keys());
+	for (let i = 0; i < 30; i++)
+		(await far.next()).final({});
+	for (let i = 0; i < 30; i++)
+		assert.strictEqual((await browser.nextReply()).message.code, undefined);
+});
+
 test('what a stock service says on a link', async (t) => {
 	const { far, browser } = await start(t, 'links: 1');
 	const heard = async () => {
