@@ -504,10 +504,20 @@ wait_to_write(struct conn *c)
 	set_stall_timer(c);
 }
 
+/* What is expected falls slowly: a buffer that is too small is copied when it grows. */
+static void
+note_bytes(struct conn *c)
+{
+	uint32_t len = c->out.len < LAST_MAX ? (uint32_t)c->out.len : LAST_MAX;
+	uint32_t before = c->last_bytes - c->last_bytes / 8;
+
+	c->last_bytes = len > before ? len : before;
+}
+
 static void
 on_all_written(struct conn *c)
 {
-	c->last_bytes = c->out.len < LAST_MAX ? (uint32_t)c->out.len : LAST_MAX;
+	note_bytes(c);
 	c->written = 0;
 	spares_give_buf(loop_spares(c->loop), &c->out);	/* an idle connection holds none */
 	c->waits_to_write = false;
