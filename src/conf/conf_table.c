@@ -462,8 +462,9 @@ const size_t conf_n_options = ARRAY_LEN(conf_options);
 const struct conf_option *
 conf_option_find(const char *name)
 {
+	/* Asked for each line of a file: the first letter says no to nearly all. */
 	for (size_t i = 0; i < conf_n_options; i++)
-		if (strcmp(conf_options[i].name, name) == 0)
+		if (conf_options[i].name[0] == name[0] && strcmp(conf_options[i].name, name) == 0)
 			return &conf_options[i];
 	return NULL;
 }
@@ -474,7 +475,8 @@ conf_option_is_below(const char *prefix, const char *follow)
 	size_t len = strlen(prefix);
 
 	for (size_t i = 0; i < conf_n_options; i++)
-		if (strncmp(conf_options[i].name, prefix, len) == 0 &&
+		if ((len == 0 || conf_options[i].name[0] == prefix[0]) &&
+		    strncmp(conf_options[i].name, prefix, len) == 0 &&
 		    strncmp(conf_options[i].name + len, follow, strlen(follow)) == 0)
 			return true;
 	return false;

@@ -27,6 +27,12 @@ note_address(struct client *c)
 		c->is_node = l->audience == CONF_FOR_NODES;
 }
 
+size_t
+client_size(const struct client *c)
+{
+	return offsetof(struct client, label) + strlen(c->label) + 1;
+}
+
 void
 client_init(struct client *c, const struct conf_listener *l, uint64_t number, const char *address,
     const char *address_port)

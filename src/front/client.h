@@ -6,6 +6,7 @@
 #define FRONT_CLIENT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "conf/conf.h"
@@ -18,14 +19,20 @@ struct proxy_v2;
 enum client_scheme { CLIENT_ANY_SCHEME, CLIENT_HTTP, CLIENT_HTTPS };
 
 struct client {
-	/* "C-17 203.0.113.9:5512", "C-17 203.0.113.9 via 10.0.0.1:5512", for the log */
-	char label[2 * ADDRESS_MAX + 24];
 	char address[ADDRESS_MAX];	/* without port */
 	const struct conf_listener *listener;	/* where it came in; borrowed */
 	enum client_scheme scheme;
 	bool is_trusted;	/* a trusted proxy: what it says of others counts */
 	bool is_node;		/* where it came in, or from, only nodes are: no limits, no pages */
+	/*
+	 * "C-17 203.0.113.9:5512", "C-17 203.0.113.9 via 10.0.0.1:5512", for the log.  Last: whoever
+	 * keeps a client for long has room for what there is of it (client_size).
+	 */
+	char label[2 * ADDRESS_MAX + 24];
 };
+
+/* Of a client with this label, as far as the label's end. */
+size_t	client_size(const struct client *);
 
 /* Of a connection on this listener; texts as in a listener_accept_fn. */
 void	client_init(struct client *, const struct conf_listener *, uint64_t number,

@@ -8,6 +8,7 @@
 #include "front/eio_session.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,7 +33,6 @@
 
 struct eio_session {
 	struct eio_env *env;
-	struct client client;
 	int revision;
 	char sid[ID_SID_LEN + 1];
 	const struct eio_transport *transport;	/* NULL: it has ended by itself */
@@ -43,9 +43,8 @@ struct eio_session {
 	struct buf queue;		/* packets that wait: each its size_t of length, its bytes */
 	size_t queue_max;
 	struct timer ping_timer;	/* revision 4: the next ping is due */
-	struct timer silence_timer;	/* the client is gone if it says nothing until then */
-	struct timer full_timer;	/* the queue was full: it ends when nobody is up the stack */
-	bool is_full;
+	struct timer silence_timer;	/* the client is gone if it says nothing until then, or is full */
+	bool is_full;			/* the queue was: it ends when nobody is up the stack */
 	bool is_trusted;		/* a node that proved to be one */
 	struct ratelimit messages, bytes;
 	uint64_t n_refused;		/* packets over the rate in a row */
@@ -56,6 +55,7 @@ struct eio_session {
 	char *bearer;			/* NULL: none came, or nobody asks for it */
 	struct revoked_mark mark;
 	struct loop_work release;
+	struct client client;		/* last, and only client_size() of it */
 };
 
 static void on_ping_due(void *);
@@ -73,10 +73,11 @@ silence_max_ms(const struct eio_session *s)
 struct eio_session *
 eio_session_new(struct eio_env *env, const struct client *client, int revision)
 {
-	struct eio_session *s = xcalloc(1, sizeof(*s));
+	size_t client_len = client_size(client);
+	struct eio_session *s = xcalloc(1, offsetof(struct eio_session, client) + client_len);
 
 	s->env = env;
-	s->client = *client;
+	memcpy(&s->client, client, client_len);
 	s->revision = revision;
 	s->queue_max = env->conf->limits.send_queue;
 	s->ping_interval_ms = env->conf->socketio.ping_interval_ms;
@@ -163,7 +164,7 @@ on_ping_due(void *arg)
 	struct eio_session *s = arg;
 
 	eio_session_send(s, "2", 1);
-	if (s->has_ended)
+	if (s->has_ended || s->is_full)
 		return;
 	/* Its pong sets the clock anew; without one it is gone. */
 	loop_timer_set(s->env->loop, &s->silence_timer, s->ping_timeout_ms, on_silence, s);
@@ -194,7 +195,7 @@ on_ping(struct eio_session *s)
 static void
 on_pong(struct eio_session *s)
 {
-	if (s->revision == 3)
+	if (s->revision == 3 || s->is_full)
 		return;
 	loop_timer_set(s->env->loop, &s->silence_timer, silence_max_ms(s), on_silence, s);
 	loop_timer_set(s->env->loop, &s->ping_timer, s->ping_interval_ms, on_ping_due, s);
@@ -293,7 +294,7 @@ enqueue(struct eio_session *s, const char *data, size_t len)
 		s->transport->flush(s->carrier);
 	if (!has_room(s, len)) {
 		s->is_full = true;
-		loop_timer_set(s->env->loop, &s->full_timer, 0, on_full, s);
+		loop_timer_set(s->env->loop, &s->silence_timer, 0, on_full, s);
 		return;
 	}
 	buf_add(&s->queue, &len, sizeof(len));
@@ -413,7 +414,6 @@ end(struct eio_session *s, enum err why, const char *detail, bool is_orderly)
 	s->has_ended = true;
 	loop_timer_stop(loop, &s->ping_timer);
 	loop_timer_stop(loop, &s->silence_timer);
-	loop_timer_stop(loop, &s->full_timer);
 	if (err_is_fault(why))
 		metrics_inc(loop_metrics(loop), METRIC_SESSIONS_FAULTY);
 	log_end(s, why, detail);

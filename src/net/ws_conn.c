@@ -47,7 +47,7 @@ struct ws_conn {
 	bool is_sending;		/* whoever sends is not told of the end from within */
 	uint8_t head_len;		/* a text being built: room before it for the head ... */
 	size_t frame_at;		/* ... which begins here in the output */
-	struct loop_work tell, release;
+	struct loop_work work;		/* to tell of the end, then to be freed */
 };
 
 static void on_read(struct conn *, char *, size_t, void *);
@@ -310,7 +310,7 @@ tell_closed(void *arg)
 
 	ws->ev->on_close(ws, ws->why, ws->detail, ws->arg);
 	/* The decoder may be up the stack. */
-	loop_defer(ws->loop, LOOP_FREE, &ws->release, release, ws);
+	loop_defer(ws->loop, LOOP_FREE, &ws->work, release, ws);
 }
 
 static void
@@ -325,7 +325,7 @@ on_conn_close(struct conn *conn, enum err why, void *arg)
 		ws->detail = conn_fault(conn);
 	ws_decoder_stop(ws->decoder);
 	if (ws->is_sending)
-		loop_defer(ws->loop, LOOP_FLUSH, &ws->tell, tell_closed, ws);
+		loop_defer(ws->loop, LOOP_FLUSH, &ws->work, tell_closed, ws);
 	else
 		tell_closed(ws);
 }
