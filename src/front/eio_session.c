@@ -324,8 +324,11 @@ eio_session_begin_packet(struct eio_session *s, size_t expected)
 void
 eio_session_end_packet(struct eio_session *s, char last)
 {
+	size_t len = s->transport->end(s->carrier, last);
+
 	s->n_out++;
-	s->bytes_out += s->transport->end(s->carrier, last);
+	s->bytes_out += len;
+	metrics_add(loop_metrics(s->env->loop), METRIC_SENT_BYTES, len);
 }
 
 /* The packet at an offset of the queue, and the offset of the next. */

@@ -112,12 +112,15 @@ add_entry(struct journal *j, const struct request *r, const struct reply *final,
 {
 	struct journal_entry *e = &j->entry[j->n_entries++ % ENTRIES];
 
+	/* All have the room for it (request.h): copies of a known size take a few moves. */
 	memcpy(e->id, r->name, sizeof(e->id));
-	copy(e->type, sizeof(e->type), r->type, r->type_len);
+	memcpy(e->type, r->type, sizeof(e->type));
+	e->type[r->type_len < sizeof(e->type) ? r->type_len : sizeof(e->type) - 1] = '\0';
 	if (r->server != NULL)
-		copy_text(e->server, sizeof(e->server), r->server);
+		memcpy(e->server, r->server, sizeof(e->server));
 	else
 		e->server[0] = '\0';
+	e->server[sizeof(e->server) - 1] = '\0';
 	e->is_token_checked = r->token != NULL;
 	e->is_away = r->is_away;
 	e->is_awaited = r->origin != NULL;

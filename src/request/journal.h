@@ -15,14 +15,14 @@
 
 #include "base/err.h"
 #include "base/histogram.h"
+#include "request/request.h"
 
 struct journal;
 struct reply;
-struct request;
 
 #define JOURNAL_ID_MAX	   33
 #define JOURNAL_TYPE_MAX   40
-#define JOURNAL_SERVER_MAX 64
+#define JOURNAL_SERVER_MAX REQUEST_SERVER_MAX
 #define JOURNAL_TEXT_MAX   160
 
 /* Routes that a request has before it takes one. */

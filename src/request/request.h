@@ -29,6 +29,8 @@ struct token;
 
 #define REQUEST_ID_LEN TRACE_ID_LEN	/* the trace id: the same on every node */
 
+#define REQUEST_SERVER_MAX 64	/* bytes of the name of a link or worker that are shown */
+
 LIST_HEAD(request_list, request);
 
 /* What all requests of a loop share; zero-initialised there are none. */
@@ -80,7 +82,8 @@ struct request {
 	uint64_t served_at;		/* links: where in what the connection sends it begins */
 	TAILQ_ENTRY(request) waiting;	/* in a request_queue, while it waits */
 
-	const char *server;		/* the last link or worker it was handed to; borrowed */
+	const char *server;		/* the last link or worker it was handed to, in a field of
+					 * REQUEST_SERVER_MAX bytes at least; borrowed */
 	uint16_t route;			/* its number in the journal */
 	uint32_t n_replies;		/* intermediates */
 	uint64_t submitted_ms, queued_ms, unqueued_ms, replied_ms;	/* the last time of each, the
@@ -97,7 +100,7 @@ struct request {
 	unsigned char n_retries;	/* how often it was sent again */
 	char client_address[CLIENT_MAX];	/* where it began */
 	char client_socket[CLIENT_MAX];
-	char type_room[64];
+	char type_room[64];		/* the journal reads 40 of them */
 	struct envelope env;		/* scanned in text; last, for it is large and need not be cleared */
 };
 

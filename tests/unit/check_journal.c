@@ -215,12 +215,13 @@ START_TEST(a_request_is_kept_with_its_steps)
 	struct request *r = new_request("{\"type\":\"job\",\"params\":1}");
 	struct journal_entry e;
 	char id[JOURNAL_ID_MAX];
+	char server[REQUEST_SERVER_MAX] = "ws://10.0.0.5:8081#2";
 
 	memcpy(id, r->name, sizeof(id));
 	r->route = (uint16_t)journal_route(journal, "app/job");
 	request_submit(r, &destination, 1000);
 	request_queue_remove(&queue, r);
-	r->server = "ws://10.0.0.5:8081#2";
+	r->server = server;
 	request_reply(r, &(struct reply){ .is_final = false });
 	request_reply(r, &(struct reply){ .is_final = false });
 	finish(r, "{\"ok\":true}", false);
