@@ -222,7 +222,8 @@ node_new(struct conf *conf, struct tls_store *tls, struct dev *dev, struct node_
 	struct node *n;
 
 	if (revoked == NULL) {
-		tls_store_free(tls);	/* as node_free() does */
+		tls_store_free(tls);	/* as node_free() does, like the next */
+		activation_free(start->activation);
 		return NULL;
 	}
 	n = xcalloc(1, sizeof(*n));
