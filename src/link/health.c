@@ -153,7 +153,7 @@ health_fail(struct health *h, const struct health_limits *limits, uint64_t now_m
 {
 	if (h->state == HEALTH_EJECTED || health_is_off(limits))
 		return false;
-	/* What began before says nothing of how it is since then; but it may have been the trial. */
+	/* What began before says nothing of how it is now; but it may have been the trial. */
 	if (h->state != HEALTH_GOOD && begun_ms < h->since_ms) {
 		health_end_trial(h);
 		return false;

@@ -31,7 +31,7 @@ enum health_state { HEALTH_GOOD, HEALTH_EJECTED, HEALTH_TRIAL, HEALTH_RETURNING 
 struct health {
 	enum health_state state;
 	uint64_t since_ms;		/* it has been in this state */
-	bool is_watched;		/* since it was ejected: one failure is enough for the next */
+	bool is_watched;		/* since it was ejected: one failure ejects it again */
 	uint64_t eject_ms;		/* the last ejection */
 	uint64_t good_since_ms;		/* after it; 0: it is not over */
 	uint64_t n_failures;		/* without an answer between them */

@@ -42,7 +42,7 @@ struct link_set {
 	const struct overrides *overrides;
 	struct member *member;
 	size_t n_members;
-	size_t n_kept;			/* with those of before a reload, which may be added again */
+	size_t n_kept;			/* with those of before a reload, that may come again */
 	size_t turn;			/* who is looked at first, so that equals take turns */
 	enum override_kind use;
 	bool is_paused;
@@ -227,8 +227,8 @@ log_health(const struct link_set *s, const struct member *m)
 	const struct health *h = &m->health;
 
 	if (h->state == HEALTH_EJECTED)
-		log_warnx("destination %s: %s fails or stops: it is ejected for %llu ms", s->conf->name,
-		    remote_url(m->remote), (unsigned long long)h->eject_ms);
+		log_warnx("destination %s: %s fails or stops: it is ejected for %llu ms",
+		    s->conf->name, remote_url(m->remote), (unsigned long long)h->eject_ms);
 	else
 		log_info("destination %s: %s is %s", s->conf->name, remote_url(m->remote),
 		    h->state == HEALTH_TRIAL ? "on trial" : health_state_name(h->state));

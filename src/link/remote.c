@@ -33,7 +33,7 @@ struct remote {
 	char *application;
 	struct place *place;
 	unsigned n_places;
-	unsigned n_wanted;		/* of a stock peer; those behind them end when they are free */
+	unsigned n_wanted;		/* of a stock peer; others end when they are free */
 	unsigned n_node_wanted;		/* of a node */
 	uint64_t idle_ms;		/* until all but the first end; CONF_NO_LIMIT: never */
 	uint64_t n_answered;		/* over links that have ended */
