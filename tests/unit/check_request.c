@@ -6,6 +6,7 @@
  * real, for the deadlines.
  */
 #include "request/request.h"
+#include "token/token.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -148,6 +149,14 @@ assert_one_end(enum err err)
 }
 
 /* ---- its beginning ---- */
+
+/* What doc/performance.md says of memory: many are in flight at the same time. */
+START_TEST(a_request_and_a_token_stay_small)
+{
+	ck_assert_uint_le(sizeof(struct request), 2560);
+	ck_assert_uint_le(sizeof(struct token), 1024);
+}
+END_TEST
 
 START_TEST(keeps_a_copy_of_the_event)
 {
@@ -587,6 +596,7 @@ END_TEST
 static void
 add_ends(TCase *tc)
 {
+	tcase_add_test(tc, a_request_and_a_token_stay_small);
 	tcase_add_test(tc, ends_by_a_cancellation_after_its_destination_was_told);
 	tcase_add_test(tc, may_be_cancelled_before_it_was_submitted);
 	tcase_add_test(tc, may_be_cancelled_when_its_origin_has_left);
