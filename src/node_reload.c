@@ -52,6 +52,7 @@ struct node_reload {
 	bool is_switched;
 	bool is_over;			/* the thread has ended early, as the node stops */
 	uint64_t begun_ms;
+	uint64_t held_ms;		/* that the loop was taken for */
 	struct reload_waiters waiters;
 };
 
@@ -361,6 +362,7 @@ on_prepared(void *arg)
 {
 	struct node_reload *r = arg;
 	struct node *n = r->node;
+	uint64_t now_ms = clock_mono_ms();
 
 	if (r->is_over)
 		return;
@@ -370,6 +372,7 @@ on_prepared(void *arg)
 		r->doors = node_doors_open(n, r->plan->conf, r->plan->tls, &r->fault);
 	if (r->fault == NULL)
 		switch_all(r);
+	r->held_ms = clock_mono_ms() - now_ms;
 	sem_post(&r->may_free);
 }
 
@@ -379,8 +382,10 @@ log_result(const struct node_reload *r)
 	if (r->fault != NULL)
 		log_errorx("reload: nothing has changed: %s", r->fault);
 	else
-		log_info("reload: the configuration is that of %s now, after %llu ms",
-		    r->node->conf->path, (unsigned long long)(clock_mono_ms() - r->begun_ms));
+		log_info("reload: the configuration is that of %s now, after %llu ms, %llu of them "
+		    "on the loop", r->node->conf->path,
+		    (unsigned long long)(clock_mono_ms() - r->begun_ms),
+		    (unsigned long long)r->held_ms);
 	if (r->fault == NULL)
 		conf_warn(r->node->conf);
 	if (r->fault == NULL && r->fixed != NULL)
