@@ -55,7 +55,7 @@ struct rest_call {
 	struct rest_front *front;
 	struct http_exchange *exchange;	/* NULL: whoever asked is gone */
 	struct rest_table *table;	/* a reference; of the next */
-	const struct rest_target *target;
+	const struct rest_target *target;	/* for its beginning: its members may go */
 	struct rest_style style;
 	struct rest_group *group;	/* NULL: there is one part */
 	uint64_t timeout_ms;		/* of all parts; 0: each its destination's */
@@ -394,6 +394,16 @@ route_number(const struct rest_front *f, const struct rest_match *m)
 	return *m->number;
 }
 
+static struct rest_group *
+group_new(const struct rest_style *style, const struct rest_target *target)
+{
+	struct rest_group *group = rest_group_new(style, target->n);
+
+	for (size_t i = 0; i < target->n; i++)
+		rest_group_set_name(group, i, target->member[i]->name);
+	return group;
+}
+
 static struct rest_call *
 call_new(struct rest_front *f, struct http_exchange *x, const struct rest_match *m)
 {
@@ -412,7 +422,7 @@ call_new(struct rest_front *f, struct http_exchange *x, const struct rest_match 
 	call->n = m->target->n;
 	call->route = route_number(f, m);
 	if (m->target->is_group)
-		call->group = rest_group_new(&call->style, call->n);
+		call->group = group_new(&call->style, m->target);
 	if (m->route != NULL) {
 		call->timeout_ms = m->route->timeout_ms;
 		call->cancels_on_leave = m->route->cancel_on_leave != 0;
@@ -696,8 +706,7 @@ take_final(struct part *p, struct request *r, const struct reply *reply)
 	if (call->group == NULL)
 		answer_one(call, reply, &token);
 	else
-		rest_group_add(call->group, i, call->target->member[i]->name, reply,
-		    token.len > 0 ? token.data : NULL, token.len);
+		rest_group_add(call->group, i, reply, token.len > 0 ? token.data : NULL, token.len);
 	buf_free(&token);
 }
 

@@ -11,7 +11,7 @@
 #include "front/rest_answer.h"
 
 struct member {
-	const char *name;
+	char *name;
 	struct rest_entry entry;
 };
 
@@ -37,17 +37,25 @@ rest_group_free(struct rest_group *g)
 {
 	if (g == NULL)
 		return;
-	for (size_t i = 0; i < g->n; i++)
+	for (size_t i = 0; i < g->n; i++) {
+		free(g->member[i].name);
 		rest_entry_cleanup(&g->member[i].entry);
+	}
 	buf_free(&g->token);
 	free(g);
 }
 
 void
-rest_group_add(struct rest_group *g, size_t i, const char *name, const struct reply *reply,
-    const char *token, size_t token_len)
+rest_group_set_name(struct rest_group *g, size_t i, const char *name)
 {
-	g->member[i].name = name;
+	free(g->member[i].name);
+	g->member[i].name = xstrdup(name);
+}
+
+void
+rest_group_add(struct rest_group *g, size_t i, const struct reply *reply, const char *token,
+    size_t token_len)
+{
 	rest_entry_from_reply(&g->member[i].entry, g->style, reply);
 	if (token != NULL && g->token.len == 0)
 		buf_add(&g->token, token, token_len);

@@ -16,12 +16,15 @@ struct rest_style;
 struct rest_group	*rest_group_new(const struct rest_style *, size_t n);
 void			 rest_group_free(struct rest_group *);
 
+/* Each has one before the answer is made; a copy, since a reload may free what it is of. */
+void			 rest_group_set_name(struct rest_group *, size_t i, const char *name);
+
 /*
- * The final of member i, once for each; name is borrowed.  token: what a caller may have of
- * it, NULL for none; the first of all is the answer's.
+ * The final of member i, once for each.  token: what a caller may have of it, NULL for none; the
+ * first of all is the answer's.
  */
-void			 rest_group_add(struct rest_group *, size_t i, const char *name,
-			    const struct reply *, const char *token, size_t token_len);
+void			 rest_group_add(struct rest_group *, size_t i, const struct reply *,
+			    const char *token, size_t token_len);
 
 /* All members have answered: results if one succeeded, else their error or errors. */
 void			 rest_group_answer(const struct rest_group *, struct rest_answer *);

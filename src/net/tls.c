@@ -159,7 +159,7 @@ tls_free(struct tls *t)
 const char *
 tls_error_text(void)
 {
-	static char text[200];
+	static _Thread_local char text[200];	/* the thread of a reload asks too */
 	const char *reason, *data;
 	unsigned long code;
 	int flags;

@@ -170,6 +170,25 @@ test('a removed destination answers what it has, and then its link closes', asyn
 	assert.strictEqual((await browser.request({ type: 'job' })).message.from, 'near');
 });
 
+test('a group that is asked across reloads answers by the names its members had, those that are gone too', async (t) => {
+	const [a, b] = await Promise.all([fakeNode(t, { secret: SECRET }), fakeNode(t, { secret: SECRET })]);
+	const of = (nodes, target) => masterOf(a.url).replace(/destinations:\n[^]*/, 'destinations:\n' +
+	    Object.entries(nodes).map(([name, { url }]) => `  ${name}: { application: remote-app, urls: ["${url}"] }\n`).join('') +
+	    `  all: { destinations: [${Object.keys(nodes)}] }\nu_services: [{ path: /all, destination: ${target} }]\n`);
+	const master = await startUsherd(t, of({ one: a, two: b }, 'all'));
+
+	await master.linked(2);
+	const answer = ask(master.url, 'GET', '/all');
+	const [first, second] = await Promise.all([a.next(), b.next()]);
+	for (let i = 0; i < 3; i++)
+		await reload(master);
+	first.final({ from: 'a' });
+	await reload(master, of({ two: b }, 'two'));
+	await waitFor('the link of what was removed to close', () => a.open.length === 0);
+	second.final({ from: 'b' });
+	assert.deepStrictEqual((await answer).json, { results: { one: { from: 'a' }, two: { from: 'b' } } });
+});
+
 test('a destination gets another URL: what is in flight comes back over the old one', async (t) => {
 	const a = await fakeNode(t, { secret: SECRET });
 	const b = await fakeNode(t, { secret: SECRET });

@@ -303,12 +303,16 @@ answer_group(struct rest_answer *a, const struct rest_style *style, const char *
 	struct rest_group *g = rest_group_new(style, 2);
 	struct json_object body;
 	struct reply r;
+	char name[] = "b";
 
+	rest_group_set_name(g, 0, "a");
+	rest_group_set_name(g, 1, name);
+	name[0] = 'x';	/* the group has its own */
 	/* The order in which they come does not matter. */
 	r = reply_of(second, &body);
-	rest_group_add(g, 1, "b", &r, NULL, 0);
+	rest_group_add(g, 1, &r, NULL, 0);
 	r = reply_of(first, &body);
-	rest_group_add(g, 0, "a", &r, "T", 1);
+	rest_group_add(g, 0, &r, "T", 1);
 	*a = (struct rest_answer){ 0 };
 	rest_group_answer(g, a);
 	rest_group_free(g);
