@@ -101,6 +101,15 @@ pkey_of(const char *name, const unsigned char *der, long len)
 	return pkey;
 }
 
+/* No more blocks, and none that is damaged? */
+static bool
+is_end_of_pem(void)
+{
+	unsigned long code = ERR_peek_last_error();
+
+	return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
+}
+
 static const char *
 read_pem(struct public_keys *keys, const char *text, size_t len)
 {
@@ -121,6 +130,8 @@ read_pem(struct public_keys *keys, const char *text, size_t len)
 		OPENSSL_free(header);
 		OPENSSL_free(der);
 	}
+	if (fault == NULL && !is_end_of_pem())
+		fault = "a block of PEM in it is damaged";
 	BIO_free(bio);
 	return fault;
 }

@@ -137,6 +137,30 @@ START_TEST(several_keys_are_read_from_one_text)
 }
 END_TEST
 
+START_TEST(a_damaged_block_is_not_the_end)
+{
+	EVP_PKEY *ec = make_key(1);
+	struct buf pem = { 0 };
+	struct public_keys keys;
+	size_t one;
+
+	add_pem(&pem, ec, false);
+	one = pem.len;
+	add_pem(&pem, ec, false);
+	for (size_t cut = 2; cut < one - strlen("-----BEGIN PUBLIC KEY-----"); cut += 10) {
+		ck_assert_ptr_nonnull(public_keys_read(&keys, pem.data, pem.len - cut));
+		ck_assert_uint_eq(keys.n, 0);
+	}
+	pem.data[one + 40] = '*';
+	ck_assert_ptr_nonnull(public_keys_read(&keys, pem.data, pem.len));
+	ck_assert_ptr_null(public_keys_read(&keys, pem.data, one));
+	ck_assert_uint_eq(keys.n, 1);
+	public_keys_cleanup(&keys);
+	buf_free(&pem);
+	EVP_PKEY_free(ec);
+}
+END_TEST
+
 static const char *const bad[] = {
 	"", " ", "x", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
 	"{", "{}", "[]", "{\"keys\":{}}", "{\"keys\":[]}", "{\"keys\":[1]}", "{\"keys\":[{}]}",
@@ -167,6 +191,7 @@ make_suite(void)
 
 	tcase_add_loop_test(tc, signatures_of_libjwt_verify_and_changed_ones_do_not, 0, 2);
 	tcase_add_test(tc, several_keys_are_read_from_one_text);
+	tcase_add_test(tc, a_damaged_block_is_not_the_end);
 	tcase_add_loop_test(tc, what_is_no_key_is_told, 0, (int)(sizeof(bad) / sizeof(bad[0])));
 	suite_add_tcase(s, tc);
 	return s;
