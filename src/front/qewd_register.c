@@ -52,7 +52,7 @@ begin_session(const struct gate *g, struct request *r, const struct claims_new *
 		return true;
 	metrics_inc(gate_metrics(g), METRIC_TOKENS_REFUSED);
 	why = xasprintf("Invalid JWT: %s", jwt_fault_text(fault));
-	request_fail(r, jwt_fault_err(fault), why);
+	request_fail(r, jwt_fault_err(fault), fault == JWT_REVOKED ? NULL : why);
 	free(why);
 	return false;
 }

@@ -180,6 +180,15 @@ check_time(const struct claim_list *claims, int64_t now_ms, int64_t *exp_s)
 	return now < nbf ? JWT_NOT_YET : now >= exp ? JWT_EXPIRED : JWT_OK;
 }
 
+/* What is no time says as little as none: it is a matter of revoked sessions alone. */
+static int64_t
+issue_time(const struct claim_list *claims)
+{
+	double iat = -1;
+
+	return get_time(claims, "iat", &iat) && iat >= 0 ? (int64_t)iat : INT64_MIN;
+}
+
 /* "outside=ours", as configured; what the token has not, the session has not. */
 static void
 map_claims(struct buf *out, const struct claim_list *claims, char *const *map)
@@ -197,14 +206,17 @@ map_claims(struct buf *out, const struct claim_list *claims, char *const *map)
 	}
 }
 
-/* Of the whole token, so that the session of a token can be revoked however often it is shown. */
+/*
+ * Of what is signed, so that the session of a token can be revoked however often it is shown.  Not
+ * of the signature: from one of ES256 everybody can make another that is as good.
+ */
 static void
-set_jti(struct outside_session *s, const char *token, size_t len)
+set_jti(struct outside_session *s, const struct parts *p)
 {
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	struct buf letters = { 0 };
 
-	if (EVP_Digest(token, len, digest, NULL, EVP_sha256(), NULL) != 1)
+	if (EVP_Digest(p->token, p->signed_len, digest, NULL, EVP_sha256(), NULL) != 1)
 		fatalx("libcrypto: SHA-256 failed");
 	base64url_encode(&letters, digest, 12);
 	memcpy(s->jti, buf_str(&letters), letters.len + 1);
@@ -235,9 +247,12 @@ check(const struct outside *o, const struct parts *p, const struct claim_list *h
 	if (!has_audience(claims, s->issuer->audience))
 		return JWT_AUDIENCE;
 	fault = check_time(claims, now_ms, &s->exp_s);
-	if (fault == JWT_OK)
-		map_claims(&s->claims, claims, s->issuer->claims);
-	return fault;
+	if (fault != JWT_OK)
+		return fault;
+	s->iat_s = issue_time(claims);
+	set_jti(s, p);
+	map_claims(&s->claims, claims, s->issuer->claims);
+	return JWT_OK;
 }
 
 enum jwt_fault
@@ -254,8 +269,6 @@ outside_verify(const struct outside *o, const char *token, size_t len, int64_t n
 		if (read_object(&header, &p.header) && read_object(&claims, &p.payload))
 			fault = check(o, &p, &header, &claims, now_ms, s);
 	}
-	if (fault == JWT_OK)
-		set_jti(s, token, len);
 	claim_list_free(&header);
 	claim_list_free(&claims);
 	parts_cleanup(&p);

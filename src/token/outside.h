@@ -23,7 +23,8 @@ struct outside_session {
 	const struct conf_issuer *issuer;
 	struct buf claims;		/* members of JSON, each behind a comma; owned */
 	int64_t exp_s;			/* when it ends */
-	char jti[OUTSIDE_JTI_MAX];	/* of our session; the same for the same token */
+	int64_t iat_s;			/* it was issued; INT64_MIN: it does not say */
+	char jti[OUTSIDE_JTI_MAX];	/* of our session; the same for the same signed text */
 };
 
 /* Borrows the configuration, whose keys have been checked.  NULL: it names no issuer. */

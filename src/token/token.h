@@ -42,7 +42,8 @@ struct token {
 	int64_t exp_ms;			/* INT64_MAX: never (absent, null as stock writes it for a
 					 * session without timeout, or 0) */
 	int64_t nbf_ms;			/* INT64_MIN: absent, null or 0 */
-	int64_t iat_s;			/* INT64_MIN: absent, or no number */
+	int64_t iat_s;			/* of the outside token it stands for, if any;
+					 * INT64_MIN: absent, or no number */
 	uint64_t cleared;		/* revoked_generation() by which it was not revoked */
 	struct token_form *forms;	/* rewritten for other applications; owned, at most a few */
 };

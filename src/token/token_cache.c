@@ -206,10 +206,19 @@ remember(struct token_cache *c, uint64_t hash, struct token *t, const char *text
 
 /* ---- revoked sessions ---- */
 
+static bool
+is_same_name(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
 void
 token_cache_set_revoked(struct token_cache *c, const struct revoked *revoked,
     const char *user_claim)
 {
+	/* Tokens that were cleared were so as those of other users. */
+	if (!is_same_name(c->user_claim, user_claim))
+		token_cache_clear(c);
 	free(c->user_claim);
 	c->user_claim = user_claim != NULL ? xstrdup(user_claim) : NULL;
 	c->revoked = revoked;
@@ -284,20 +293,30 @@ token_cache_has_outside(const struct token_cache *c)
 	return c->outside != NULL;
 }
 
-/* The session ends with their token at the latest, if nobody prolongs it. */
-static void
+/*
+ * The session ends with their token at the latest, if nobody prolongs it.  It began with their
+ * token as well, however late that is shown: what is revoked does not begin anew.
+ */
+static enum jwt_fault
 register_outside(struct token_cache *c, const struct claims_new *new,
-    const struct outside_session *outside, struct buf *token)
+    const struct outside_session *outside, struct token **t)
 {
 	struct claims_new session = *new;
 	int64_t left_s = outside->exp_s - new->now_s;
+	struct buf own = { 0 };
+	enum jwt_fault fault;
 
 	session.outside = outside;
 	if (left_s < 1)
 		left_s = 1;
 	if ((uint64_t)left_s < session.lifetime_s)
 		session.lifetime_s = (uint64_t)left_s;
-	claims_register(c->ring, &session, token);
+	claims_register(c->ring, &session, &own);
+	fault = token_new(c->ring, own.data, own.len, t);
+	buf_free(&own);
+	if (fault == JWT_OK)
+		(*t)->iat_s = outside->iat_s;
+	return fault;
 }
 
 enum jwt_fault
@@ -306,17 +325,23 @@ token_exchange(struct token_cache *c, const char *text, size_t len, const struct
 {
 	struct outside_session outside;
 	enum jwt_fault fault;
+	struct token *t = NULL;
 
 	if (c->outside == NULL)
 		return JWT_ALGORITHM;
 	fault = outside_verify(c->outside, text, len, new->now_s * 1000, &outside);
 	if (fault == JWT_OK)
-		register_outside(c, new, &outside, token);
+		fault = register_outside(c, new, &outside, &t);
+	if (fault == JWT_OK && token_cache_is_revoked(c, t))
+		fault = JWT_REVOKED;
+	if (fault == JWT_OK)
+		buf_add(token, t->text, t->len);
+	token_unref(t);
 	outside_cleanup(&outside);
 	return fault;
 }
 
-/* A session for a token of theirs that was sent as if it were ours. */
+/* A session for a token of theirs that was sent as if it were ours; it is not checked yet. */
 static enum jwt_fault
 token_new_outside(struct token_cache *c, const char *text, size_t len, int64_t now_ms,
     struct token **t)
@@ -324,7 +349,6 @@ token_new_outside(struct token_cache *c, const char *text, size_t len, int64_t n
 	struct claims_new new = { .socket = "", .address = "", .now_s = now_ms / 1000,
 		.lifetime_s = OUTSIDE_LIFETIME_S };
 	struct outside_session outside;
-	struct buf own = { 0 };
 	enum jwt_fault fault;
 
 	fault = outside_verify(c->outside, text, len, now_ms, &outside);
@@ -333,10 +357,8 @@ token_new_outside(struct token_cache *c, const char *text, size_t len, int64_t n
 	if (fault == JWT_OK) {
 		new.application = outside.issuer->application;
 		new.application_len = strlen(new.application);
-		register_outside(c, &new, &outside, &own);
-		fault = token_new(c->ring, own.data, own.len, t);
+		fault = register_outside(c, &new, &outside, t);
 	}
-	buf_free(&own);
 	outside_cleanup(&outside);
 	return fault;
 }

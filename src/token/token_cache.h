@@ -36,7 +36,8 @@ void			 token_cache_set_revoked(struct token_cache *, const struct revoked *,
 void			 token_cache_set_outside(struct token_cache *, struct outside *);
 /*
  * A token of ours for one of theirs, which is checked; new says all but the outside, and lifetime_s
- * at most.  JWT_ALGORITHM: it is none of theirs.
+ * at most.  JWT_ALGORITHM: it is none of theirs.  JWT_REVOKED: the session would be, had it begun
+ * when theirs was issued.
  */
 MUST_USE enum jwt_fault	 token_exchange(struct token_cache *, const char *text, size_t len,
 			    const struct claims_new *, struct buf *token);

@@ -7,12 +7,13 @@ const crypto = require('node:crypto');
 const test = require('node:test');
 const { masterOf, nodeOf, scriptedApp } = require('./lib/configs');
 const { ask } = require('./lib/http');
+const { run } = require('./lib/processes');
 const { rawBrowser, rawClient } = require('./lib/raw');
 const { claims, decryptSecrets, linkProof, session, sign } = require('./lib/tokens');
-const { SECRET, folder, runUsherd, startUsherd } = require('./lib/usherd');
+const { PROGRAM, SECRET, folder, runUsherd, startUsherd } = require('./lib/usherd');
 const fs = require('node:fs');
 const path = require('node:path');
-const { WAIT_MS, waitFor } = require('./lib/wait');
+const { waitFor } = require('./lib/wait');
 
 const now = () => Math.floor(Date.now() / 1000);
 const code = (reply) => reply.message.code;
@@ -63,16 +64,15 @@ test('exp and nbf are looked at while a socket lives', async (t) => {
 
 	assert.strictEqual(code(await client.request({ type: 'echo' })), undefined);
 	const token = client.token;
-	for (const end = Date.now() + WAIT_MS;;) {
+	await waitFor('the end of the token', async () => {
 		client.emit({ type: 'echo', token });
 		const reply = await client.nextReply();
-		if (code(reply) === 'token_expired') {
-			assert.ok(Date.now() > exp * 1000);
-			break;
-		}
+		if (code(reply) === 'token_expired')
+			return true;
 		assert.strictEqual(code(reply), undefined);
-		assert.ok(Date.now() < end, 'the token ends');
-	}
+		return false;
+	});
+	assert.ok(Date.now() > exp * 1000);
 });
 
 // ---- outside issuers ----
@@ -219,6 +219,87 @@ test('without an application their tokens must be registered, and without issuer
 	assert.strictEqual(claims(other.token).username, undefined, 'a token beside a registration means nothing there');
 });
 
+// The other signature that is as good: n - s in place of s.
+function twin(token) {
+	const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+	const cut = token.lastIndexOf('.') + 1, bytes = Buffer.from(token.slice(cut), 'base64url');
+	const s = order - BigInt('0x' + bytes.toString('hex', 32));
+
+	bytes.write(s.toString(16).padStart(64, '0'), 32, 'hex');
+	return token.slice(0, cut) + bytes.toString('base64url');
+}
+
+async function isRevoked(t, usher, token, what) {
+	const client = await registers(t, usher, token);
+
+	assert.strictEqual(code(client.reply), 'session_revoked', what);
+	assert.strictEqual(client.reply.message.token, undefined, what);
+	client.emit({ type: 'echo', token });
+	assert.strictEqual(code(await client.nextReply(what)), 'session_revoked', what);
+	client.close();
+}
+
+async function isTaken(t, usher, token) {
+	const client = await registers(t, usher, token);
+
+	assert.strictEqual(code(client.reply), undefined);
+	client.token = token;
+	assert.strictEqual(code(await client.request({ type: 'echo' })), undefined);
+	client.close();
+	return claims(client.reply.message.token).jti;
+}
+
+test('what is revoked does not begin anew with the same outside token', async (t) => {
+	const [yaml, files] = withIssuers([issuer('keys_file: keys.pem, application: browser-app')], { 'keys.pem': pem(ec) });
+	const usher = await startUsherd(t, yaml + 'admin: { socket: admin.sock }\n', files);
+	const ctl = path.join(path.dirname(PROGRAM), 'usherctl');
+	const revoke = async (...args) => {
+		const { code: status, stderr } = await run(ctl, ['-s', path.join(usher.dir, 'admin.sock'), 'revoke', ...args]);
+		assert.strictEqual(status, 0, stderr);
+	};
+	const token = (more) => outside(ec, 'ES256', anna(more));
+	const old = token({ iat: now() - 100 }), newer = token({ iat: now() + 100 });
+	const without = token(), odd = token({ iat: 'noon' }), bob = token({ sub: 'bob', iat: now() - 50 });
+
+	for (const each of [old, newer, without, odd, bob])
+		await isTaken(t, usher, each);
+	await revoke('user', 'anna');
+	for (const [what, each] of Object.entries({ old, without, odd, unseen: token({ iat: now() - 99 }) }))
+		await isRevoked(t, usher, each, what);
+	await isTaken(t, usher, newer);
+
+	// One that begins anew at the issuer is another session; its signature can be replaced.
+	const jti = await isTaken(t, usher, newer);
+	assert.strictEqual(await isTaken(t, usher, twin(newer)), jti);
+	await revoke('jti', jti);
+	await isRevoked(t, usher, newer, 'by jti');
+	await isRevoked(t, usher, twin(newer), 'by jti, another signature');
+
+	await isTaken(t, usher, bob);
+	await revoke('before', String(now() - 60));
+	await isTaken(t, usher, bob);
+	await revoke('before', 'now');
+	await isRevoked(t, usher, bob, 'before now');
+	await isRevoked(t, usher, token({ sub: 'carl' }), 'it does not say when');
+	await isTaken(t, usher, token({ sub: 'carl', iat: now() + 100 }));
+});
+
+test('a reload that names users by another claim counts for tokens that were seen', async (t) => {
+	const usher = await startUsherd(t, nodeOf('edge', { 'browser-app': scriptedApp('size: 1') }, 'admin: { socket: admin.sock }\n')
+		.replace('allow_short_secret: true', '$&, user_claim: username'));
+	const ctl = path.join(path.dirname(PROGRAM), 'usherctl');
+	const client = await rawBrowser(t, usher.port);
+	client.token = session('browser-app', SECRET, { username: 'anna', mail: 'a@example.org', iat: now() - 100 });
+
+	const { code: status, stderr } = await run(ctl, ['-s', path.join(usher.dir, 'admin.sock'), 'revoke', 'user', 'a@example.org']);
+	assert.strictEqual(status, 0, stderr);
+	assert.strictEqual(code(await client.request({ type: 'echo' })), undefined);
+	const file = path.join(usher.dir, 'usher.yaml');
+	fs.writeFileSync(file, fs.readFileSync(file, 'utf8').replace('user_claim: username', 'user_claim: mail'));
+	usher.kill('SIGHUP');
+	await waitFor('the reload', async () => code(await client.request({ type: 'echo' })) === 'session_revoked');
+});
+
 test('keys that are of no use are told', async (t) => {
 	const weak = crypto.generateKeyPairSync('rsa', { modulusLength: 1024 });
 	const p384 = crypto.generateKeyPairSync('ec', { namedCurve: 'P-384' });
@@ -229,6 +310,7 @@ test('keys that are of no use are told', async (t) => {
 		['{"keys":[{"kty":"EC","crv":"P-256","x":"AQ","y":"AQ"}]}', /cannot be read/],
 		[pem(weak), /neither RSA of 2048/], [pem(p384), /neither RSA of 2048 to 8192 bits nor P-256/],
 		[rsa.privateKey.export({ type: 'pkcs8', format: 'pem' }), /something else than public keys/],
+		[pem(ec) + pem(rsa).slice(0, -60), /a block of PEM in it is damaged/],
 	];
 
 	for (const [text, why] of ROWS) {
