@@ -265,23 +265,40 @@ set(struct admin_ask *a, enum override_kind kind)
 	answer_or_wait(a, &s, is_new);
 }
 
+/* The end of what was set for a destination or URL that the configuration has lost meanwhile. */
+static bool
+clear_lost(struct admin_ask *a, enum override_kind kind, const char *what)
+{
+	const struct conf *conf = a->view->conf;
+	size_t i = find_destination(conf, a->arg[0]);
+	struct subject s = { .name = a->arg[0] };
+	bool is_lost = i == SIZE_MAX, was_set = false;
+
+	if (a->arg[1] != NULL) {
+		if (conf_value_url(a->arg[1], &s.own) != NULL)
+			return false;
+		s.url = s.own.text;
+		is_lost = is_lost || !has_url(&conf->destinations[i], s.url);
+	}
+	if (is_lost)
+		was_set = overrides_clear(a->view->overrides, kind, s.name, s.url);
+	if (was_set) {
+		log_action(a, what, &s);
+		apply(a->view, s.name);
+		admin_json_text(&a->out, "text", "the setting was removed");
+		admin_done(a);
+	}
+	cleanup_subject(&s);
+	return was_set;
+}
+
 static void
 clear(struct admin_ask *a, enum override_kind kind, const char *what)
 {
 	struct subject s;
 	bool was_set;
 
-	/* The end of what was set for a destination that the configuration has lost meanwhile. */
-	if (find_destination(a->view->conf, a->arg[0]) == SIZE_MAX) {
-		if (!overrides_clear(a->view->overrides, kind, a->arg[0], a->arg[1])) {
-			refuse_name(a);
-			return;
-		}
-		admin_json_text(&a->out, "text", "the setting was removed");
-		admin_done(a);
-		return;
-	}
-	if (!read_subject(a, &s))
+	if (clear_lost(a, kind, what) || !read_subject(a, &s))
 		return;
 	was_set = overrides_clear(a->view->overrides, kind, s.name, s.url);
 	if (was_set)

@@ -208,6 +208,22 @@ test('what was set shows who did it, outlives a reload, and ends by its opposite
 	assert.match(master.log, new RegExp(`destination far: resumed by ${WHO}`));
 });
 
+test('what was set for a URL that a reload has removed can be ended', async (t) => {
+	const { far, master } = await start(t, { nodes: 2 });
+	const file = path.join(master.dir, 'usher.yaml');
+	const gone = far[1].url, config = fs.readFileSync(file, 'utf8');
+	await result(master, 'disable', 'far', gone);
+	fs.writeFileSync(file, config.replace(new RegExp(`, *"?${gone}"?`), ''));
+	assert.notStrictEqual(fs.readFileSync(file, 'utf8'), config);
+	await result(master, 'reload');
+	assert.deepStrictEqual((await result(master, 'status')).set.map((s) => s.url), [gone]);
+
+	await refused(master, 1, /no URL "nonsense"/, 'enable', 'far', 'nonsense');
+	await result(master, 'enable', 'far', gone.replace('ws', 'http'));
+	assert.strictEqual((await result(master, 'status')).set, undefined);
+	await refused(master, 1, /no URL/, 'enable', 'far', gone);
+});
+
 test('names that are not there are refused, and so are groups and applications', async (t) => {
 	const { far, master } = await start(t, { nodes: 2 });
 	const node = await startUsherd(t, nodeOf('n', { app: scriptedApp('size: 1') }, ADMIN +
