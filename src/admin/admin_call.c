@@ -136,6 +136,7 @@ static void
 add_reply(struct admin_ask *a, const struct request *r, const struct reply *reply)
 {
 	static const struct json_edit none[] = { { .name = ENV_TOKEN }, { .name = ENV_USHER } };
+	size_t begin = a->out.len;
 
 	admin_json_text(&a->out, "request", r->name);
 	admin_json_bool(&a->out, "finished", reply->is_final);
@@ -148,6 +149,7 @@ add_reply(struct admin_ask *a, const struct request *r, const struct reply *repl
 		    reply->message.end - reply->message.start);
 	else
 		buf_add_str(&a->out, "{}");
+	admin_json_one_line(&a->out, begin);
 }
 
 static void

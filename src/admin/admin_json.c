@@ -73,3 +73,11 @@ admin_json_bool(struct buf *b, const char *name, bool value)
 	begin_value(b, name);
 	buf_add_str(b, value ? "true" : "false");
 }
+
+void
+admin_json_one_line(struct buf *b, size_t from)
+{
+	for (size_t i = from; i < b->len; i++)
+		if (b->data[i] == '\n' || b->data[i] == '\r')
+			b->data[i] = ' ';
+}

@@ -22,4 +22,10 @@ void	admin_json_u64(struct buf *, const char *name, uint64_t);
 void	admin_json_limit(struct buf *, const char *name, uint64_t);	/* CONF_NO_LIMIT: null */
 void	admin_json_bool(struct buf *, const char *name, bool);
 
+/*
+ * What stands from this place on is a peer's JSON: its line breaks, which are between tokens,
+ * become blanks, for a line of ours ends with one.
+ */
+void	admin_json_one_line(struct buf *, size_t from);
+
 #endif

@@ -153,6 +153,7 @@ static void
 add_payload(struct buf *out, const struct request *r, const struct reply *reply)
 {
 	static const struct json_edit none[] = { { .name = ENV_TOKEN }, { .name = ENV_USHER } };
+	size_t begin = out->len;
 
 	buf_add_str(out, ",\"payload\":");
 	if (reply == NULL)
@@ -164,6 +165,7 @@ add_payload(struct buf *out, const struct request *r, const struct reply *reply)
 		    reply->message.end - reply->message.start);
 	else
 		buf_add_str(out, "null");
+	admin_json_one_line(out, begin);
 }
 
 static const char *

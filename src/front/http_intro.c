@@ -12,12 +12,13 @@
 #include "conf/conf.h"
 #include "front/http_int.h"
 #include "net/proxy_intro.h"
+#include "net/tls.h"
 
 struct http_intro {
 	LIST_ENTRY(http_intro) link;	/* of its server */
 	struct http_server *server;
 	struct client client;		/* the proxy; it has its place in the admission count */
-	struct tls_server *tls;		/* borrowed; NULL: plain */
+	struct tls_server *tls;		/* a reference: a reload may come first; NULL: plain */
 	int fd;				/* owned */
 	struct proxy_intro *intro;
 };
@@ -32,7 +33,7 @@ http_intro_accept(struct http_server *s, const struct client *client, struct tls
 
 	i->server = s;
 	i->client = *client;
-	i->tls = tls;
+	i->tls = tls_server_ref(tls);
 	i->fd = fd;
 	i->intro = proxy_intro_new(s->loop, fd, s->conf->timeouts.http_head_ms, on_intro, i);
 	LIST_INSERT_HEAD(&s->intros, i, link);
@@ -44,6 +45,7 @@ forget(struct http_intro *i)
 {
 	LIST_REMOVE(i, link);
 	proxy_intro_free(i->intro);
+	tls_server_free(i->tls);
 	free(i);
 }
 
@@ -83,14 +85,15 @@ on_intro(const struct proxy_v2 *header, const char *fault, void *arg)
 {
 	struct http_intro *i = arg;
 	struct http_server *s = i->server;
-	struct tls_server *tls = i->tls;
 	struct client client = i->client;
+	struct tls_server *tls;
 	int fd = i->fd;
 
 	if (fault != NULL) {
 		refuse(i, header != NULL, fault);
 		return;
 	}
+	tls = tls_server_ref(i->tls);
 	if (header != NULL) {
 		metrics_inc(loop_metrics(s->loop), METRIC_PROXY_HEADERS);
 		client_set_proxied(&client, header);
@@ -99,6 +102,7 @@ on_intro(const struct proxy_v2 *header, const char *fault, void *arg)
 		http_server_give_back(s, &i->client);
 		forget(i);
 		if (!http_server_admit(s, &client)) {
+			tls_server_free(tls);
 			close(fd);
 			return;
 		}
@@ -106,4 +110,5 @@ on_intro(const struct proxy_v2 *header, const char *fault, void *arg)
 		forget(i);
 	}
 	http_conn_accept(s, &client, tls, fd);
+	tls_server_free(tls);
 }

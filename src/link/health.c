@@ -10,6 +10,7 @@
 #define WINDOW_MS     10000	/* failure_percent is of the requests of so long */
 #define WINDOW_MIN    20	/* and says nothing of fewer */
 #define LOSS_MS	      1000	/* connections lost within it are one loss */
+#define TRIAL_MS      30000	/* whoever tries longer does not keep others from it */
 #define FIRST_SHARE   10	/* of HEALTH_FULL_SHARE, when it begins to return */
 
 static const char *const state_name[] = {
@@ -52,8 +53,12 @@ health_look(struct health *h, const struct health_limits *limits, uint64_t now_m
 		set_state(h, HEALTH_TRIAL, now_ms);
 		return true;
 	case HEALTH_TRIAL:
-		if (!h->is_tried || answered == h->trial_answered)
+		if (!h->is_tried)
 			return false;
+		if (answered == h->trial_answered) {
+			h->is_tried = now_ms - h->tried_ms < TRIAL_MS;
+			return false;
+		}
 		set_state(h, limits->slow_start_ms == UINT64_MAX ? HEALTH_GOOD : HEALTH_RETURNING,
 		    now_ms);
 		return true;
@@ -85,9 +90,10 @@ health_share(const struct health *h, const struct health_limits *limits, uint64_
 }
 
 void
-health_begin_trial(struct health *h, uint64_t answered)
+health_begin_trial(struct health *h, uint64_t now_ms, uint64_t answered)
 {
 	h->is_tried = true;
+	h->tried_ms = now_ms;
 	h->trial_answered = answered;
 }
 

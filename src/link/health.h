@@ -40,7 +40,8 @@ struct health {
 	uint64_t window_ms;		/* failure_percent: since when failures are counted, */
 	uint64_t window_failed;		/* how many there were, */
 	uint64_t window_answered;	/* and what had been answered before */
-	bool is_tried;			/* the one request of a trial is under way */
+	bool is_tried;			/* the one request of a trial is under way, */
+	uint64_t tried_ms;		/* since then */
 	uint64_t trial_answered;	/* and what had been answered before */
 	uint64_t n_ejections;		/* in all */
 };
@@ -59,8 +60,11 @@ bool		 health_look(struct health *, const struct health_limits *, uint64_t now_m
 unsigned	 health_share(const struct health *, const struct health_limits *,
 		    uint64_t now_ms);
 
-/* The one request of its trial is on its way; it has ended, and shows nothing. */
-void		 health_begin_trial(struct health *, uint64_t answered);
+/*
+ * The one request of its trial is on its way; it has ended, and shows nothing.  If nobody says
+ * how it ended, another one may try after a while.
+ */
+void		 health_begin_trial(struct health *, uint64_t now_ms, uint64_t answered);
 void		 health_end_trial(struct health *);
 
 /*

@@ -361,7 +361,7 @@ send_to(struct member *m, struct link *link, struct request *r, size_t n_members
 		return;
 	}
 	before = link_outstanding(link);
-	health_begin_trial(&m->health, remote_answered(m->remote));
+	health_begin_trial(&m->health, clock_mono_ms(), remote_answered(m->remote));
 	link_submit(link, r);
 	if (link_outstanding(link) == before)	/* refused before it was sent */
 		health_end_trial(&m->health);

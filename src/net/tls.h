@@ -26,6 +26,7 @@ struct tls_trust;
  * NULL: *error, to be freed, names the file, what is wrong with it and what to do.
  */
 struct tls_server	*tls_server_new(const struct conf_listener *, char **error);
+struct tls_server	*tls_server_ref(struct tls_server *);	/* one more to free it; NULL is fine */
 /* No more connections; those it has keep what they need.  NULL is fine. */
 void			 tls_server_free(struct tls_server *);
 

@@ -275,6 +275,14 @@ server_context_new(struct tls_server *s, const struct conf_listener *listener, s
 	return ctx;
 }
 
+struct tls_server *
+tls_server_ref(struct tls_server *s)
+{
+	if (s != NULL)
+		hold(&s->refs);
+	return s;
+}
+
 void
 tls_server_free(struct tls_server *s)
 {

@@ -221,8 +221,11 @@ test('trace: follows a type or a session, with payloads only if both sides want 
 
 	await bob.request({ type: 'other', params: { script: answer({}) } });
 	await anna.request({ type: 'listen', params: { script: answer({}) } });
-	await anna.request(secret);
-	await bob.request(secret);
+	for (const browser of [anna, bob]) {
+		// White space of a client's text ends no line of ours.
+		browser.emit(JSON.stringify({ token: browser.token, ...secret }, null, '\n'));
+		await browser.nextReply();
+	}
 	const seen = [];
 	for (let i = 0; i < 6; i++)
 		seen.push(await byType());

@@ -36,7 +36,7 @@ return_from_ejection(struct health *h, uint64_t now_ms, uint64_t answered)
 	now_ms += health_ejected_ms(h, now_ms);
 	ck_assert(health_look(h, &limits, now_ms, answered));
 	ck_assert_int_eq(h->state, HEALTH_TRIAL);
-	health_begin_trial(h, answered);
+	health_begin_trial(h, now_ms, answered);
 	ck_assert(health_look(h, &limits, now_ms, answered + 1));
 	ck_assert_int_eq(h->state, HEALTH_RETURNING);
 	return now_ms;
@@ -130,11 +130,16 @@ START_TEST(one_request_is_its_trial)
 	ck_assert(!health_look(&h, &limits, T0 + 9999, 0));
 	ck_assert(health_look(&h, &limits, T0 + 10000, 0));
 	ck_assert_uint_eq(health_share(&h, &limits, T0 + 10000), HEALTH_FULL_SHARE);
-	health_begin_trial(&h, 0);
+	health_begin_trial(&h, T0 + 10000, 0);
 	ck_assert_uint_eq(health_share(&h, &limits, T0 + 10000), 0);
 	ck_assert(!health_look(&h, &limits, T0 + 20000, 0));
 	health_end_trial(&h);
 	ck_assert_uint_eq(health_share(&h, &limits, T0 + 20000), HEALTH_FULL_SHARE);
+	health_begin_trial(&h, T0 + 20000, 0);
+	ck_assert(!health_look(&h, &limits, T0 + 49999, 0));
+	ck_assert_uint_eq(health_share(&h, &limits, T0 + 49999), 0);
+	ck_assert(!health_look(&h, &limits, T0 + 50000, 0));
+	ck_assert_uint_eq(health_share(&h, &limits, T0 + 50000), HEALTH_FULL_SHARE);
 }
 END_TEST
 
@@ -166,7 +171,7 @@ START_TEST(without_slow_start_it_has_its_share_at_once)
 	l.slow_start_ms = UINT64_MAX;
 	fail_times(&h, &l, 5, T0, 0);
 	ck_assert(health_look(&h, &l, T0 + 10000, 0));
-	health_begin_trial(&h, 0);
+	health_begin_trial(&h, T0 + 10000, 0);
 	ck_assert(health_look(&h, &l, T0 + 10001, 1));
 	ck_assert_int_eq(h.state, HEALTH_GOOD);
 	health_return(&h, &l, T0 + 10002);
@@ -185,7 +190,7 @@ START_TEST(a_failed_trial_ejects_for_twice_as_long_up_to_a_maximum)
 		ck_assert_uint_eq(health_ejected_ms(&h, t), expected[i]);
 		t += expected[i];
 		ck_assert(health_look(&h, &limits, t, 0));
-		health_begin_trial(&h, 0);
+		health_begin_trial(&h, t, 0);
 		ck_assert(fail_times(&h, &limits, 1, t, 0));
 	}
 }
