@@ -48,6 +48,7 @@ static void on_post_gone(void *);
 static bool on_send(void *, const char *, size_t);
 static void on_flush(void *);
 static void on_send_max(void *, size_t);
+static bool hands_out(const void *, bool);
 static void on_close(void *, enum err, const char *, bool);
 
 const struct eio_transport eio_polling_transport = {
@@ -55,6 +56,7 @@ const struct eio_transport eio_polling_transport = {
 	.send = on_send,
 	.flush = on_flush,
 	.set_send_max = on_send_max,
+	.hands_out = hands_out,
 	.close = on_close,
 };
 
@@ -383,6 +385,14 @@ on_flush(void *carrier)
 static void
 on_send_max(void *carrier UNUSED, size_t max UNUSED)
 {
+}
+
+static bool
+hands_out(const void *carrier, bool is_orderly)
+{
+	const struct eio_polling *p = carrier;
+
+	return p->poll != NULL || is_orderly;
 }
 
 static void

@@ -38,6 +38,7 @@ struct eio_session {
 	const struct eio_transport *transport;	/* NULL: it has ended by itself */
 	void *carrier;				/* its object; owns itself */
 	bool has_ended;
+	bool is_handed_out;		/* it has, and its client is still given the queue */
 	const struct eio_events *ev;
 	void *arg;
 	struct buf queue;		/* packets that wait: each its size_t of length, its bytes */
@@ -364,7 +365,7 @@ eio_session_each_unsent(const struct eio_session *s,
 	const char *packet;
 	size_t len;
 
-	for (size_t at = 0; at < s->queue.len;) {
+	for (size_t at = 0; at < s->queue.len && !s->is_handed_out;) {
 		packet = packet_at(&s->queue, &at, &len);
 		fn(packet, len, arg);
 	}
@@ -420,6 +421,8 @@ end(struct eio_session *s, enum err why, const char *detail, bool is_orderly)
 	if (err_is_fault(why))
 		metrics_inc(loop_metrics(loop), METRIC_SESSIONS_FAULTY);
 	log_end(s, why, detail);
+	s->is_handed_out = s->transport != NULL && s->transport->hands_out != NULL &&
+	    s->transport->hands_out(s->carrier, is_orderly);
 	if (s->ev != NULL)
 		s->ev->on_close(why, s->arg);
 	if (s->transport != NULL)
@@ -429,7 +432,8 @@ end(struct eio_session *s, enum err why, const char *detail, bool is_orderly)
 void
 eio_session_close(struct eio_session *s, enum err why, const char *detail)
 {
-	end(s, why, detail, true);
+	/* A client that came back elsewhere polls here no more, and has what waits there. */
+	end(s, why, detail, why != ERR_REPLACED);
 }
 
 void

@@ -83,7 +83,10 @@ void		 eio_session_end_packet(struct eio_session *, char last);
 /* Ends it in order: the client is told, by its next poll if it polls.  Again: no effect. */
 void		 eio_session_close(struct eio_session *, enum err why, const char *detail);
 
-/* What a client that polls has not fetched, from on_close: packets, in order. */
+/*
+ * What a client that polls has not fetched, and will not be given by its last poll; from
+ * on_close: packets, in order.
+ */
 void		 eio_session_each_unsent(const struct eio_session *,
 		    void (*fn)(const char *packet, size_t len, void *arg), void *arg);
 

@@ -33,6 +33,8 @@ struct eio_transport {
 	void (*flush)(void *carrier);
 	/* Another limit of what may wait for the client to read it. */
 	void (*set_send_max)(void *carrier, size_t);
+	/* Will a session that ends now give its queue to the client yet?  NULL: no. */
+	bool (*hands_out)(const void *carrier, bool is_orderly);
 	/*
 	 * The session has ended.  is_orderly: by our own will, so that the client is to be
 	 * told, even if it has to come for it.  eio_session_gone() in this call or later.

@@ -6,6 +6,7 @@ const test = require('node:test');
 const { stockBrowser } = require('./lib/browser');
 const { masterOf, workerOf, nodeOf, scriptedApp, scripted } = require('./lib/configs');
 const { cutter } = require('./lib/cutter');
+const { ADMIN, result } = require('./lib/operator');
 const { Poller, event, messageOf } = require('./lib/polling');
 const { rawBrowser, rawClient } = require('./lib/raw');
 const { assertError } = require('./lib/replies');
@@ -396,6 +397,41 @@ for (const generation of [2, 4])
 		await waitFor('the page to be connected', () => page.socket.connected);
 		assert.strictEqual((await page.request(job({ finish: { n: 4 } })))[0].message.n, 4);
 	});
+
+test('what a client that polls hears by its last poll is not said again', async (t) => {
+	const node = await startUsherd(t, nodeOf('near', { 'browser-app': scriptedApp('size: 2') }, ADMIN), LOG);
+	const poller = await new Poller(node.port, 3).connect();
+	await poller.post(event({ type: 'ewd-register', application: 'browser-app', jwt: true }));
+	const [{ message: { token } }] = (await poller.poll()).map(messageOf);
+	const offset = node.log.length;
+
+	await poller.post(event({ ...job({ send: { n: 1 } }, { finish: { n: 2 } }), token }));
+	await ended(node, offset);
+	assert.strictEqual((await result(node, 'kick', claims(token).jti)).closed, 1);
+	const last = await poller.poll();
+	assert.strictEqual(last.pop(), '1');
+	assert.deepStrictEqual(last.map((packet) => messageOf(packet).message.n), [1, 2]);
+	await poller.assertUnknown();
+
+	const browser = await rawClient(t, node.port);
+	browser.emit({ type: 'ewd-reregister', token });
+	assert.strictEqual((await browser.nextReply()).type, 'ewd-reregister');
+	assert.deepStrictEqual(await heard(browser), []);
+});
+
+test('what a client that polls has left behind is its own where it came back', async (t) => {
+	const node = await startUsherd(t, nodeOf('near', { 'browser-app': scriptedApp('size: 2') }), LOG);
+	const poller = await new Poller(node.port, 3).connect();
+	await poller.post(event({ type: 'ewd-register', application: 'browser-app', jwt: true }));
+	const [{ message: { token } }] = (await poller.poll()).map(messageOf);
+	const offset = node.log.length;
+
+	await poller.post(event({ ...job({ send: { n: 1 } }, { finish: { n: 2 } }), token }));
+	await ended(node, offset);
+	const browser = await comeBack(t, node, token, { resume: true });
+	assert.deepStrictEqual((await heard(browser)).map((r) => r.message.n), [1, 2]);
+	await poller.assertUnknown();
+});
 
 test('what a client that polls has not fetched is kept for it', async (t) => {
 	const node = await startUsherd(t, nodeOf('near', { 'browser-app': scriptedApp('size: 2') },
