@@ -772,6 +772,7 @@ is_refusal(const struct link *l, const struct request *r, const struct envelope 
 	return m.kind == JSON_OBJECT && r->n_replies == 0 &&
 	    json_is_truthy(env->text, env->message.member[ENV_ERROR].value) &&
 	    json_string_is(env->text, json_member_of(env->text, m, "code"), "stopping") &&
+	    json_string_is(env->text, json_member_of(env->text, m, "ran"), "no") &&
 	    json_string_is(env->text, json_member_of(env->text, m, "by"), l->peer_node);
 }
 

@@ -229,6 +229,15 @@ request_finish(struct request *r, const struct reply *reply)
 	end(r, reply, reply->is_error ? "answered with an error" : "answered");
 }
 
+/* Who reads "no" may send the request again: not when it has led on from one handler to the next. */
+static const char *
+ran(const struct request *r, enum err e)
+{
+	const char *it_ran = err_ran(e);
+
+	return r->has_run && strcmp(it_ran, "no") == 0 ? "maybe" : it_ran;
+}
+
 /* The message of an error reply. */
 static void
 add_error_message(struct buf *b, const struct request *r, enum err e, const char *text, int status)
@@ -240,7 +249,7 @@ add_error_message(struct buf *b, const struct request *r, enum err e, const char
 		buf_add_str(b, ",\"disconnect\":true");
 	buf_add_str(b, ",\"by\":");
 	buf_add_json_string(b, r->all->node, strlen(r->all->node));
-	buf_printf(b, ",\"request\":\"%s\",\"ran\":\"%s\"", r->name, err_ran(e));
+	buf_printf(b, ",\"request\":\"%s\",\"ran\":\"%s\"", r->name, ran(r, e));
 	if (e == ERR_TOO_MANY || e == ERR_OVERLOADED)
 		buf_add_str(b, ",\"retry_after_ms\":1000");
 	buf_add_char(b, '}');

@@ -245,6 +245,7 @@ switch_final(const struct switch_table *t, struct request *r, const struct reply
 	    r->is_nested || r->is_rest)
 		return false;
 	is_one = read_wish(&w, reply);
+	r->has_run = r->has_run || is_one;
 	if (is_one && (d = find_permitted(t, r, &w)) != NULL) {
 		log_debug_of("request", request_subject(r, NULL), "type %s is sent on to %s",
 		    r->type, d->name);

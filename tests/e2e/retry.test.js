@@ -156,6 +156,17 @@ test('without another the refusal of a node that stops is passed on', async (t) 
 	assert.strictEqual((await browser.nextReply()).message.code, 'stopping');
 });
 
+test('the refusal of a node whose handler has led on is not believed to be one', async (t) => {
+	const { far, browser } = await start(t, 2);
+	ask(browser, 'job', 1);
+	const request = await Promise.race(far.map((node) => node.next()));
+	request.final({ error: 'node is draining', code: 'stopping', status: { code: 503 }, by: 'fake', ran: 'maybe' });
+
+	const { message } = await browser.nextReply();
+	assert.deepStrictEqual([message.code, message.ran], ['stopping', 'maybe']);
+	assert.deepStrictEqual(far.map((node) => node.requests.items.length), [0, 0]);
+});
+
 test('retries have a budget', async (t) => {
 	for (const [link, expected] of [['retry_percent: 1', 10], ['retry_percent: 0', 0]]) {
 		const { far, master, browser } = await start(t, 2, { link });

@@ -226,7 +226,7 @@ permit_application_switch:
 	await t.test('a message that is none is the handler\'s fault', async () => {
 		for (const type of [7, '', 'a\0b', null])
 			assertError(await browser.request(job(leadOn({ type }))), { type: 'job', code: 'handler_error' });
-		assertError(await browser.request(job(leadOn({ type: 'ewd-register' }))), { type: 'ewd-register', code: 'not_allowed' });
+		assertError(await browser.request(job(leadOn({ type: 'ewd-register' }))), { type: 'ewd-register', code: 'not_allowed', ran: 'maybe' });
 	});
 
 	await t.test('not round and round', async () => {
@@ -234,7 +234,7 @@ permit_application_switch:
 		let script = { finish: { late: true } };
 		for (let i = 0; i < 12; i++)
 			script = { finish: { ...home, params: { script: [script] } } };
-		assertError(await browser.request(job(script)), { type: 'job', code: 'loop' });
+		assertError(await browser.request(job(script)), { type: 'job', code: 'loop', ran: 'maybe' });
 	});
 
 	await t.test('a reply of another node leads nowhere', async () => {
@@ -242,6 +242,12 @@ permit_application_switch:
 		const reply = await browser.request(job(leadOn(job({ finish: final }))));
 		assert.strictEqual(reply.message.n, 1);
 		assert.strictEqual(reply.message.qewd_destination, 'svc');
+	});
+
+	await t.test('no error says any more that nothing has run', async () => {
+		await worker.stop();
+		const plain = { type: 'job', code: 'link_down', by: 'master' };
+		assertError(await browser.request(job(leadOn(job(DONE)))), { ...plain, ran: 'maybe' });
 	});
 
 	await t.test('nor does anything where nothing is configured', async (t) => {

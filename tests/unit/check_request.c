@@ -487,6 +487,19 @@ START_TEST(an_error_has_its_published_form)
 }
 END_TEST
 
+/* Nobody may send it again in the belief that nothing has happened. */
+START_TEST(where_a_handler_has_run_no_error_denies_it)
+{
+	struct request *r = new_request();
+
+	r->has_run = true;
+	request_fail(r, _i, NULL);
+	assert_one_end(_i);
+	ck_assert_ptr_null(strstr(final_text, "\"ran\":\"no\""));
+	ck_assert_ptr_nonnull(strstr(final_text, "\"ran\":\""));
+}
+END_TEST
+
 /* A status a handler chose is not the daemon's own 401: the client need not leave. */
 START_TEST(a_failure_may_carry_another_status)
 {
@@ -628,6 +641,7 @@ make_suite(void)
 	tcase_add_loop_test(tc, without_a_traceparent_a_trace_begins, 0, ARRAY_LEN(no_traces));
 	add_ends(tc);
 	tcase_add_loop_test(tc, an_error_has_its_published_form, 0, ARRAY_LEN(messages));
+	tcase_add_loop_test(tc, where_a_handler_has_run_no_error_denies_it, 1, ERR_N);
 	tcase_add_test(tc, a_failure_may_carry_another_status);
 	tcase_add_loop_test(tc, every_error_makes_a_message_that_scans, 1, ERR_N);
 	tcase_add_test(tc, a_missing_handler_is_named_as_by_stock);
