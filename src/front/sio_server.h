@@ -82,7 +82,7 @@ struct buf		*sio_session_begin_ack(struct sio_session *, uint64_t ack);
 
 void			 sio_session_close(struct sio_session *, enum err why, const char *detail);
 
-/* The arguments of events "ewdjs" that the client will not get any more, from on_close; in order. */
+/* The arguments of events "ewdjs" that the client will get no more, from on_close; in order. */
 void			 sio_session_each_unsent(const struct sio_session *,
 			    void (*fn)(const char *text, size_t len, void *arg), void *arg);
 
