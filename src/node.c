@@ -198,19 +198,29 @@ open_doors(struct node *n)
 	return check_activation(n);
 }
 
-/* A file that cannot be read could let in who was sent away: NULL then. */
-static struct revoked *
-make_revoked(const struct conf *conf)
+/* false: it was logged. */
+static bool
+load_revoked(struct revoked *revoked, const struct conf *conf)
 {
 	const char *path = conf->jwt.revoked_file;
-	struct revoked *revoked = revoked_new();
 	char *why;
 
 	why = path != NULL ? revoked_load(revoked, path, clock_wall_ms() / 1000) : NULL;
 	if (why == NULL)
-		return revoked;
+		return true;
 	log_errorx("jwt.revoked_file: %s", why);
 	free(why);
+	return false;
+}
+
+/* A file that cannot be read could let in who was sent away: NULL then. */
+static struct revoked *
+make_revoked(const struct conf *conf)
+{
+	struct revoked *revoked = revoked_new();
+
+	if (load_revoked(revoked, conf))
+		return revoked;
 	revoked_free(revoked);
 	return NULL;
 }
@@ -273,11 +283,29 @@ static void
 serve(struct node *n)
 {
 	log_info("node %s is serving", n->conf->node);
-	if (n->activation != NULL)
-		activation_tell(n->activation, true);
 	activation_free(n->activation);
 	n->activation = NULL;
 	notify("READY=1\nMAINPID=%d", (int)getpid());
+}
+
+/*
+ * The usherd before us lets nobody in any more, and nobody can revoke anything there: what was
+ * revoked since we started is in the file.
+ */
+static void
+take_over(void *arg)
+{
+	struct node *n = arg;
+
+	if (n->state != NODE_SERVING)
+		return;
+	if (!activation_is_alone(n->activation)) {
+		loop_timer_set(n->loop, &n->timer, LOOK_MS, take_over, n);
+		return;
+	}
+	(void)load_revoked(n->revoked, n->conf);	/* what we have holds in any case */
+	node_doors_resume_all(n);
+	serve(n);
 }
 
 /* The usherd before us serves until we can: whoever connects should find all links up. */
@@ -292,8 +320,9 @@ wait_for_links(void *arg)
 		loop_timer_set(n->loop, &n->timer, LOOK_MS, wait_for_links, n);
 		return;
 	}
-	node_doors_resume(n);
-	serve(n);
+	node_doors_own(n);
+	activation_tell(n->activation);
+	take_over(n);
 }
 
 void
@@ -306,7 +335,7 @@ node_run(struct node *n)
 		dev_watch(n->dev, n->loop, on_files_changed, n);
 	on_log_tick(n);
 	if (n->activation != NULL && activation_is_upgrade(n->activation)) {
-		node_doors_pause(n);
+		node_doors_pause_all(n);
 		n->upgraded_ms = clock_mono_ms();
 		wait_for_links(n);
 	} else {
@@ -369,6 +398,7 @@ end_serving(struct node *n)
 	n->ending_since_ms = clock_mono_ms();
 	node_reload_end(n);
 	node_upgrade_end(n);
+	node_doors_close(n);
 	node_doors_close_admin(n);
 	node_loop_stop_routing(n->nl);
 	n->pool_env.services = NULL;	/* no more calls: what they are routed to goes now */
@@ -451,7 +481,10 @@ begin_draining(void *arg)
 	n->admin_view.state = ADMIN_DRAINING;
 	n->drain_until_ms = clock_mono_ms() + (n->is_quick ? 0 : n->conf->timeouts.drain_ms);
 	dev_unwatch(n->dev);
-	node_doors_close(n);
+	if (n->upgrade != NULL)
+		node_doors_pause(n);	/* the files are needed if the new process serves */
+	else
+		node_doors_close(n);
 	node_loop_drain(n->nl);
 	n->nl->requests.on_idle = on_idle;
 	n->nl->requests.on_idle_arg = n;
@@ -472,6 +505,8 @@ node_hand_over(struct node *n)
 	node_doors_close_admin(n);
 	if (n->state == NODE_SERVING || n->state == NODE_LEAVING)
 		begin_draining(n);
+	else
+		node_doors_close(n);
 }
 
 /* drain.keep_listening: /readyz says no, and all else is as before. */

@@ -147,7 +147,8 @@ open_socket(struct node_doors *doors, struct node *n, const struct conf *conf, c
 		return true;
 	}
 	inherit(n, &where, ADMIN_SOCKET);
-	if ((doors->socket = admin_socket_new(&n->admin_view, &where, &why)) != NULL)
+	doors->socket = admin_socket_new(&n->admin_view, &where, conf->admin.group, &why);
+	if (doors->socket != NULL)
 		return true;
 	*error = xasprintf("cannot listen on %s (admin.socket): %s", path, why);
 	free(why);
@@ -176,6 +177,18 @@ open_http(struct node_doors *doors, struct node *n, const struct conf *conf, cha
 	return false;
 }
 
+/* The one that stays is for another group, or for none. */
+static bool
+change_group(struct node_doors *doors, struct node *n, const struct conf *conf, char **error)
+{
+	const char *group = conf->admin.group, *before = n->conf->admin.group;
+
+	if (n->doors == NULL || doors->socket == NULL || doors->socket != n->doors->socket ||
+	    group == before || (group != NULL && before != NULL && strcmp(group, before) == 0))
+		return true;
+	return admin_socket_set_group(doors->socket, conf->admin.socket, group, error);
+}
+
 /* ---- all of them ---- */
 
 /* Those that are the node's stay. */
@@ -199,7 +212,7 @@ node_doors_open(struct node *n, const struct conf *conf, struct tls_store *tls, 
 	struct node_doors *doors = xcalloc(1, sizeof(*doors));
 
 	if (open_socket(doors, n, conf, error) && open_http(doors, n, conf, error) &&
-	    open_doors(doors, n, conf, tls, error))
+	    open_doors(doors, n, conf, tls, error) && change_group(doors, n, conf, error))
 		return doors;
 	drop(doors, n->doors);
 	return NULL;
@@ -279,15 +292,44 @@ void
 node_doors_pause(struct node *n)
 {
 	for (size_t i = 0; i < n->doors->n; i++)
-		listener_pause(n->doors->door[i]->listener);
+		if (n->doors->door[i]->listener != NULL)
+			listener_pause(n->doors->door[i]->listener);
+}
+
+static void
+pause_one(struct listener *l, const char *name UNUSED, void *arg UNUSED)
+{
+	listener_pause(l);
 }
 
 void
-node_doors_resume(struct node *n)
+node_doors_pause_all(struct node *n)
 {
-	for (size_t i = 0; i < n->doors->n; i++)
-		if (n->doors->door[i]->listener != NULL)
-			listener_resume(n->doors->door[i]->listener);
+	node_doors_each(n, pause_one, NULL);
+}
+
+static void
+own(struct listener *l, const char *name UNUSED, void *arg UNUSED)
+{
+	listener_own_file(l);
+}
+
+void
+node_doors_own(struct node *n)
+{
+	node_doors_each(n, own, NULL);
+}
+
+static void
+resume(struct listener *l, const char *name UNUSED, void *arg UNUSED)
+{
+	listener_resume(l);
+}
+
+void
+node_doors_resume_all(struct node *n)
+{
+	node_doors_each(n, resume, NULL);
 }
 
 void

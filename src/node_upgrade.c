@@ -203,6 +203,8 @@ finish(struct node_upgrade *u, const char *fault)
 	if (fault == NULL) {
 		notify("MAINPID=%d", (int)u->pid);
 		node_hand_over(n);
+	} else if (n->state == NODE_DRAINING) {
+		node_doors_close(n);
 	}
 	free(u);
 }

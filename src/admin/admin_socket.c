@@ -63,15 +63,26 @@ static const struct conn_events conn_events = {
 	.on_close = on_close,
 };
 
-/* false: *error says why not. */
+/* The file is the owner's alone again. */
 static bool
-open_to_group(struct admin_socket *s, const char *path, char **error)
+close_to_group(struct admin_socket *s, const char *path, char **error)
 {
-	const char *name = s->view->conf->admin.group;
+	if (chmod(path, 0600) != 0) {
+		*error = xasprintf("admin.group: %s cannot be taken from its group: %s", path,
+		    strerror(errno));
+		return false;
+	}
+	s->has_group = false;
+	return true;
+}
+
+bool
+admin_socket_set_group(struct admin_socket *s, const char *path, const char *name, char **error)
+{
 	const struct group *group;
 
 	if (name == NULL)
-		return true;
+		return close_to_group(s, path, error);
 	if ((group = getgrnam(name)) == NULL) {
 		*error = xasprintf("admin.group: there is no group \"%s\"", name);
 		return false;
@@ -86,8 +97,19 @@ open_to_group(struct admin_socket *s, const char *path, char **error)
 	return true;
 }
 
+/* A file that the usherd before made may be open to a group that is not configured any more. */
+static bool
+open_to_group(struct admin_socket *s, const struct listener_where *where, const char *name,
+    char **error)
+{
+	if (name == NULL && (where->fd <= 0 || where->is_foreign))
+		return true;
+	return admin_socket_set_group(s, where->unix_path, name, error);
+}
+
 struct admin_socket *
-admin_socket_new(const struct admin_view *view, const struct listener_where *where, char **error)
+admin_socket_new(const struct admin_view *view, const struct listener_where *where,
+    const char *group, char **error)
 {
 	struct admin_socket *s = xcalloc(1, sizeof(*s));
 	mode_t before;
@@ -98,7 +120,7 @@ admin_socket_new(const struct admin_view *view, const struct listener_where *whe
 	before = umask(0177);
 	s->listener = listener_new(view->loop, where, on_accept, s, error);
 	umask(before);
-	if (s->listener != NULL && open_to_group(s, where->unix_path, error))
+	if (s->listener != NULL && open_to_group(s, where, group, error))
 		return s;
 	listener_free(s->listener);
 	free(s);

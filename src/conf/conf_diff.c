@@ -85,5 +85,12 @@ conf_keep_fixed(struct conf *conf, const struct conf *old)
 		free(conf->log_file);
 		conf->log_file = old->log_file != NULL ? xstrdup(old->log_file) : NULL;
 	}
+	if (!is_same_text(conf->jwt.revoked_file, old->jwt.revoked_file)) {
+		buf_printf(&names, "%sjwt.revoked_file (stays %s)", names.len > 0 ? ", " : "",
+		    old->jwt.revoked_file != NULL ? old->jwt.revoked_file : "none");
+		free(conf->jwt.revoked_file);
+		conf->jwt.revoked_file = old->jwt.revoked_file != NULL ?
+		    xstrdup(old->jwt.revoked_file) : NULL;
+	}
 	return names.len > 0 ? buf_take(&names) : NULL;
 }

@@ -173,7 +173,8 @@ activation_free(struct activation *a)
 {
 	if (a == NULL)
 		return;
-	activation_tell(a, false);
+	if (a->parent_fd >= 0)
+		close(a->parent_fd);
 	for (size_t i = 0; i < a->n; i++) {
 		if (a->sockets[i].fd >= 0)
 			close(a->sockets[i].fd);
@@ -190,14 +191,19 @@ activation_is_upgrade(const struct activation *a)
 }
 
 void
-activation_tell(struct activation *a, bool ok)
+activation_tell(struct activation *a)
 {
-	if (a->parent_fd < 0)
-		return;
-	if (ok && write(a->parent_fd, "ready\n", 6) != 6)
+	if (write(a->parent_fd, "ready\n", 6) != 6)
 		log_warn("cannot tell the usherd that started this one");
-	close(a->parent_fd);
-	a->parent_fd = -1;
+}
+
+bool
+activation_is_alone(const struct activation *a)
+{
+	char c;
+
+	return recv(a->parent_fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+	    (errno != EAGAIN && errno != EINTR);
 }
 
 /* ---- finding ---- */

@@ -21,8 +21,10 @@ void			 activation_free(struct activation *);	/* closes what was not taken; NULL
 
 /* The daemon that started this one waits to be told that it serves (USHER_UPGRADE). */
 bool			 activation_is_upgrade(const struct activation *);
-/* Tells it so; or ends it that way, if ok is false.  Once. */
-void			 activation_tell(struct activation *, bool ok);
+/* Tells it so.  To be freed without having told is to say that it never will. */
+void			 activation_tell(struct activation *);
+/* It was told, and has let go of what it passed on; or it has ended. */
+bool			 activation_is_alone(const struct activation *);
 
 /*
  * The socket for this address, which name says in another way ("127.0.0.1:0" as configured); the

@@ -29,7 +29,8 @@ struct listener {
 	struct loop *loop;
 	int fd;
 	char *address;			/* as bound */
-	char *unix_path;		/* to be removed; NULL: TCP, or it is another's */
+	char *unix_path;		/* NULL: TCP, or it is another's for good */
+	bool owns_file;			/* and removes it */
 	bool is_foreign;
 	struct event *event;
 	struct timer pause_timer;
@@ -190,6 +191,7 @@ listener_new(struct loop *loop, const struct listener_where *w, listener_accept_
 	l->arg = arg;
 	l->address = w->unix_path != NULL ? xasprintf("unix:%s", w->unix_path) : xstrdup(address_port);
 	l->unix_path = w->unix_path != NULL && !w->is_foreign ? xstrdup(w->unix_path) : NULL;
+	l->owns_file = w->fd <= 0;
 	l->is_foreign = w->is_foreign;
 	l->event = event_new(loop_base(loop), fd, EV_READ | EV_PERSIST, on_acceptable, l);
 	if (l->event == NULL || event_add(l->event, NULL) != 0)
@@ -205,7 +207,7 @@ listener_free(struct listener *l)
 	loop_timer_stop(l->loop, &l->pause_timer);
 	event_free(l->event);
 	close(l->fd);
-	if (l->unix_path != NULL)
+	if (l->unix_path != NULL && l->owns_file)
 		unlink(l->unix_path);
 	free(l->unix_path);
 	free(l->address);
@@ -227,13 +229,19 @@ listener_is_foreign(const struct listener *l)
 void
 listener_keep_file(struct listener *l)
 {
-	free(l->unix_path);
-	l->unix_path = NULL;
+	l->owns_file = false;
+}
+
+void
+listener_own_file(struct listener *l)
+{
+	l->owns_file = true;
 }
 
 void
 listener_pause(struct listener *l)
 {
+	loop_timer_stop(l->loop, &l->pause_timer);
 	event_del(l->event);
 }
 

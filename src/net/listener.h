@@ -19,7 +19,7 @@ struct listener_where {
 	const char *host;
 	uint16_t port;
 	const char *unix_path;
-	int fd;				/* a socket that listens there already; 0: none */
+	int fd;				/* a socket that listens there already, for others too; 0: none */
 	bool is_foreign;		/* and its file is somebody else's to remove */
 };
 
@@ -34,10 +34,14 @@ struct listener	*listener_new(struct loop *, const struct listener_where *,
 		    listener_accept_fn *, void *arg, char **error);
 void		 listener_free(struct listener *);	/* NULL is fine; closes, removes a socket file */
 
-/* For who passes it on to another process; that one removes the file from now on. */
+/*
+ * For who passes it on to another process; that one removes the file from now on, when it says so:
+ * the file of a socket that was given as fd is not removed before that.
+ */
 int		 listener_fd(const struct listener *);
 bool		 listener_is_foreign(const struct listener *);
 void		 listener_keep_file(struct listener *);
+void		 listener_own_file(struct listener *);	/* no effect if it is foreign */
 
 /* Whoever connects waits; and does not any more. */
 void		 listener_pause(struct listener *);

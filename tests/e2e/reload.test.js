@@ -297,12 +297,43 @@ test('new workers that do not get ready leave the old ones at work', async (t) =
 	assert.strictEqual(await pidOf(browser), pid);
 });
 
+test('admin.group: members are let in, and kept out again', { skip: process.getuid() !== 0 }, async (t) => {
+	const [, one, other] = fs.readFileSync('/etc/group', 'utf8').split('\n').map((line) => line.split(':'));
+	const yaml = (admin) => appsOf({ 'remote-app': app() }, `admin: { ${admin} }\n`);
+	const node = await startUsherd(t, yaml('socket: admin.sock'));
+	const copy = path.join(node.dir, 'usherctl');
+	const as = async (group, socket = 'admin.sock') =>
+		(await run(copy, ['-s', path.join(node.dir, socket), 'status'], { uid: 65534, gid: Number(group[2]) })).code;
+	const file = (socket = 'admin.sock') => {
+		const { mode, gid } = fs.statSync(path.join(node.dir, socket));
+		return [mode & 0o777, gid];
+	};
+
+	fs.chmodSync(node.dir, 0o755);
+	fs.copyFileSync(USHERCTL, copy);
+	fs.chmodSync(copy, 0o755);
+	assert.strictEqual(await as(one), 3);
+	await reload(node, yaml(`socket: admin.sock, group: ${one[0]}`));
+	assert.deepStrictEqual([await as(one), await as(other), ...file()], [0, 3, 0o660, Number(one[2])]);
+	await reload(node, yaml('socket: admin.sock, group: no-such-group'), /nothing has changed: admin\.group: there is no group "no-such-group"/);
+	assert.strictEqual(await as(one), 0);
+	await reload(node, yaml(`socket: admin.sock, group: ${other[0]}`));
+	assert.deepStrictEqual([await as(one), await as(other), ...file()], [3, 0, 0o660, Number(other[2])]);
+	await reload(node, yaml(`socket: second.sock, group: ${one[0]}`));
+	assert.deepStrictEqual([await as(one, 'second.sock'), await as(other, 'second.sock')], [0, 3]);
+	await reload(node, yaml('socket: second.sock'));
+	assert.strictEqual(file('second.sock')[0], 0o600);
+	fs.chmodSync(path.join(node.dir, 'second.sock'), 0o666);
+	assert.strictEqual(await as(one, 'second.sock'), 1, 'nor by the mode of the file alone');
+});
+
 test('what takes a restart is named, and stays', async (t) => {
 	const node = await startUsherd(t, appsOf({ 'remote-app': app() }));
 	const browser = await rawBrowser(t, node.port, 'remote-app');
 
-	await reload(node, appsOf({ 'remote-app': app() }, 'log: { file: other.log }\n').replace('node: worker', 'node: other'));
-	await node.logged(/this takes a restart to change: node \(stays "worker"\), log\.file \(stays standard error\)/);
+	await reload(node, appsOf({ 'remote-app': app() }, 'log: { file: other.log }\n').replace('node: worker', 'node: other')
+	    .replace('jwt: { ', '$&revoked_file: revoked, '));
+	await node.logged(/this takes a restart to change: node \(stays "worker"\), log\.file \(stays standard error\), jwt\.revoked_file \(stays none\)/);
 	assert.strictEqual((await browser.request({ type: 'job', token: 'x' })).message.by, 'worker');
 });
 

@@ -31,7 +31,7 @@ function stopProcess(pid) {
 
 // A node that a new process will follow, which the test ends too.
 async function startFirst(t, more = '') {
-	const node = await startUsherd(t, yamlOf(TWO, ADMIN + more), { listeners: 2 });
+	const node = await startUsherd(t, yamlOf(TWO, ADMIN + more).replace('jwt: { ', '$&revoked_file: revoked, '), { listeners: 2 });
 
 	// Both write to the pipes that are waited for.
 	node.stop = async () => {
@@ -121,6 +121,80 @@ test('a new process that cannot serve leaves the old one at work, which says why
 	fs.writeFileSync(path.join(node.dir, 'usher.yaml'), yaml);
 	assert.strictEqual((await ctl(node, 'upgrade')).code, 0, 'and a second try works');
 	node.successor = Number((await node.logged(/upgrade: process (\d+) serves/))[1]);
+});
+
+const knockAt = (node, name) => new Promise((resolve, reject) => {
+	const socket = net.connect(path.join(node.dir, name), () => socket.end(resolve()));
+
+	socket.on('error', reject);
+});
+
+test('a new process that cannot listen leaves the socket files to the old one', async (t) => {
+	const node = await startFirst(t);
+	const file = path.join(node.dir, 'usher.yaml');
+	const taken = net.createServer().listen(0, '127.0.0.1');
+
+	await waitFor('a port', () => taken.listening);
+	atEnd(t, () => taken.close());
+	fs.writeFileSync(file, fs.readFileSync(file, 'utf8').replace(TWO, `$&, { address: "127.0.0.1:${taken.address().port}" }`));
+	const refused = await ctl(node, 'upgrade');
+	assert.strictEqual(refused.code, 1);
+	assert.match(refused.stderr, /this usherd goes on: the new one \(process \d+\) ended with status 69/);
+	assert.strictEqual(await statusPid(node), node.pid);
+	await knockAt(node, 'web.sock');
+});
+
+// Who answers at the admin socket, without a process of usherctl.
+const askPid = (node) => new Promise((resolve, reject) => {
+	const socket = net.connect(path.join(node.dir, 'admin.sock'), () => socket.write('{"command":"status"}\n'));
+	let text = '';
+
+	socket.setEncoding('utf8');
+	socket.on('data', (s) => {
+		text += s;
+		if (text.endsWith('\n')) {
+			socket.destroy();
+			resolve(JSON.parse(text).result.pid);
+		}
+	});
+	socket.on('error', reject);
+});
+
+// Its link is not up, and the new one gives it three seconds.
+const LINKED = 'u_services: [{ application: far, types: { job: { url: "ws://127.0.0.1:1", application: far } } }]\n';
+
+test('until the new process serves, the old one has the operator and the files, and what it revokes counts', async (t) => {
+	const node = await startFirst(t, LINKED);
+	const browser = await rawBrowser(t, node.port, 'remote-app');
+	const gate = path.join(node.dir, 'gate');
+	const serves = /upgrade: process \d+ serves/;
+
+	browser.emit({ type: 'job', token: browser.token, params: { script: [{ print: 'at work\n' }, { gate }, { finish: { done: true } }] } });
+	await node.logged(/at work/);
+	node.kill('SIGUSR2');
+	node.successor = Number((await node.logged(/upgrade: started \S+ as process (\d+)/))[1]);
+	await node.logged(/listening on unix:\S+[^]*listening on unix:\S+/);	// it has read what is revoked
+	for (let i = 0; i < 10; i++) {
+		const pid = await askPid(node);
+		assert.ok(pid === node.pid || serves.test(node.log), 'answered by ' + pid);
+	}
+	if (!serves.test(node.log))
+		process.kill(node.successor, 'SIGSTOP');	// all the time that this machine takes
+	assert.strictEqual((await ctl(node, 'revoke', 'jti', 'one-of-them')).code, 0);
+	if (!serves.test(node.log)) {
+		node.kill('SIGTERM');
+		await node.logged(/SIGTERM: draining/);
+	}
+	process.kill(node.successor, 'SIGCONT');
+	await node.logged(serves);
+	fs.writeFileSync(gate, '');
+	assert.strictEqual((await browser.nextReply()).message.done, true);
+	await waitFor('the old one to end', () => node.process.exitCode !== null);
+	await knockAt(node, 'web.sock');
+	assert.strictEqual(await statusPid(node), node.successor);
+	assert.strictEqual(JSON.parse((await ctl(node, '--json', 'revoke')).stdout).revoked[0].name, 'one-of-them');
+	stopProcess(node.successor);
+	await waitFor('it takes its files with it', () => !fs.existsSync(path.join(node.dir, 'web.sock')));
 });
 
 // Starts the daemon as systemd would: with sockets that another process listens on.
