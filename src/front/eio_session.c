@@ -34,19 +34,19 @@
 struct eio_session {
 	struct eio_env *env;
 	int revision;
-	char sid[ID_SID_LEN + 1];
-	const struct eio_transport *transport;	/* NULL: it has ended by itself */
-	void *carrier;				/* its object; owns itself */
+	char sid[ID_SID_LEN + 1];	/* the next four are where it leaves room */
 	bool has_ended;
 	bool is_handed_out;		/* it has, and its client is still given the queue */
+	bool is_full;			/* the queue was: it ends when nobody is up the stack */
+	bool is_trusted;		/* a node that proved to be one */
+	const struct eio_transport *transport;	/* NULL: it has ended by itself */
+	void *carrier;				/* its object; owns itself */
 	const struct eio_events *ev;
 	void *arg;
 	struct buf queue;		/* packets that wait: each its size_t of length, its bytes */
 	size_t queue_max;
 	struct timer ping_timer;	/* revision 4: the next ping is due */
 	struct timer silence_timer;	/* the client is gone if it says nothing until then, or is full */
-	bool is_full;			/* the queue was: it ends when nobody is up the stack */
-	bool is_trusted;		/* a node that proved to be one */
 	struct ratelimit messages, bytes;
 	uint64_t n_refused;		/* packets over the rate in a row */
 	uint64_t ping_interval_ms, ping_timeout_ms;	/* as its client was told */
