@@ -15,13 +15,12 @@ enum {
 	C_TOKEN = 1,	/* may be in a method or the name of a field */
 	C_VALUE = 2,	/* may be in a value: all but control characters */
 	C_TARGET = 4,	/* may be in a request target: visible ASCII but '#' */
-	C_HOST = 8,	/* may be in Host: a name or an address, and a port */
+	C_HOST = 8,	/* may be in the name of a host, or its IPv4 address */
 };
 
 #define PLAIN	(C_VALUE | C_TARGET)
 #define TOKEN	(C_VALUE | C_TARGET | C_TOKEN)
 #define LETTER	(C_VALUE | C_TARGET | C_TOKEN | C_HOST)
-#define ADDRESS	(C_VALUE | C_TARGET | C_HOST)
 
 static const uint8_t class_of[256] = {
 	['\t'] = C_VALUE, [' '] = C_VALUE,
@@ -32,7 +31,7 @@ static const uint8_t class_of[256] = {
 	['+'] = TOKEN, ['^'] = TOKEN, ['`'] = TOKEN, ['|'] = TOKEN,
 	['%'] = LETTER, ['-'] = LETTER, ['.'] = LETTER, ['_'] = LETTER, ['~'] = LETTER,
 	['0' ... '9'] = LETTER, ['A' ... 'Z'] = LETTER, ['a' ... 'z'] = LETTER,
-	[':'] = ADDRESS, ['['] = ADDRESS, [']'] = ADDRESS,
+	[':'] = PLAIN, ['['] = PLAIN, [']'] = PLAIN,
 	[0x80 ... 0xff] = C_VALUE,
 };
 
@@ -333,6 +332,49 @@ check_framing(struct http_head *h)
 	return ERR_NONE;
 }
 
+/* Hexadecimal digits, ":" and ".": an IPv6 address, or nobody's. */
+static bool
+is_literal(struct http_text t)
+{
+	for (size_t i = 0; i < t.len; i++) {
+		char c = lower(t.p[i]);
+
+		if (!is_digit(c) && !(c >= 'a' && c <= 'f') && c != ':' && c != '.')
+			return false;
+	}
+	return t.len > 1;
+}
+
+/* Digits, also none (RFC 3986 section 3.2.3), that are no more than 65535. */
+static bool
+is_port(struct http_text t)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < t.len; i++) {
+		if (!is_digit(t.p[i]) || (n = n * 10 + (unsigned)(t.p[i] - '0')) > 65535)
+			return false;
+	}
+	return true;
+}
+
+/* uri-host [ ":" port ] */
+static bool
+is_host(struct http_text t)
+{
+	struct http_text name;
+
+	if (t.len > 0 && t.p[0] == '[') {
+		t.p++;
+		t.len--;
+		if (!take_until(&t, ']', &name) || !is_literal(name))
+			return false;
+		return t.len == 0 || (t.p[0] == ':' && is_port((struct http_text){ t.p + 1, t.len - 1 }));
+	}
+	take_until(&t, ':', &name);
+	return name.len > 0 && all_of(name, C_HOST) && is_port(t);
+}
+
 static enum err
 check_host(struct http_head *h)
 {
@@ -343,7 +385,7 @@ check_host(struct http_head *h)
 		return fail(h, 400, "Host is there more than once");
 	if (host == NULL)
 		return h->minor == 0 ? ERR_NONE : fail(h, 400, "Host is missing");
-	if (host->len == 0 || !all_of(*host, C_HOST))
+	if (!is_host(*host))
 		return fail(h, 400, "Host is not a name and a port");
 	return ERR_NONE;
 }
