@@ -19,8 +19,8 @@
 #include "conf/conf.h"
 #include "conf/conf_value.h"
 #include "link/link_set.h"
-#include "link/override.h"
 #include "net/loop.h"
+#include "request/override.h"
 #include "worker/pool.h"
 
 #define LOOK_MS	    20		/* how often we look whether what is waited for has come */

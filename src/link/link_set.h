@@ -11,7 +11,7 @@
 
 #include "base/err.h"
 #include "link/health.h"
-#include "link/override.h"
+#include "request/override.h"
 
 struct conf_destination;
 struct destination;

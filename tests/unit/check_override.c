@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "link/override.h"
+#include "request/override.h"
 
 #include <stdio.h>
 

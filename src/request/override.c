@@ -3,7 +3,7 @@
  * A list: operators set a handful, and it is looked through when something is set or when the
  * configuration changes, never for a request.
  */
-#include "link/override.h"
+#include "request/override.h"
 
 #include <stdio.h>
 #include <stdlib.h>

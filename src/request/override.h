@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What an operator has set at run time: destinations that are paused, and destinations or single
- * URLs of theirs that get no new requests.
+ * URLs of theirs that get no new requests.  Applications of the node are destinations here.
  *
  * It goes by names, so that it outlives the configuration it was set under, and ends only by its
  * opposite.  A node has one table; it changes while all loops stand still.
  */
-#ifndef LINK_OVERRIDE_H
-#define LINK_OVERRIDE_H
+#ifndef REQUEST_OVERRIDE_H
+#define REQUEST_OVERRIDE_H
 
 #include <stdbool.h>
 #include <stddef.h>
