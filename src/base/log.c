@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log_line.h"
@@ -37,8 +38,9 @@ static _Atomic enum log_level level_shown = LOG_LEVEL_INFO, level_set = LOG_LEVE
 static atomic_bool is_overridden;
 static atomic_bool area_shown[ARRAY_LEN(area_name)], shows_some_area;
 
+static _Atomic enum log_format line_format;
+
 /* Set before there are threads. */
-static enum log_format line_format;
 static char *node_name;
 
 /* Limits, and the list of those that left lines out, which is looked at without the lock. */
@@ -49,6 +51,8 @@ void
 log_set_format(enum log_format format, const char *node)
 {
 	line_format = format;
+	if (node_name != NULL && node != NULL && strcmp(node_name, node) == 0)
+		return;
 	free(node_name);
 	node_name = node != NULL ? xstrdup(node) : NULL;
 }
@@ -309,7 +313,9 @@ fatal_line(int errnum, const char *fmt, va_list ap)
 	log_out_write(line, len);
 	if (log_out_is_file())
 		log_out_complain(line, len);
-	exit(1);
+	/* Not exit(): other threads go on, while it takes libraries down that they use. */
+	fflush(stdout);
+	_exit(1);
 }
 
 void

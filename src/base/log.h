@@ -31,7 +31,7 @@ struct log_subject {
 
 /* Before the first line: finds out whether standard error is the journal, which wants levels. */
 void	log_init(void);
-/* Before there are threads; node is named in lines of JSON, NULL: none is. */
+/* node is named in lines of JSON, NULL: none is; once there are threads it stays. */
 void	log_set_format(enum log_format, const char *node);
 /* To this file from now on, before there are threads; false: errno says why not. */
 MUST_USE bool	log_open(const char *path);

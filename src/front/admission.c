@@ -41,10 +41,12 @@ places_init(struct places *p, uint64_t in_all_max, uint64_t per_address_max)
 void
 admission_set(struct admission *a, uint64_t in_all_max, uint64_t per_address_max)
 {
+	pthread_mutex_lock(&a->lock);
 	a->sessions.in_all_max = in_all_max;
 	a->sessions.per_address_max = per_address_max;
 	a->connections.in_all_max = times(in_all_max, ADMISSION_CONNECTIONS);
 	a->connections.per_address_max = times(per_address_max, ADMISSION_CONNECTIONS);
+	pthread_mutex_unlock(&a->lock);
 }
 
 struct admission *

@@ -28,7 +28,7 @@ struct remote {
 	const struct link_env *env;
 	char *id;
 	struct conf_url url;		/* its texts are owned */
-	struct tls_client *tls;		/* a reference; NULL: without TLS */
+	struct tls_client *tls;		/* of this loop; NULL: without TLS */
 	enum conf_protocol protocol;
 	char *application;
 	struct place *place;
@@ -69,7 +69,7 @@ remote_new(const struct link_env *env, const char *id, const struct conf_url *ur
 	r->id = xstrdup(id);
 	r->url = (struct conf_url){ xstrdup(url->text), xstrdup(url->host), url->port,
 		url->is_tls };
-	r->tls = tls != NULL ? tls_client_ref(tls) : NULL;
+	r->tls = tls != NULL ? tls_client_copy(tls) : NULL;
 	r->protocol = protocol;
 	r->application = xstrdup(application);
 	remote_clear_users(r);
@@ -271,13 +271,11 @@ remote_clear_users(struct remote *r)
 void
 remote_set_tls(struct remote *r, struct tls_client *tls)
 {
-	if (tls == r->tls)
-		return;
+	tls_client_free(r->tls);
+	r->tls = tls != NULL ? tls_client_copy(tls) : NULL;
 	for (unsigned i = 0; i < r->n_places; i++)
 		if (r->place[i].link != NULL)
-			link_set_tls(r->place[i].link, tls);
-	tls_client_free(r->tls);
-	r->tls = tls != NULL ? tls_client_ref(tls) : NULL;
+			link_set_tls(r->place[i].link, r->tls);
 }
 
 bool

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <openssl/err.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,30 +100,29 @@ bio_create(BIO *bio)
 	return 1;
 }
 
-/* Made once, and kept for good. */
-static BIO_METHOD *
-bio_method(void)
-{
-	static BIO_METHOD *method;
+/* Made once, by whichever loop is first, and kept for good. */
+static pthread_once_t method_once = PTHREAD_ONCE_INIT;
+static BIO_METHOD *method;
 
-	if (method != NULL)
-		return method;
+static void
+make_method(void)
+{
 	method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "usher socket");
 	if (method == NULL || BIO_meth_set_read(method, bio_read) != 1 ||
 	    BIO_meth_set_write(method, bio_write) != 1 ||
 	    BIO_meth_set_ctrl(method, bio_ctrl) != 1 ||
 	    BIO_meth_set_create(method, bio_create) != 1)
 		fatalx("cannot make a BIO");
-	return method;
 }
 
 struct tls *
 tls_new(SSL *ssl, void (*let_go)(void *), void *owner)
 {
 	struct tls *t = xcalloc(1, sizeof(*t));
-	BIO *bio = BIO_new(bio_method());
+	BIO *bio;
 
-	if (bio == NULL)
+	pthread_once(&method_once, make_method);
+	if ((bio = BIO_new(method)) == NULL)
 		fatalx("cannot make a BIO");
 	t->ssl = ssl;
 	t->let_go = let_go;

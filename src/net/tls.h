@@ -34,8 +34,12 @@ void			 tls_server_free(struct tls_server *);
 struct tls_trust	*tls_trust_new(const struct conf_tls_client *, char **error);
 void			 tls_trust_free(struct tls_trust *);	/* as for a listener */
 
-/* A host that is dialled, perhaps again and again: then handshakes are short. */
+/*
+ * A host that is dialled, perhaps again and again: then handshakes are short.  From one loop alone;
+ * each that dials it has a copy, which makes handshakes of its own.
+ */
 struct tls_client	*tls_client_new(struct tls_trust *, const char *host);
+struct tls_client	*tls_client_copy(const struct tls_client *);
 struct tls_client	*tls_client_ref(struct tls_client *);	/* one more to free it */
 void			 tls_client_free(struct tls_client *);	/* as for a listener */
 

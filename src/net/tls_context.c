@@ -389,6 +389,18 @@ tls_client_new(struct tls_trust *trust, const char *host)
 }
 
 struct tls_client *
+tls_client_copy(const struct tls_client *c)
+{
+	struct tls_client *copy = xcalloc(1, sizeof(*copy));
+
+	hold(&c->trust->refs);
+	copy->refs = 1;
+	copy->trust = c->trust;
+	copy->host = xstrdup(c->host);
+	return copy;
+}
+
+struct tls_client *
 tls_client_ref(struct tls_client *c)
 {
 	hold(&c->refs);
