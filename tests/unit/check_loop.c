@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -124,6 +125,141 @@ START_TEST(posts_keep_their_order_and_none_is_lost_at_the_end)
 }
 END_TEST
 
+/* What thread number / N_POSTS posts as its number % N_POSTS-th. */
+static unsigned n_of_thread[N_THREADS];
+
+static void
+on_numbered(void *arg)
+{
+	unsigned number = (unsigned)(uintptr_t)arg, of = number / N_POSTS;
+
+	ck_assert_uint_eq(number % N_POSTS, n_of_thread[of]);
+	n_of_thread[of]++;
+	on_post(NULL);
+}
+
+static void *
+post_numbered(void *arg)
+{
+	for (uintptr_t i = 0; i < N_POSTS; i++)
+		loop_post(loop, on_numbered, (void *)((uintptr_t)arg * N_POSTS + i));
+	return NULL;
+}
+
+START_TEST(posts_of_one_thread_come_in_its_order)
+{
+	pthread_t thread[N_THREADS];
+
+	n_posted = 0;
+	memset(n_of_thread, 0, sizeof(n_of_thread));
+	for (uintptr_t i = 0; i < N_THREADS; i++)
+		ck_assert_int_eq(pthread_create(&thread[i], NULL, post_numbered, (void *)i), 0);
+	loop_run(loop);
+	for (int i = 0; i < N_THREADS; i++)
+		pthread_join(thread[i], NULL);
+	for (int i = 0; i < N_THREADS; i++)
+		ck_assert_uint_eq(n_of_thread[i], N_POSTS);
+}
+END_TEST
+
+static struct loop_work look_work;
+static unsigned n_in_turn;
+
+static void
+look_at_turn(void *arg)
+{
+	(void)arg;
+	n_in_turn = n_posted;
+	loop_stop(loop);
+}
+
+static void
+count_in_turn(void *arg)
+{
+	(void)arg;
+	n_posted++;
+	loop_defer(loop, LOOP_FLUSH, &look_work, look_at_turn, NULL);
+}
+
+static void *
+post_batch(void *arg)
+{
+	for (int i = 0; i < N_POSTS; i++)
+		loop_post(loop, count_in_turn, arg);
+	return NULL;
+}
+
+/* So what they lead to is written at once. */
+START_TEST(posts_that_wait_are_called_in_one_turn)
+{
+	pthread_t thread;
+
+	n_posted = n_in_turn = 0;
+	look_work = (struct loop_work){ 0 };
+	ck_assert_int_eq(pthread_create(&thread, NULL, post_batch, NULL), 0);
+	pthread_join(thread, NULL);
+	loop_run(loop);
+	ck_assert_uint_eq(n_in_turn, N_POSTS);
+}
+END_TEST
+
+static unsigned n_left;
+
+static void
+post_again(void *arg)
+{
+	if (n_left-- > 0)
+		loop_post(loop, post_again, arg);
+	else
+		loop_stop(loop);
+}
+
+/* Its wake is not the one that is being answered. */
+START_TEST(a_post_of_a_post_wakes_the_loop_again)
+{
+	n_left = 100;
+	loop_post(loop, post_again, NULL);
+	loop_run(loop);
+	ck_assert_uint_eq(n_left, UINT32_MAX);
+}
+END_TEST
+
+static void
+count_and_stop(void *arg)
+{
+	(void)arg;
+	if (++n_posted == N_POSTS)
+		loop_stop(loop);
+}
+
+static void *
+post_for_a_loop_that_stops(void *arg)
+{
+	for (int i = 0; i < N_POSTS; i++)
+		loop_post(loop, count_and_stop, arg);
+	return NULL;
+}
+
+START_TEST(what_is_posted_while_a_loop_stops_is_called_once)
+{
+	pthread_t thread[N_THREADS];
+	unsigned n_before;
+
+	n_posted = 0;
+	for (int i = 0; i < N_THREADS; i++)
+		ck_assert_int_eq(pthread_create(&thread[i], NULL, post_for_a_loop_that_stops,
+		    NULL), 0);
+	loop_run(loop);
+	for (int i = 0; i < N_THREADS; i++)
+		pthread_join(thread[i], NULL);
+	n_before = n_posted;
+	ck_assert_uint_ge(n_before, N_POSTS);
+	ck_assert_uint_eq(loop_run_posts(loop), N_THREADS * N_POSTS - n_before);
+	ck_assert_uint_eq(n_posted, N_THREADS * N_POSTS);
+	ck_assert_uint_eq(loop_run_posts(loop), 0);
+}
+END_TEST
+
 /* ---- the end of a turn ---- */
 
 static struct loop_work flush_work, free_work, late_work;
@@ -213,6 +349,10 @@ make_suite(void)
 	tcase_add_test(tc, a_stopped_loop_may_run_again);
 	tcase_add_test(tc, a_loop_stopped_before_it_runs_returns_at_once);
 	tcase_add_test(tc, posts_of_other_threads_all_arrive);
+	tcase_add_test(tc, posts_of_one_thread_come_in_its_order);
+	tcase_add_test(tc, posts_that_wait_are_called_in_one_turn);
+	tcase_add_test(tc, a_post_of_a_post_wakes_the_loop_again);
+	tcase_add_test(tc, what_is_posted_while_a_loop_stops_is_called_once);
 	tcase_add_test(tc, posts_keep_their_order_and_none_is_lost_at_the_end);
 	tcase_add_test(tc, a_turn_flushes_then_frees_and_leaves_new_work_to_the_next);
 	tcase_add_test(tc, a_signal_comes_as_an_event);
