@@ -54,7 +54,7 @@ struct conf_secret {
 	char *id;			/* for logs: as configured, or "1", "2", ... */
 	unsigned char *bytes;		/* owned, zeroed when freed */
 	size_t len;
-	char *loose_file;		/* it came from, which others may read or change; NULL: none */
+	char *loose_file;		/* it came from, if its group may change it, else NULL */
 };
 
 /* Somebody else whose tokens begin sessions here. */

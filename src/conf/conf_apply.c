@@ -59,8 +59,7 @@ conf_warn(const struct conf *conf)
 {
 	for (size_t i = 0; i < conf->jwt.n_secrets; i++)
 		if (conf->jwt.secrets[i].loose_file != NULL)
-			log_warnx("secret_file: users who should not can read or change %s: "
-			    "chmod 600 it, or chmod 640 with a group of usherd's own",
+			log_warnx("secret_file: the group of %s can change it: chmod 640 it",
 			    conf->jwt.secrets[i].loose_file);
 }
 
@@ -283,23 +282,37 @@ build_listeners(struct conf *conf, const struct conf_node *root, struct conf_fau
 	}
 }
 
+/* Whoever can read it can be any user, so that nobody but its owner and its group may. */
+static void
+check_secret_mode(struct conf_secret *secret, const char *path, struct conf_node *file,
+    struct conf_faults *faults)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return;		/* it was there a moment ago, and was read */
+	if ((st.st_mode & (S_IROTH | S_IWOTH)) != 0)
+		conf_node_fault(file, faults, "secret_file: every user of this machine can %s %s: "
+		    "chmod 600 it, or chmod 640 with a group of usherd's own",
+		    (st.st_mode & S_IROTH) != 0 ? "read" : "change", path);
+	else if ((st.st_mode & S_IWGRP) != 0)
+		secret->loose_file = xstrdup(path);
+}
+
 static void
 read_secret_file(struct conf_secret *secret, struct conf_node *file, struct conf_faults *faults)
 {
 	char *path = conf_file_absolute(file->source, file->text);
 	const char *why;
-	struct stat st;
 
 	secret->bytes = (unsigned char *)conf_file_read(path, SECRET_FILE_MAX, &secret->len, &why);
 	if (secret->bytes == NULL)
 		conf_node_fault(file, faults, "secret_file: %s cannot be read: %s", path, why);
 	else if (secret->len > 0 && secret->bytes[secret->len - 1] == '\n')
 		secret->len--;
-	if (secret->bytes != NULL && stat(path, &st) == 0 &&
-	    (st.st_mode & (S_IROTH | S_IWOTH | S_IWGRP)) != 0)
-		secret->loose_file = path;
-	else
-		free(path);
+	if (secret->bytes != NULL)
+		check_secret_mode(secret, path, file, faults);
+	free(path);
 }
 
 /* From the "secret" or "secret_file" of a map; exactly one of them is there. */

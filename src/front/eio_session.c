@@ -29,16 +29,17 @@
 #include "token/revoked.h"
 
 #define TRUSTED_REPLIES 4	/* largest replies that may wait for a node to read them */
-#define REFUSED_MAX	100	/* packets over its rate in a row that any client may send */
+#define REFUSED_MAX	100	/* packets over its rate that any client may send in a minute */
 
 struct eio_session {
 	struct eio_env *env;
 	int revision;
-	char sid[ID_SID_LEN + 1];	/* the next four are where it leaves room */
+	char sid[ID_SID_LEN + 1];	/* the next five are where it leaves room */
 	bool has_ended;
 	bool is_handed_out;		/* it has, and its client is still given the queue */
 	bool is_full;			/* the queue was: it ends when nobody is up the stack */
 	bool is_trusted;		/* a node that proved to be one */
+	bool is_over_rate;		/* its last packet was */
 	const struct eio_transport *transport;	/* NULL: it has ended by itself */
 	void *carrier;				/* its object; owns itself */
 	const struct eio_events *ev;
@@ -48,7 +49,7 @@ struct eio_session {
 	struct timer ping_timer;	/* revision 4: the next ping is due */
 	struct timer silence_timer;	/* the client is gone if it says nothing until then, or is full */
 	struct ratelimit messages, bytes;
-	uint64_t n_refused;		/* packets over the rate in a row */
+	struct refusals refusals;	/* packets over the rate */
 	uint64_t ping_interval_ms, ping_timeout_ms;	/* as its client was told */
 	uint64_t heard_ms;		/* when the last packet came */
 	uint64_t begun_ms;
@@ -205,29 +206,27 @@ on_pong(struct eio_session *s)
 /* ---- packets in ---- */
 
 /* Every packet costs, whatever is in it. */
-static void
-count_rate(struct eio_session *s, size_t bytes)
+static bool
+is_within_rates(struct eio_session *s, size_t bytes)
 {
 	const struct conf_limits *limits = &s->env->conf->limits;
 	uint64_t now_ms = s->heard_ms;
 
-	if (s->is_trusted || s->client.is_node ||
+	return s->is_trusted || s->client.is_node ||
 	    (ratelimit_take(&s->messages, limits->messages_per_second, 1, now_ms) &&
 	    ratelimit_take(&s->bytes, limits->bytes_per_second, bytes, now_ms) &&
-	    address_rates_take(s->env->rates, limits, s->client.address, bytes, now_ms)))
-		s->n_refused = 0;
-	else
-		s->n_refused++;
+	    address_rates_take(s->env->rates, limits, s->client.address, bytes, now_ms));
 }
 
 /* A burst is told so; who goes on as if nothing had been said is shut out. */
 static bool
-is_flooding(const struct eio_session *s)
+is_flooding(struct eio_session *s)
 {
-	const struct conf_limits *limits = &s->env->conf->limits;
+	uint64_t max = s->env->conf->limits.messages_per_second;
 
-	return s->n_refused > REFUSED_MAX && (limits->messages_per_second == CONF_NO_LIMIT ||
-	    s->n_refused > limits->messages_per_second);
+	if (max == CONF_NO_LIMIT || max < REFUSED_MAX)
+		max = REFUSED_MAX;
+	return s->is_over_rate && refusals_add(&s->refusals, max, s->heard_ms);
 }
 
 void
@@ -245,7 +244,7 @@ eio_session_on_packet(struct eio_session *s, const char *data, size_t len)
 	s->n_in++;
 	s->bytes_in += len;
 	metrics_add(loop_metrics(s->env->loop), METRIC_RECEIVED_BYTES, len);
-	count_rate(s, len);
+	s->is_over_rate = !is_within_rates(s, len);
 	if (is_flooding(s)) {
 		eio_session_close(s, ERR_TOO_MANY, "limits.messages_per_second or "
 		    "limits.bytes_per_second");
@@ -506,7 +505,7 @@ eio_session_mark(struct eio_session *s)
 bool
 eio_session_is_over_rate(const struct eio_session *s)
 {
-	return s->n_refused > 0;
+	return s->is_over_rate;
 }
 
 void

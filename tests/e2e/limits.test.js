@@ -58,6 +58,29 @@ test('messages a second of one session', async (t) => {
 	assert.strictEqual((await quiet.request({ type: 'echo' })).message.error, undefined);
 });
 
+test('who stays above its rate is closed, although some of its messages are taken all the time', async (t) => {
+	const usher = await startUsherd(t, edge('messages_per_second: 20'));
+	const loud = await rawBrowser(t, usher.port);
+	let sent = 0, taken = 0, refused = 0, takenBetween = 0;
+	const more = setInterval(() => { for (let i = 0; i < 6; i++, sent++) loud.emit({ type: 'echo', token: loud.token }); }, 50);
+	atEnd(t, () => clearInterval(more));
+	const read = async () => {
+		for (;;) {
+			const { message } = await loud.nextReply('a reply or the end');
+			if (message.code === 'too_many')
+				refused++;
+			else if (taken++ >= 0 && refused > 0)
+				takenBetween++;
+		}
+	};
+
+	read().catch(() => {});		// ends with the connection
+	assert.strictEqual(await loud.whenClosed(), 1008);
+	assert.ok(refused >= 50 && takenBetween > 0, `${sent} sent, ${taken} taken, ${takenBetween} after a refusal, ${refused} refused`);
+	const quiet = await rawBrowser(t, usher.port);
+	assert.strictEqual((await quiet.request({ type: 'echo' })).message.error, undefined);
+});
+
 test('messages a second of one address, by all doors', async (t) => {
 	const usher = await startUsherd(t, edge('messages_per_second_per_address: 8'));
 	const clients = [];

@@ -43,6 +43,13 @@ write_text(const char *name, const char *text)
 }
 
 static void
+write_secret(const char *name, const char *text, mode_t mode)
+{
+	write_text(name, text);
+	ck_assert_int_eq(chmod(name, mode), 0);
+}
+
+static void
 enter_folder(void)
 {
 	strcpy(folder + strlen(folder) - 6, "XXXXXX");
@@ -485,12 +492,50 @@ START_TEST(tls_is_one_certificate_or_several_and_wss_a_link_over_it)
 }
 END_TEST
 
+/* Modes of a secret_file, and what is said of them. */
+static const struct {
+	mode_t mode;
+	const char *refused;
+	bool is_warned_of;
+} secret_modes[] = {
+	{ 0600, NULL, false },
+	{ 0400, NULL, false },
+	{ 0640, NULL, false },
+	{ 0440, NULL, false },
+	{ 0660, NULL, true },
+	{ 0644, "every user of this machine can read", false },
+	{ 0604, "every user of this machine can read", false },
+	{ 0602, "every user of this machine can change", false },
+	{ 0666, "every user of this machine can read", false },
+};
+
+START_TEST(a_secret_file_is_for_its_owner_and_its_group)
+{
+	static const char yaml[] = LISTEN "jwt: { secret_file: mode.secret }\n";
+	struct conf *conf;
+
+	write_secret("mode.secret", SECRET, secret_modes[_i].mode);
+	if (secret_modes[_i].refused != NULL) {
+		char *error = load_bad(yaml);
+
+		ck_assert_msg(strstr(error, secret_modes[_i].refused) != NULL, "%s", error);
+		free(error);
+	} else {
+		conf = load_good(yaml);
+		ck_assert_int_eq(conf->jwt.secrets[0].loose_file != NULL,
+		    secret_modes[_i].is_warned_of);
+		conf_unref(conf);
+	}
+}
+END_TEST
+
 START_TEST(secrets_come_from_files_too)
 {
 	struct conf *conf;
 
-	write_text("a.secret", SECRET "\n");
+	write_secret("a.secret", SECRET "\n", 0600);
 	write_bytes("b.secret", "01234567\0\n0123456789abcdef01234567\n\n", 36);
+	ck_assert_int_eq(chmod("b.secret", 0600), 0);
 	conf = load_good(LISTEN "jwt: { secret_file: a.secret }\n");
 	ck_assert_uint_eq(conf->jwt.secrets[0].len, 32);
 	conf_unref(conf);
@@ -974,7 +1019,7 @@ START_TEST(a_bad_file_is_refused_with_its_line_and_what_would_be_right)
 {
 	char *error;
 
-	write_text("empty", "");
+	write_secret("empty", "", 0600);
 	error = load_bad(bad[_i].text);
 	ck_assert_msg(strncmp(error, bad[_i].fault, strlen(bad[_i].fault)) == 0,
 	    "%s\nis refused as: %s\nand not as: %s", bad[_i].text, error, bad[_i].fault);
@@ -1292,7 +1337,7 @@ START_TEST(the_examples_load)
 	static const char *const names[] = { "behind-haproxy", "behind-nginx", "both", "full",
 		"master", "rest", "worker" };
 
-	write_text("jwt.secret", SECRET "\n");
+	write_secret("jwt.secret", SECRET "\n", 0600);
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		char *name = xasprintf("conf/%s.yaml", names[i]), *text = read_source(name);
 
@@ -1450,6 +1495,8 @@ make_suite(void)
 	tcase_add_test(good, tls_is_one_certificate_or_several_and_wss_a_link_over_it);
 	tcase_add_test(good, what_serves_http_and_events_is_read);
 	tcase_add_test(good, secrets_come_from_files_too);
+	tcase_add_loop_test(good, a_secret_file_is_for_its_owner_and_its_group, 0,
+	    (int)ARRAY_LEN(secret_modes));
 	tcase_add_test(good, the_environment_fills_in_values);
 	tcase_add_test(good, included_files_are_merged);
 	tcase_add_test(good, files_are_found_beside_the_configuration);

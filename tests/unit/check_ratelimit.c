@@ -87,6 +87,54 @@ START_TEST(no_limit_never_refuses)
 }
 END_TEST
 
+/* One refused every "every" ms from T0 on, for ten minutes: is it ever too much? */
+static bool
+is_too_much(uint64_t max, uint64_t every)
+{
+	struct refusals f = { 0 };
+
+	for (uint64_t ms = 0; ms < 600000; ms += every)
+		if (refusals_add(&f, max, T0 + ms))
+			return true;
+	return false;
+}
+
+START_TEST(so_many_may_be_refused_at_once_and_no_more)
+{
+	struct refusals f = { 0 };
+
+	for (int i = 0; i < 100; i++)
+		ck_assert(!refusals_add(&f, 100, T0));
+	ck_assert(refusals_add(&f, 100, T0));
+	ck_assert(refusals_add(&f, 100, T0 + 100));
+}
+END_TEST
+
+START_TEST(refusals_are_forgotten_in_a_minute)
+{
+	struct refusals f = { 0 };
+
+	for (int i = 0; i < 100; i++)
+		ck_assert(!refusals_add(&f, 100, T0));
+	for (int i = 0; i < 50; i++)
+		ck_assert(!refusals_add(&f, 100, T0 + 30000));
+	ck_assert(refusals_add(&f, 100, T0 + 30000));
+	for (int i = 0; i < 100; i++)
+		ck_assert(!refusals_add(&f, 100, T0 + 3600 * 1000));
+	ck_assert(refusals_add(&f, 100, T0 + 3600 * 1000));
+}
+END_TEST
+
+START_TEST(who_is_refused_now_and_then_is_borne)
+{
+	ck_assert(!is_too_much(100, 600));
+	ck_assert(is_too_much(100, 500));
+	ck_assert(!is_too_much(1000, 60));
+	ck_assert(is_too_much(1000, 50));
+	ck_assert(!is_too_much(UINT64_MAX, 1));
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -100,6 +148,9 @@ make_suite(void)
 	tcase_add_test(tc, what_is_larger_than_the_bucket_passes_when_it_is_full);
 	tcase_add_test(tc, a_clock_that_stands_or_goes_back_gives_nothing);
 	tcase_add_test(tc, no_limit_never_refuses);
+	tcase_add_test(tc, so_many_may_be_refused_at_once_and_no_more);
+	tcase_add_test(tc, refusals_are_forgotten_in_a_minute);
+	tcase_add_test(tc, who_is_refused_now_and_then_is_borne);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -32,7 +32,7 @@ function folder(t, files = {}) {
 	const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'usher-e2e-'));
 
 	for (const [name, text] of Object.entries(files))
-		fs.writeFileSync(path.join(dir, name), text);
+		fs.writeFileSync(path.join(dir, name), text, { mode: /secret/.test(name) ? 0o600 : 0o666 });
 	atEnd(t, () => fs.rmSync(dir, { recursive: true, force: true }));
 	return dir;
 }
