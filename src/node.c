@@ -85,6 +85,7 @@ make_pools(struct node *n)
 		.ring = n->nl->ring,
 		.tokens = n->nl->tokens,
 		.requests = &n->nl->requests,
+		.overrides = n->shared.overrides,
 		.push = { on_push, n },
 		.show = n->dev != NULL ? dev_show : NULL,
 		.show_arg = n->dev,

@@ -79,17 +79,6 @@ cleanup_subject(struct subject *s)
 	free(s->own.host);
 }
 
-static void
-refuse_name(struct admin_ask *a)
-{
-	if (find_application(a->view->conf, a->arg[0]) != SIZE_MAX)
-		admin_refuse(a, "bad_request", "%s is an application of this node, which has no "
-		    "links; it can be rolled (usherctl roll %s)", a->arg[0], a->arg[0]);
-	else
-		admin_refuse(a, "not_found", "there is no destination \"%s\"; \"links\" lists them",
-		    a->arg[0]);
-}
-
 /* False: it was refused. */
 static bool
 read_subject(struct admin_ask *a, struct subject *s)
@@ -98,8 +87,16 @@ read_subject(struct admin_ask *a, struct subject *s)
 	size_t i = find_destination(conf, a->arg[0]);
 
 	*s = (struct subject){ .name = a->arg[0] };
+	if (find_application(conf, s->name) != SIZE_MAX) {
+		if (a->arg[1] == NULL)
+			return true;
+		admin_refuse(a, "bad_request", "%s is an application of this node, and has no URLs",
+		    s->name);
+		return false;
+	}
 	if (i == SIZE_MAX) {
-		refuse_name(a);
+		admin_refuse(a, "not_found", "there is no destination or application \"%s\"; "
+		    "\"links\" and \"pools\" list them", s->name);
 		return false;
 	}
 	if (conf->destinations[i].n_members > 0) {
@@ -126,10 +123,12 @@ read_subject(struct admin_ask *a, struct subject *s)
 static void
 apply(const struct admin_view *v, const char *name)
 {
-	size_t i = find_destination(v->conf, name);
+	size_t i = find_destination(v->conf, name), app = find_application(v->conf, name);
 
 	for (size_t k = 0; k < v->n_loops && i != SIZE_MAX; k++)
 		link_set_apply_overrides(v->loops[k].link_sets[i]);
+	if (app != SIZE_MAX)
+		pool_apply_overrides(v->pools[app]);
 }
 
 /* As that; a destination that a reload has removed has nothing in flight. */
@@ -137,7 +136,13 @@ static size_t
 in_flight(const struct admin_view *v, const struct subject *s)
 {
 	size_t i = find_destination(v->conf, s->name), n = 0;
+	size_t app = find_application(v->conf, s->name);
+	struct pool_info info;
 
+	if (app != SIZE_MAX) {
+		pool_describe(v->pools[app], &info);
+		return info.in_flight;
+	}
 	for (size_t k = 0; k < v->n_loops && i != SIZE_MAX; k++)
 		n += link_set_in_flight(v->loops[k].link_sets[i], v->loops[k].requests, s->url);
 	return n;
@@ -147,7 +152,10 @@ static const char *
 state_of(const struct admin_view *v, const struct subject *s)
 {
 	size_t i = find_destination(v->conf, s->name);
+	size_t app = find_application(v->conf, s->name);
 
+	if (app != SIZE_MAX)
+		return pool_state(v->pools[app]);
 	if (s->url != NULL)
 		return override_name(overrides_use(v->overrides, s->name, s->url));
 	return i != SIZE_MAX ? link_set_state(v->link_sets[i]) : "removed";
@@ -179,7 +187,8 @@ log_action(const struct admin_ask *a, const char *what, const struct subject *s)
 	char who[ADMIN_WHO_MAX];
 
 	admin_who_text(&a->who, who);
-	log_info("destination %s%s%s: %s by %s", s->name, s->url != NULL ? " " : "",
+	log_info("%s %s%s%s: %s by %s", find_application(a->view->conf, s->name) != SIZE_MAX ?
+	    "application" : "destination", s->name, s->url != NULL ? " " : "",
 	    s->url != NULL ? s->url : "", what, who);
 }
 
@@ -272,13 +281,14 @@ clear_lost(struct admin_ask *a, enum override_kind kind, const char *what)
 	const struct conf *conf = a->view->conf;
 	size_t i = find_destination(conf, a->arg[0]);
 	struct subject s = { .name = a->arg[0] };
-	bool is_lost = i == SIZE_MAX, was_set = false;
+	bool is_lost = i == SIZE_MAX && find_application(conf, a->arg[0]) == SIZE_MAX;
+	bool was_set = false;
 
 	if (a->arg[1] != NULL) {
 		if (conf_value_url(a->arg[1], &s.own) != NULL)
 			return false;
 		s.url = s.own.text;
-		is_lost = is_lost || !has_url(&conf->destinations[i], s.url);
+		is_lost = is_lost || (i != SIZE_MAX && !has_url(&conf->destinations[i], s.url));
 	}
 	if (is_lost)
 		was_set = overrides_clear(a->view->overrides, kind, s.name, s.url);

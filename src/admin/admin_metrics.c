@@ -474,7 +474,7 @@ add_workers(struct exposition *e, const struct pool_info *info)
 
 enum pool_family {
 	POOL_WORKERS_MAX, POOL_FAILING, POOL_REQUESTS, POOL_QUEUE, POOL_QUEUE_BYTES,
-	POOL_WORKERS_STARTED, POOL_WORKERS_LOST,
+	POOL_WORKERS_STARTED, POOL_WORKERS_LOST, POOL_PAUSED, POOL_SET_ASIDE,
 };
 
 static uint64_t
@@ -493,6 +493,10 @@ pool_value(const struct pool_info *info, enum pool_family which)
 		return info->queue_bytes;
 	case POOL_WORKERS_STARTED:
 		return info->n_started;
+	case POOL_PAUSED:
+		return info->is_paused;
+	case POOL_SET_ASIDE:
+		return info->use != OVERRIDE_NONE;
 	default:
 		return info->n_lost;
 	}
@@ -517,6 +521,10 @@ add_pools(const struct admin_view *v, struct exposition *e)
 		    "worker processes of the application started" },
 		[POOL_WORKERS_LOST] = { EXPOSITION_COUNTER, "pool_workers_lost_total",
 		    "those of them that ended unasked" },
+		[POOL_PAUSED] = { EXPOSITION_GAUGE, "pool_paused",
+		    "1: an operator has paused the application" },
+		[POOL_SET_ASIDE] = { EXPOSITION_GAUGE, "pool_set_aside",
+		    "1: an operator has drained or disabled it" },
 	};
 	struct pool_info info;
 

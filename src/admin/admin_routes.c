@@ -26,6 +26,10 @@ fault_of_pool(const struct pool *p)
 	struct pool_info info;
 
 	pool_describe(p, &info);
+	if (info.use == OVERRIDE_DRAINED)
+		return "the application is drained";
+	if (info.use == OVERRIDE_DISABLED)
+		return "the application is disabled";
 	return info.is_failing ? "its workers do not start" : NULL;
 }
 

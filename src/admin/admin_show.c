@@ -371,6 +371,7 @@ add_pool(struct admin_ask *a, const struct pool *p)
 	pool_describe(p, &info);
 	admin_json_open(&a->out, NULL, '{');
 	admin_json_text(&a->out, "application", info.application);
+	admin_json_text(&a->out, "state", pool_state(p));
 	admin_json_bool(&a->out, "failing", info.is_failing);
 	admin_json_u64(&a->out, "size", info.size);
 	admin_json_u64(&a->out, "starting", info.n_starting);
@@ -532,7 +533,7 @@ add_request(struct buf *out, const struct request *r, uint64_t now_ms)
 		admin_json_u64(out, "left_ms", request_left_ms(r));
 	else
 		admin_json_text(out, "left_ms", NULL);
-	admin_json_text(out, "from", r->is_nested ? "handler" :
+	admin_json_text(out, "from", r->asked_by != NULL ? "handler" :
 	    *r->client_address != '\0' ? r->client_address : NULL);
 	admin_json_bool(out, "away", r->is_away || r->origin == NULL);
 	admin_json_u64(out, "intermediates", r->n_replies);

@@ -86,6 +86,7 @@ static const struct column link_columns[] = {
 
 static const struct column pool_columns[] = {
 	{ "APPLICATION", "application", FORMAT_TEXT },
+	{ "STATE", "state", FORMAT_TEXT },
 	{ "FAILING", "failing", FORMAT_YES },
 	{ "SIZE", "size", FORMAT_NUMBER },
 	{ "STARTING", "starting", FORMAT_NUMBER },

@@ -92,7 +92,8 @@ struct request {
 	uint64_t deadline_ms;		/* monotonic */
 	struct timer deadline_timer;
 	uint64_t hops;			/* nodes it has passed before this one */
-	bool is_nested;			/* a handler of this node asks */
+	const struct destination *asked_by;	/* the application whose handler asks; NULL: none of
+					 * this node; borrowed, for comparing */
 	bool is_rest;			/* an HTTP request to a local application */
 	bool is_away;			/* whoever asked lost its connection, and may come back */
 	bool cancel_on_leave;		/* the route's: then it is not wanted any more */

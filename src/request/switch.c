@@ -242,7 +242,7 @@ switch_final(const struct switch_table *t, struct request *r, const struct reply
 	bool is_one;
 
 	if (!reply->is_local || reply->is_error || reply->body == NULL || r->destination == NULL ||
-	    r->is_nested || r->is_rest)
+	    r->asked_by != NULL || r->is_rest)
 		return false;
 	is_one = read_wish(&w, reply);
 	r->has_run = r->has_run || is_one;

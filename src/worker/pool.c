@@ -7,6 +7,7 @@
  */
 #include "worker/pool.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@
 #define QUICK_GRACE_MS 500	/* for idle workers when the node stops quickly */
 #define IDLE_LOOK_MS   1000	/* how often idle workers are looked for, at least */
 #define TYPES_SHOWN    400	/* bytes of the names of types in a line of the log */
+#define WHY_MAX	       320
 
 struct pool {
 	struct destination destination;	/* first */
@@ -38,6 +40,8 @@ struct pool {
 	unsigned roll_below;		/* workers with a lower number are to be replaced */
 	bool has_roll_failed;		/* the last one */
 	unsigned n_rolled;		/* workers that it has replaced */
+	enum override_kind use;
+	bool is_paused;
 	struct request_queue queue;
 	struct strmap *types;		/* what the last ready worker serves; NULL: it did not say */
 	uint64_t retry_ms;		/* 0: start at once */
@@ -143,6 +147,8 @@ pool_new(const struct pool_env *env, const struct conf_application *conf)
 	p->n_slots = conf->pool_size + 1;
 	p->slot = xcalloc(p->n_slots, sizeof(struct worker *));
 	request_queue_init(&p->queue, conf->pool_queue, conf->pool_queue_bytes);
+	p->use = overrides_use(env->overrides, conf->name, NULL);
+	p->is_paused = overrides_is_paused(env->overrides, conf->name);
 	return p;
 }
 
@@ -253,13 +259,45 @@ start_one(struct pool *p)
 	return *slot;
 }
 
+/* Does it wait for resume?  Calls of the application's own handlers would hold up --wait. */
+static bool
+has_to_wait(const struct pool *p, const struct request *r)
+{
+	return p->is_paused && r->asked_by != &p->destination;
+}
+
+/* The next in the queue that may go; NULL: none. */
+static struct request *
+next_to_serve(const struct pool *p)
+{
+	struct request *r;
+
+	TAILQ_FOREACH(r, &p->queue.list, waiting)
+		if (!has_to_wait(p, r))
+			break;
+	return r;
+}
+
+static uint64_t
+n_to_serve(const struct pool *p)
+{
+	const struct request *r;
+	uint64_t n = 0;
+
+	if (!p->is_paused)
+		return p->queue.n;
+	TAILQ_FOREACH(r, &p->queue.list, waiting)
+		n += !has_to_wait(p, r);
+	return n;
+}
+
 /* As many as there are requests that nobody is about to take; all with pool.prefork. */
 static bool
 needs_worker(const struct pool *p)
 {
 	return !p->is_stopping && n_counted(p) < p->conf->pool_size &&
 	    n_workers(p) < p->n_slots &&
-	    (p->conf->pool_prefork || n_starting(p) < p->queue.n);
+	    (p->conf->pool_prefork || n_starting(p) < n_to_serve(p));
 }
 
 static void
@@ -482,7 +520,7 @@ first_nested(const struct pool *p)
 	struct request *r;
 
 	TAILQ_FOREACH(r, &p->queue.list, waiting)
-		if (r->is_nested)
+		if (r->asked_by != NULL)
 			break;
 	return r;
 }
@@ -499,6 +537,29 @@ refuse_calls_if_stuck(struct pool *p)
 	}
 }
 
+/* A node that asked may send it to another node. */
+static void
+refuse(const struct pool *p, struct request *r)
+{
+	char text[WHY_MAX];
+
+	snprintf(text, sizeof(text), "application %s is %s", p->conf->name,
+	    override_name(p->use));
+	request_fail(r, ERR_STOPPING, text);
+}
+
+/* What a worker about to start will take does not queue. */
+static void
+set_queue_max(struct pool *p)
+{
+	p->queue.n_max = p->conf->pool_queue;
+	if (p->is_paused)
+		return;
+	p->queue.n_max += n_starting(p);
+	if (n_counted(p) < p->conf->pool_size)
+		p->queue.n_max += p->conf->pool_size - n_counted(p);
+}
+
 static void
 submit(struct destination *d, struct request *r)
 {
@@ -507,17 +568,16 @@ submit(struct destination *d, struct request *r)
 
 	if (p->is_stopping) {
 		request_fail(r, ERR_STOPPING, NULL);
+	} else if (p->use != OVERRIDE_NONE && r->asked_by != d) {
+		refuse(p, r);
 	} else if (!serves_type(p, r)) {
 		refuse_type(p, r);
-	} else if ((w = choose(p)) != NULL) {
+	} else if (!has_to_wait(p, r) && (w = choose(p)) != NULL) {
 		worker_submit(w, r);
-	} else if (r->is_nested && is_waiting_for_itself(p)) {
+	} else if (r->asked_by != NULL && is_waiting_for_itself(p)) {
 		request_fail(r, ERR_OVERLOADED, "all workers of the application wait for calls");
 	} else {
-		/* What a worker about to start will take does not queue. */
-		p->queue.n_max = p->conf->pool_queue + n_starting(p);
-		if (n_counted(p) < p->conf->pool_size)
-			p->queue.n_max += p->conf->pool_size - n_counted(p);
+		set_queue_max(p);
 		if (!request_queue_add(&p->queue, r)) {
 			request_fail(r, ERR_OVERLOADED,
 			    "queue of the application is full (pool.queue, pool.queue_bytes)");
@@ -634,7 +694,7 @@ on_room(struct worker *w, void *arg)
 	if (worker_n_finished(w) > 0)
 		p->retry_ms = 0;
 	begin_replacement(p, w);
-	while (worker_has_room(w) && (r = request_queue_first(&p->queue)) != NULL) {
+	while (worker_has_room(w) && (r = next_to_serve(p)) != NULL) {
 		request_queue_remove(&p->queue, r);
 		if (serves_type(p, r))
 			worker_submit(w, r);
@@ -719,6 +779,48 @@ pool_stop(struct pool *p, bool is_quick, void (*on_stopped)(void *), void *arg)
 		on_stopped(arg);
 }
 
+/* ---- what an operator has set ---- */
+
+/* A call that waits is refused like all others: its worker must not wait for ever. */
+static void
+refuse_waiting(struct pool *p)
+{
+	struct request *r;
+
+	while ((r = request_queue_first(&p->queue)) != NULL) {
+		request_queue_remove(&p->queue, r);
+		refuse(p, r);
+	}
+}
+
+static void
+serve_waiting(struct pool *p)
+{
+	struct worker *w;
+
+	while (next_to_serve(p) != NULL && (w = choose(p)) != NULL)
+		on_room(w, p);
+	start_workers(p);
+}
+
+void
+pool_apply_overrides(struct pool *p)
+{
+	p->use = overrides_use(p->env->overrides, p->conf->name, NULL);
+	p->is_paused = overrides_is_paused(p->env->overrides, p->conf->name);
+	if (p->is_stopping)
+		return;
+	if (p->use == OVERRIDE_DISABLED)
+		refuse_waiting(p);
+	serve_waiting(p);
+}
+
+const char *
+pool_state(const struct pool *p)
+{
+	return override_name(p->use == OVERRIDE_NONE && p->is_paused ? OVERRIDE_PAUSED : p->use);
+}
+
 /* ---- for those who look on ---- */
 
 static void
@@ -763,6 +865,8 @@ pool_describe(const struct pool *p, struct pool_info *info)
 		.roll = roll_state(p),
 		.n_rolled = p->n_rolled,
 		.has_types = p->types != NULL,
+		.is_paused = p->is_paused,
+		.use = p->use,
 	};
 	for (unsigned i = 0; i < p->n_slots; i++)
 		if (p->slot[i] != NULL)

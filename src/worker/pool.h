@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "request/override.h"
 #include "request/push.h"
 
 struct conf_application;
@@ -33,6 +34,7 @@ struct pool_env {
 	struct jwt_ring *ring;
 	struct token_cache *tokens;
 	struct requests *requests;
+	const struct overrides *overrides;	/* what operators have set; NULL: nothing ever */
 	const struct service_table *services;	/* for the calls of handlers; NULL: no more */
 	struct push_sink push;
 	/*
@@ -74,6 +76,8 @@ struct pool_info {
 	unsigned n_rolled;		/* workers that it has replaced */
 	bool is_failing;		/* no worker is ready, and none is started for a while */
 	bool has_types;			/* its workers say which types they serve */
+	bool is_paused;
+	enum override_kind use;
 };
 
 void			 pool_describe(const struct pool *, struct pool_info *);
@@ -88,6 +92,14 @@ void			 pool_each_type(const struct pool *, void (*fn)(const char *type,
  * stay (those above its size when they are done), unless pool_roll() follows.
  */
 void			 pool_reload(struct pool *, const struct conf_application *);
+
+/*
+ * The overrides have changed.  While it is paused requests wait, and no worker is started for
+ * them; calls of its own handlers are served nevertheless, as part of what is under way.
+ */
+void			 pool_apply_overrides(struct pool *);
+/* "serving", "paused", "drained" or "disabled". */
+const char		*pool_state(const struct pool *);
 
 /*
  * Replaces all workers, one after the other, each when its successor is ready.  When one does not

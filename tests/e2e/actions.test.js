@@ -224,16 +224,16 @@ test('what was set for a URL that a reload has removed can be ended', async (t) 
 	await refused(master, 1, /no URL/, 'enable', 'far', gone);
 });
 
-test('names that are not there are refused, and so are groups and applications', async (t) => {
+test('names that are not there are refused, and so are groups and URLs of applications', async (t) => {
 	const { far, master } = await start(t, { nodes: 2 });
 	const node = await startUsherd(t, nodeOf('n', { app: scriptedApp('size: 1') }, ADMIN +
 		`destinations:\n  a: { application: x, urls: ["${far[0].url}"] }\n  all: { destinations: [a, app] }\n`));
 
-	await refused(master, 1, /no destination "near"/, 'pause', 'near');
+	await refused(master, 1, /no destination or application "near"/, 'pause', 'near');
 	await refused(master, 1, /no URL "ws:\/\/127\.0\.0\.1:2"/, 'disable', 'far', 'ws://127.0.0.1:2');
 	await refused(master, 1, /no application "far"/, 'roll', 'far');
 	await refused(node, 1, /is a group/, 'drain', 'all');
-	await refused(node, 1, /is an application of this node/, 'pause', 'app');
+	await refused(node, 1, /is an application of this node, and has no URLs/, 'drain', 'app', far[0].url);
 	await refused(master, 2, /unexpected argument/, 'pause', 'far', far[0].url);
 	await refused(master, 2, /argument is missing/, 'roll');
 	assert.strictEqual((await result(master, 'status')).set, undefined);
