@@ -118,17 +118,18 @@ number_of(const char *text)
 static void
 usage(void)
 {
-	errx(2, "usage: usher-bench --port PORT [--label TEXT] [--pid PID]... [--application NAME]\n"
+	errx(2, "usage: usher-bench --port PORT [--label TEXT] [--pid PID | --pid-alone PID]...\n"
+	    "    [--application NAME]\n"
 	    "    [--connections N] [--outstanding N | --rate PER_SECOND | --connects | --idle]\n"
 	    "    [--seconds S | --requests N] [--warmup S] [--payload BYTES | --play FILE]\n"
-	    "    [--intermediates N]");
+	    "    [--intermediates N] [--any-order]");
 }
 
 static void
 read_options(int argc, char **argv)
 {
 	enum { PORT, LABEL, PID, APPLICATION, CONNECTIONS, OUTSTANDING, RATE, CONNECT, IDLING,
-	    SECONDS, REQUESTS, WARMUP, PAYLOAD, PLAY, STEPS };
+	    SECONDS, REQUESTS, WARMUP, PAYLOAD, PLAY, STEPS, ANY_ORDER, PID_ALONE };
 	static const struct option known[] = {
 		{ "port", required_argument, NULL, PORT },
 		{ "label", required_argument, NULL, LABEL },
@@ -145,6 +146,8 @@ read_options(int argc, char **argv)
 		{ "payload", required_argument, NULL, PAYLOAD },
 		{ "play", required_argument, NULL, PLAY },
 		{ "intermediates", required_argument, NULL, STEPS },
+		{ "any-order", no_argument, NULL, ANY_ORDER },
+		{ "pid-alone", required_argument, NULL, PID_ALONE },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
@@ -166,6 +169,8 @@ read_options(int argc, char **argv)
 		case WARMUP:	  options.warmup = number_of(optarg); break;
 		case PAYLOAD:	  options.payload = (size_t)number_of(optarg); break;
 		case PLAY:	  options.play = optarg; break;
+		case ANY_ORDER:	  bench.plan.any_order = true; break;
+		case PID_ALONE:	  procs_add_alone((pid_t)number_of(optarg)); break;
 		case STEPS:	  bench.plan.n_steps = (unsigned)number_of(optarg); break;
 		default:	  usage();
 		}

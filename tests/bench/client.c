@@ -38,7 +38,11 @@ struct client {
 	struct buf token;		/* the newest, in quotes */
 	uint64_t n_sent, n_done;	/* requests; the next has number n_sent */
 	unsigned n_steps;		/* intermediates of the oldest request, so far */
-	uint64_t *due_ns;		/* of those outstanding, by number modulo window */
+	/*
+	 * Those outstanding, by number modulo window; in any order, from there on in the first place
+	 * that is free (due_ns is 0).
+	 */
+	struct { uint64_t number, due_ns; } *open;
 };
 
 enum { N_TYPE, N_FINISHED, N_MESSAGE, N_TOKEN, N_ERROR, N_ECHO, N_STEP, N_N };
@@ -62,7 +66,7 @@ client_new(struct turn *t, const struct client_plan *plan, unsigned id)
 
 	c->plan = plan;
 	c->id = id;
-	c->due_ns = xcalloc(plan->window, sizeof(*c->due_ns));
+	c->open = xcalloc(plan->window, sizeof(*c->open));
 	stream_open(&c->stream, t, turn_connect(plan->port, 1 + id % ADDRESSES), &stream_events);
 	id_random(nonce, sizeof(nonce));
 	ws_handshake_request(&c->stream.out, "127.0.0.1", TARGET, nonce, c->key);
@@ -112,9 +116,13 @@ void
 client_request(struct client *c, uint64_t due_ns)
 {
 	const struct buf *payload = payload_of(c, c->n_sent);
+	unsigned at = (unsigned)(c->n_sent % c->plan->window);
 	char head[96];
 
-	c->due_ns[c->n_sent % c->plan->window] = due_ns;
+	while (c->open[at].due_ns != 0)
+		at = (at + 1) % c->plan->window;
+	c->open[at].number = c->n_sent;
+	c->open[at].due_ns = due_ns;
 	params_head(c, c->n_sent++, head, sizeof(head));
 	buf_reset(&event, KEEP_BYTES);
 	buf_printf(&event, "42[\"ewdjs\",{\"type\":\"bench-%u\",\"token\":", c->id);
@@ -148,14 +156,34 @@ blame(const struct client *c, const char *echo, size_t len)
 }
 
 static bool
-is_echo_due(const struct client *c, const char *echo, size_t len)
+is_echo_of(const struct client *c, uint64_t number, const char *echo, size_t len)
 {
-	const struct buf *payload = payload_of(c, c->n_done);
+	const struct buf *payload = payload_of(c, number);
 	char head[96];
-	size_t n = (size_t)params_head(c, c->n_done, head, sizeof(head));
+	size_t n = (size_t)params_head(c, number, head, sizeof(head));
 
 	return len == n + payload->len + 1 && memcmp(echo, head, n) == 0 &&
 	    memcmp(echo + n, payload->data, payload->len) == 0 && echo[len - 1] == '}';
+}
+
+/* Which one is answered: the oldest, or in any order the one that the echo names. */
+static unsigned
+find_open(const struct client *c, const char *echo, size_t len)
+{
+	unsigned window = c->plan->window, at = (unsigned)(c->n_done % window);
+	unsigned long long number = c->n_done;
+	char text[64];
+	unsigned id;
+
+	if (c->plan->any_order) {
+		snprintf(text, sizeof(text), "%.*s", (int)(len < 60 ? len : 60), echo);
+		if (sscanf(text, "{\"c\":%u,\"n\":%llu", &id, &number) == 2)
+			at = (unsigned)(number % window);
+		for (unsigned i = 0; i < window && (c->open[at].due_ns == 0 ||
+		    c->open[at].number != number); i++)
+			at = (at + 1) % window;
+	}
+	return at;
 }
 
 static void
@@ -171,19 +199,24 @@ static void
 on_final(struct client *c, const char *text, const struct json_object *message)
 {
 	struct json_value echo = message->member[N_ECHO].value;
+	unsigned at = find_open(c, text + echo.start, echo.end - echo.start);
+	uint64_t due_ns = c->open[at].due_ns;
 
 	if (message->member[N_ERROR].value.kind != JSON_NONE) {
 		if (client_faults.errors++ == 0)
 			warnx("client %u: error reply: %.*s", c->id,
 			    (int)(message->close + 1 - message->open), text + message->open);
-	} else if (!is_echo_due(c, text + echo.start, echo.end - echo.start)) {
+	} else if (due_ns == 0 || !is_echo_of(c, c->open[at].number, text + echo.start,
+	    echo.end - echo.start)) {
 		blame(c, text + echo.start, echo.end - echo.start);
 	}
 	if (c->n_steps != c->plan->n_steps)
 		client_faults.order++;
 	take_token(c, text, message->member[N_TOKEN].value);
 	c->n_steps = 0;
-	c->plan->on_final(c, c->due_ns[c->n_done++ % c->plan->window], c->plan->arg);
+	c->open[at].due_ns = 0;
+	c->n_done++;
+	c->plan->on_final(c, due_ns, c->plan->arg);
 }
 
 static void
@@ -331,7 +364,7 @@ on_gone(struct stream *s)
 	ws_decoder_free(c->ws);
 	buf_free(&c->head);
 	buf_free(&c->token);
-	free(c->due_ns);
+	free(c->open);
 	free(c);
 }
 

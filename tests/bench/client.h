@@ -23,6 +23,7 @@ struct client_plan {
 	const char *application;
 	unsigned window;		/* most requests outstanding at a time */
 	unsigned n_steps;		/* intermediate replies to ask for */
+	bool any_order;			/* finals may overtake each other: several links, several workers */
 	const struct buf *payload;	/* JSON texts to send in turn */
 	size_t n_payloads;
 	void (*on_ready)(struct client *, void *arg);	/* registered */

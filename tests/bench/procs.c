@@ -15,15 +15,21 @@ static pid_t pid_of[PROCS_MAX];
 static size_t n_procs;
 
 void
+procs_add_alone(pid_t pid)
+{
+	if (n_procs == PROCS_MAX)
+		errx(1, "more than %d processes", PROCS_MAX);
+	pid_of[n_procs++] = pid;
+}
+
+void
 procs_add(pid_t pid)
 {
 	char path[64];
 	FILE *f;
 	int child;
 
-	if (n_procs == PROCS_MAX)
-		errx(1, "more than %d processes", PROCS_MAX);
-	pid_of[n_procs++] = pid;
+	procs_add_alone(pid);
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
 	if ((f = fopen(path, "r")) == NULL)
 		err(1, "%s", path);

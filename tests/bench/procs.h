@@ -10,6 +10,7 @@
 
 /* Adds a process and its descendants of this moment. */
 void		procs_add(pid_t);
+void		procs_add_alone(pid_t);		/* without them */
 /* Processor time (user and system, all threads) since they began. */
 uint64_t	procs_cpu_ns(void);
 /* Resident memory. */
