@@ -94,7 +94,8 @@ eio_answer_payload(struct http_exchange *e, const struct eio_session *s, const c
 void
 eio_answer_ok(struct http_exchange *e, const struct eio_session *s)
 {
-	struct http_answer a = { .status = 200, .type = "text/html", .body = "ok", .len = 2 };
+	struct http_answer a = { .status = 200, .type = "text/html", .body = "ok", .len = 2,
+		.goes_on = true };	/* for the next poll, be it the one that hears of the end */
 	struct buf extra = { 0 };
 
 	buf_add_str(&extra, NO_STORE);
@@ -108,7 +109,7 @@ eio_answer_preflight(struct http_exchange *e)
 {
 	const struct http_text *headers = http_find(http_exchange_head(e),
 	    "Access-Control-Request-Headers", NULL);
-	struct http_answer a = { .status = 204 };
+	struct http_answer a = { .status = 204, .goes_on = true };
 	struct buf extra = { 0 };
 
 	add_cors(&extra, e);

@@ -95,6 +95,7 @@ http_exchange_answer(struct http_exchange *x, const struct http_answer *a)
 
 	assert(h != NULL && h->exchange == x);
 	to = answer_to(x, a);
+	h->goes_on = a->goes_on;
 	http_answer_write(conn_out(h->conn), h->server, a, &to);
 	http_conn_answered(h, !to.keep_alive);
 }

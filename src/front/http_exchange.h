@@ -28,7 +28,7 @@ struct http_answer {
 	const char *body;
 	size_t len;			/* of the body; for HEAD it is told and not sent */
 	bool close;			/* end the connection behind this answer */
-	bool goes_on;			/* more answers will be asked for, even while draining */
+	bool goes_on;			/* more is asked for on this connection, even while draining */
 };
 
 /* Something that serves requests; borrowed by the server. */

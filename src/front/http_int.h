@@ -56,6 +56,7 @@ struct http_file {
 struct http_conn {
 	LIST_ENTRY(http_conn) link;
 	bool is_loose;			/* it belongs to no session: the loop's load */
+	bool goes_on;			/* its last answer said so: draining leaves it open */
 	struct http_server *server;
 	struct conn *conn;		/* NULL: closed, or taken by another protocol */
 	struct client client;
