@@ -41,28 +41,29 @@
 
 enum step { STEP_HEAD, STEP_PAYLOAD, STEP_STOPPED };
 
+/* Each connection has one: small fields stand together. */
 struct ws_decoder {
-	enum ws_role role;
 	size_t message_max;
 	const struct ws_decoder_events *ev;	/* borrowed, as is arg */
 	void *arg;
-	enum step step;
-	bool is_feeding;
 	const char *fault;
+	enum ws_role role : 8;
+	enum step step : 8;
+	bool is_feeding;
 
 	/* the frame */
+	uint8_t head_len;	/* bytes of head we have */
 	uint8_t head[WS_HEAD_MAX];
-	size_t head_len;	/* bytes of head we have */
+	uint8_t mask[4];
 	uint64_t left;		/* bytes of payload still to come */
 	size_t at;		/* bytes of payload we had */
-	uint8_t mask[4];
 	char *control;		/* payload of a control frame that comes in pieces; else NULL, mostly */
 
 	/* the message */
-	enum ws_opcode kind;	/* WS_CONTINUATION: we are between messages */
 	struct buf message;	/* its fragments so far */
-	struct utf8_state utf8;
 	unsigned n_small;	/* its small fragments */
+	enum ws_opcode kind : 8;	/* WS_CONTINUATION: we are between messages */
+	struct utf8_state utf8;
 };
 
 /* What is left of the bytes being fed. */
@@ -277,12 +278,12 @@ step_head(struct ws_decoder *d, struct input *in)
 	enum err err;
 	size_t n;
 
-	while ((n = head_bytes(d) - d->head_len) > 0) {
+	while ((n = (size_t)(head_bytes(d) - d->head_len)) > 0) {
 		if (in->len == 0)
 			return ERR_NONE;
 		n = n < in->len ? n : in->len;
 		memcpy(d->head + d->head_len, in->p, n);
-		d->head_len += n;
+		d->head_len = (uint8_t)(d->head_len + n);
 		in->p += n;
 		in->len -= n;
 		if (d->head_len == 2 && (err = check_start(d)) != ERR_NONE)

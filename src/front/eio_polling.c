@@ -86,7 +86,7 @@ release(void *arg)
 	struct eio_polling *p = arg;
 
 	/* Put off and released in the same turn: the flush comes in the next one. */
-	if (p->flush.is_waiting)
+	if (loop_work_is_waiting(&p->flush))
 		loop_defer(p->loop, LOOP_FREE, &p->release, release, p);
 	else
 		free(p);

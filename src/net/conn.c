@@ -52,15 +52,17 @@ struct conn {
 	bool writes_on_read;		/* ... or writes on when it can read */
 	int fd;
 	uint32_t last_bytes;		/* of output that was written at once: as much may come again */
+	uint32_t dropped;		/* lingering: bytes that came in */
 	size_t written;			/* bytes of out that were written already */
 	uint64_t n_written;		/* bytes that were written in all */
 	struct tls *tls;		/* owned; NULL: plain, or it broke */
 	char *fault;			/* what broke it */
 	struct buf out;
 	struct event *read_event, *write_event;
-	size_t dropped;			/* lingering: bytes that came in */
-	uint64_t linger_until_ms;	/* lingering: however much progress it makes */
-	uint64_t stall_ms;
+	union {
+		uint64_t stall_ms;		/* open */
+		uint64_t linger_until_ms;	/* lingering: however much progress it makes */
+	};
 	struct timer stall_timer;	/* output stalls; lingering: nor does the peer close */
 	struct loop_work flush, reread, release;
 };
@@ -138,7 +140,8 @@ conn_attach(struct loop *loop, int fd, struct tls *tls, const struct conn_events
 void
 conn_set_stall(struct conn *c, uint64_t within_ms)
 {
-	c->stall_ms = within_ms;
+	if (c->state == CONN_OPEN)
+		c->stall_ms = within_ms;
 }
 
 void
@@ -190,7 +193,7 @@ take(struct conn *c, char *data, size_t len)
 {
 	if (c->state == CONN_OPEN)
 		c->ev->on_read(c, data, len, c->arg);
-	else if ((c->dropped += len) > LINGER_BYTES)
+	else if ((c->dropped += (uint32_t)len) > LINGER_BYTES)
 		die(c);
 }
 
@@ -466,9 +469,11 @@ on_stalled(void *arg)
 static void
 set_stall_timer(struct conn *c)
 {
-	uint64_t now_ms, wait_ms = c->stall_ms;
+	uint64_t now_ms, wait_ms;
 
-	if (c->state != CONN_OPEN) {
+	if (c->state == CONN_OPEN) {
+		wait_ms = c->stall_ms;
+	} else {
 		now_ms = clock_mono_ms();
 		wait_ms = now_ms + LINGER_MS < c->linger_until_ms ? LINGER_MS :
 		    now_ms < c->linger_until_ms ? c->linger_until_ms - now_ms : 0;
@@ -620,7 +625,7 @@ release(void *arg)
 	struct conn *c = arg;
 
 	/* Queued and died in one and the same flush phase: that flush comes next turn. */
-	if (c->flush.is_waiting || c->reread.is_waiting) {
+	if (loop_work_is_waiting(&c->flush) || loop_work_is_waiting(&c->reread)) {
 		loop_defer(c->loop, LOOP_FREE, &c->release, release, c);
 		return;
 	}

@@ -42,6 +42,7 @@ struct loop {
 	struct event *timer;		/* the one libevent timer */
 	uint64_t timer_due_ms;		/* what it is set to; TIMERQ_NEVER: not set */
 	struct loop_work *work[LOOP_PHASES], **work_tail[LOOP_PHASES];
+	struct loop_work work_end;	/* behind the last of each list */
 	struct signal_watch signals[SIGNALS_MAX];
 	size_t n_signals;
 	struct metrics metrics;
@@ -63,6 +64,17 @@ struct loop {
 static void on_timer(evutil_socket_t fd, short what, void *arg);
 static void on_wake(evutil_socket_t fd, short what, void *arg);
 
+/* All that waits in a phase; its list is empty then. */
+static struct loop_work *
+take_work(struct loop *loop, int phase)
+{
+	struct loop_work *first = loop->work[phase];
+
+	loop->work[phase] = &loop->work_end;
+	loop->work_tail[phase] = &loop->work[phase];
+	return first;
+}
+
 struct loop *
 loop_new(void)
 {
@@ -78,7 +90,7 @@ loop_new(void)
 	loop->timer_due_ms = TIMERQ_NEVER;
 	loop->timer = evtimer_new(loop->base, on_timer, loop);
 	for (int i = 0; i < LOOP_PHASES; i++)
-		loop->work_tail[i] = &loop->work[i];
+		(void)take_work(loop, i);
 	loop->read_buffer = xmalloc(READ_BUFFER_BYTES);
 	loop->spares = spares_new();
 	pthread_mutex_init(&loop->post_lock, NULL);
@@ -93,13 +105,20 @@ loop_new(void)
 
 static void end_of_turn(struct loop *);
 
+static bool
+has_work(const struct loop *loop)
+{
+	return loop->work[LOOP_FLUSH] != &loop->work_end ||
+	    loop->work[LOOP_FREE] != &loop->work_end;
+}
+
 void
 loop_free(struct loop *loop)
 {
 	if (loop == NULL)
 		return;
 	loop_run_posts(loop);
-	while (loop->work[LOOP_FLUSH] != NULL || loop->work[LOOP_FREE] != NULL)
+	while (has_work(loop))
 		end_of_turn(loop);
 	for (size_t i = 0; i < loop->n_signals; i++)
 		event_free(loop->signals[i].event);
@@ -160,13 +179,11 @@ static void
 end_of_turn(struct loop *loop)
 {
 	for (int i = 0; i < LOOP_PHASES; i++) {
-		struct loop_work *w = loop->work[i], *next;
+		struct loop_work *w = take_work(loop, i), *next;
 
-		loop->work[i] = NULL;
-		loop->work_tail[i] = &loop->work[i];
-		for (; w != NULL; w = next) {
+		for (; w != &loop->work_end; w = next) {
 			next = w->next;
-			w->is_waiting = false;
+			w->next = NULL;
 			w->fn(w->arg);
 		}
 	}
@@ -179,12 +196,12 @@ loop_run(struct loop *loop)
 	/* Timers may have been set before, and each turn arms them at its end only. */
 	arm_timer(loop);
 	while (!loop->is_stopping) {
-		bool has_work = loop->work[LOOP_FLUSH] != NULL || loop->work[LOOP_FREE] != NULL;
+		int now = has_work(loop) ? EVLOOP_NONBLOCK : 0;
 
 		loop->is_in_turn = true;
 		loop->mono_ms = 0;
 		loop->wall_ms = 0;
-		if (event_base_loop(loop->base, EVLOOP_ONCE | (has_work ? EVLOOP_NONBLOCK : 0)) < 0)
+		if (event_base_loop(loop->base, EVLOOP_ONCE | now) < 0)
 			fatalx("event_base_loop failed");
 		end_of_turn(loop);
 	}
@@ -202,14 +219,19 @@ void
 loop_defer(struct loop *loop, enum loop_phase phase, struct loop_work *w, void (*fn)(void *),
     void *arg)
 {
-	if (w->is_waiting)
+	if (w->next != NULL)
 		return;
-	w->is_waiting = true;
 	w->fn = fn;
 	w->arg = arg;
-	w->next = NULL;
+	w->next = &loop->work_end;
 	*loop->work_tail[phase] = w;
 	loop->work_tail[phase] = &w->next;
+}
+
+bool
+loop_work_is_waiting(const struct loop_work *w)
+{
+	return w->next != NULL;
 }
 
 void

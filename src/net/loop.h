@@ -85,15 +85,16 @@ size_t		*loop_conns(struct loop *);
  */
 enum loop_phase { LOOP_FLUSH, LOOP_FREE, LOOP_PHASES };
 
+/* Zero-initialised; there are many in a connection, hence no flag of its own. */
 struct loop_work {
-	struct loop_work *next;
-	bool is_waiting;
+	struct loop_work *next;		/* NULL: it does not wait */
 	void (*fn)(void *arg);
 	void *arg;
 };
 
 void		 loop_defer(struct loop *, enum loop_phase, struct loop_work *,
 		    void (*fn)(void *), void *arg);
+bool		 loop_work_is_waiting(const struct loop_work *);
 
 struct event_base *loop_base(struct loop *);	/* for net/ alone */
 char		*loop_read_buffer(struct loop *, size_t *size);	/* scratch for one read */

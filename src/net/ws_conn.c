@@ -36,16 +36,16 @@ static const struct {
 struct ws_conn {
 	struct conn *conn;		/* NULL: it has ended */
 	struct loop *loop;
-	enum ws_role role;
-	struct ws_limits limits;
+	size_t send_max;
 	struct ws_decoder *decoder;
 	const struct ws_events *ev;
 	void *arg;
-	enum err why;			/* of the close under way */
-	const char *detail;
-	uint64_t sent;			/* of the end: bytes that were written, or will be */
+	const char *detail;		/* of the close under way ... */
+	enum err why : 16;
+	enum ws_role role : 8;
 	bool is_sending;		/* whoever sends is not told of the end from within */
 	uint8_t head_len;		/* a text being built: room before it for the head ... */
+	uint64_t sent;			/* of the end: bytes that were written, or will be */
 	size_t frame_at;		/* ... which begins here in the output */
 	struct loop_work work;		/* to tell of the end, then to be freed */
 };
@@ -78,7 +78,7 @@ ws_conn_new(struct conn *conn, enum ws_role role, const struct ws_limits *limits
 	ws->conn = conn;
 	ws->loop = conn_loop(conn);
 	ws->role = role;
-	ws->limits = *limits;
+	ws->send_max = limits->send_max;
 	ws->decoder = ws_decoder_new(role, limits->message_max, &decoder_events, ws);
 	ws->ev = ev;
 	ws->arg = arg;
@@ -107,7 +107,7 @@ on_read(struct conn *conn UNUSED, char *data, size_t len, void *arg)
 void
 ws_conn_set_send_max(struct ws_conn *ws, size_t send_max)
 {
-	ws->limits.send_max = send_max;
+	ws->send_max = send_max;
 }
 
 static void
@@ -130,10 +130,10 @@ ws_conn_send_text(struct ws_conn *ws, const char *data, size_t len)
 		return;
 	ws->is_sending = true;
 	/* Much may have gathered in this turn: what counts is what the reader leaves. */
-	if (conn_queued(ws->conn) + len > ws->limits.send_max)
+	if (conn_queued(ws->conn) + len > ws->send_max)
 		conn_flush(ws->conn);
 	queued = ws->conn != NULL ? conn_queued(ws->conn) : 0;
-	if (queued > 0 && queued + len > ws->limits.send_max)
+	if (queued > 0 && queued + len > ws->send_max)
 		ws_conn_abort(ws, ERR_TOO_SLOW);
 	if (ws->conn != NULL)
 		send_frame(ws, WS_TEXT, data, len);
@@ -185,12 +185,12 @@ finish_frame(struct ws_conn *ws, struct buf *out, size_t len)
 static void
 keep_to_limit(struct ws_conn *ws, size_t frame_len)
 {
-	if (conn_queued(ws->conn) <= ws->limits.send_max && conn_queued(ws->conn) < FLUSH_BYTES)
+	if (conn_queued(ws->conn) <= ws->send_max && conn_queued(ws->conn) < FLUSH_BYTES)
 		return;
 	ws->is_sending = true;
 	conn_flush(ws->conn);
 	if (ws->conn != NULL && conn_queued(ws->conn) > frame_len &&
-	    conn_queued(ws->conn) > ws->limits.send_max)
+	    conn_queued(ws->conn) > ws->send_max)
 		ws_conn_abort(ws, ERR_TOO_SLOW);
 	ws->is_sending = false;
 }
@@ -242,7 +242,7 @@ on_ping(const char *data, size_t len, void *arg)
 	struct ws_conn *ws = arg;
 
 	/* Pongs count as output: a flood of pings by one who does not read ends like any other. */
-	if (conn_queued(ws->conn) > ws->limits.send_max)
+	if (conn_queued(ws->conn) > ws->send_max)
 		ws_conn_abort(ws, ERR_TOO_SLOW);
 	else
 		send_frame(ws, WS_PONG, data, len);
