@@ -443,10 +443,16 @@ add_application(struct buf *out, const char *application, size_t len)
 		admin_json_text(out, "application", NULL);
 }
 
+struct session_row {
+	struct admin_ask *asking;
+	size_t loop;
+};
+
 static void
 add_session(const struct qewd_client_info *info, void *arg)
 {
-	struct admin_ask *a = arg;
+	const struct session_row *row = arg;
+	struct admin_ask *a = row->asking;
 
 	if (!admin_takes_row(a))
 		return;
@@ -460,6 +466,7 @@ add_session(const struct qewd_client_info *info, void *arg)
 	admin_json_text(&a->out, "node", info->node);
 	admin_json_text(&a->out, "user", info->mark != NULL ? info->mark->user : NULL);
 	admin_json_text(&a->out, "jti", info->mark != NULL ? info->mark->jti : NULL);
+	admin_json_u64(&a->out, "loop", row->loop);
 	admin_json_u64(&a->out, "calls", info->n_calls);
 	admin_json_u64(&a->out, "bytes_in", info->eio.bytes_in);
 	admin_json_u64(&a->out, "bytes_out", info->eio.bytes_out);
@@ -471,8 +478,11 @@ void
 admin_show_sessions(struct admin_ask *a)
 {
 	admin_json_open(&a->out, "sessions", '[');
-	for (size_t i = 0; i < a->view->n_loops; i++)
-		qewd_front_each(a->view->loops[i].front, add_session, a);
+	for (size_t i = 0; i < a->view->n_loops; i++) {
+		struct session_row row = { a, i };
+
+		qewd_front_each(a->view->loops[i].front, add_session, &row);
+	}
 	admin_json_close(&a->out, ']');
 	admin_add_left_out(a);
 }

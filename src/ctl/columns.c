@@ -120,6 +120,7 @@ static const struct column session_columns[] = {
 	{ "NODE", "node", FORMAT_TEXT },
 	{ "USER", "user", FORMAT_TEXT },
 	{ "JTI", "jti", FORMAT_TEXT },
+	{ "LOOP", "loop", FORMAT_NUMBER },
 	{ "CALLS", "calls", FORMAT_NUMBER },
 	{ "IN", "bytes_in", FORMAT_BYTES },
 	{ "OUT", "bytes_out", FORMAT_BYTES },

@@ -157,6 +157,7 @@ test('sessions: who is connected, and who is away', async (t) => {
 	assert.strictEqual(seen.length, 2);
 	const node = seen.find((s) => s.node !== null), own = seen.find((s) => s.node === null);
 	assert.deepStrictEqual([node.node, node.application, node.eio, node.state], ['master', 'remote-app', 3, 'connected']);
+	assert.ok(own.loop < (await result(worker, 'status')).loops, 'the number of a loop');
 	assert.deepStrictEqual([own.sid, own.address, own.application, own.transport, own.eio, own.calls],
 	    [browser.sid.slice(0, 8), '127.0.0.1', 'remote-app', 'websocket', 4, 0]);
 	assert.ok(own.bytes_in > 0 && own.bytes_out > own.bytes_in);
