@@ -565,6 +565,7 @@ on_lost(struct remote *remote, struct request *r, bool is_handed_over, void *arg
 	    remote_answered(remote), has_other(s, m)))
 		note_ejection(s, m);
 	if (may_go_again(s, r, is_handed_over)) {
+		r->has_run = r->has_run || is_handed_over;
 		send_again(s, r);
 		return true;
 	}

@@ -229,7 +229,7 @@ request_finish(struct request *r, const struct reply *reply)
 	end(r, reply, reply->is_error ? "answered with an error" : "answered");
 }
 
-/* Who reads "no" may send the request again: not when it has led on from one handler to the next. */
+/* Who reads "no" may send the request again: not when some handler has run, or may have. */
 static const char *
 ran(const struct request *r, enum err e)
 {

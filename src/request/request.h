@@ -97,7 +97,8 @@ struct request {
 	bool is_rest;			/* an HTTP request to a local application */
 	bool is_away;			/* whoever asked lost its connection, and may come back */
 	bool cancel_on_leave;		/* the route's: then it is not wanted any more */
-	bool has_run;			/* a handler has, and its final led on to another */
+	bool has_run;			/* a handler has, and its final led on to another; or it may have,
+					 * before its link was lost and the request went on to another */
 	bool is_idempotent;		/* the route's: to run it twice does no harm */
 	unsigned char n_retries;	/* how often it was sent again */
 	char client_address[CLIENT_MAX];	/* where it began */

@@ -126,6 +126,26 @@ test('while its destination is paused, it waits', async (t) => {
 	assert.strictEqual((await browser.nextReply()).message.of, 'again');
 });
 
+test('what has been sent once may have run, whatever ends it then', async (t) => {
+	const { far: [far], master, browser } = await start(t, 1);
+	ask(browser, 'safe', 1);
+	await far.next();
+	await result(master, 'pause', 'far');
+	far.cut();
+	await waitFor('it to wait', async () => (await result(master, 'links')).destinations[0].queue === 1);
+	ask(browser, 'safe', 2);
+	await waitFor('both to wait', async () => (await result(master, 'links')).destinations[0].queue === 2);
+	await result(master, 'disable', 'far');
+
+	const ran = {};
+	for (let i = 0; i < 2; i++) {
+		const { ms_requestId, message } = await browser.nextReply();
+		assert.strictEqual(message.code, 'link_down');
+		ran[ms_requestId] = message.ran;
+	}
+	assert.deepStrictEqual(ran, { 1: 'maybe', 2: 'no' });
+});
+
 test('a node that stops has its requests served by another, and finishes what it has', async (t) => {
 	const workers = [await startUsherd(t, workerOf(scripted)), await startUsherd(t, workerOf(scripted).replace('node: worker', 'node: other'))];
 	const master = await startUsherd(t, masterOf(workers.map((w) => w.url.replace('http', 'ws')), ''));
