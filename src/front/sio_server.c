@@ -23,6 +23,12 @@
 
 #define TRUSTED_DEPTH_MAX 1000	/* what a node passes on must not end its link */
 
+struct packet {
+	struct buf text;
+	size_t head;		/* bytes of it before the argument */
+};
+
+/* Each idle client has one: what is needed for a moment is made for that moment. */
 struct sio_session {
 	struct loop *loop;
 	const struct conf *const *conf;	/* the one of now */
@@ -34,15 +40,15 @@ struct sio_session {
 	const struct sio_named_events *named;	/* NULL: nobody asked for events of other names */
 	void *named_arg;
 	char *application;		/* of a client of named events; NULL: none */
-	struct timer connect_timer;	/* revision 5: to ask for a namespace */
-	struct buf out;			/* a packet being built; empty otherwise */
-	size_t out_head;		/* bytes of it before the argument */
+	struct timer *connect_timer;	/* revision 5: to ask for a namespace; NULL: it has, or need not */
+	struct packet *out;		/* being built; NULL otherwise */
 	struct loop_work release;
 };
 
 static void on_message(const char *, size_t, void *);
 static void on_eio_close(enum err, void *);
 static void on_connect_timeout(void *);
+static void drop_packet(struct sio_session *);
 
 static const struct eio_events eio_events = {
 	.on_message = on_message,
@@ -65,10 +71,20 @@ sio_session_new(struct loop *loop, const struct conf *const *conf, struct eio_se
 		s->is_connected = true;
 		eio_session_send(eio, "40", 2);
 	} else {
-		loop_timer_set(loop, &s->connect_timer, (*conf)->socketio.connect_timeout_ms,
+		s->connect_timer = xcalloc(1, sizeof(*s->connect_timer));
+		loop_timer_set(loop, s->connect_timer, (*conf)->socketio.connect_timeout_ms,
 		    on_connect_timeout, s);
 	}
 	return s;
+}
+
+static void
+stop_connect_timer(struct sio_session *s)
+{
+	if (s->connect_timer != NULL)
+		loop_timer_stop(s->loop, s->connect_timer);
+	free(s->connect_timer);
+	s->connect_timer = NULL;
 }
 
 void
@@ -102,6 +118,23 @@ sio_session_describe(const struct sio_session *s, struct eio_session_info *info)
 {
 	eio_session_describe(s->eio, info);
 	return sio_session_n_named_calls(s);
+}
+
+static struct buf *
+new_packet(struct sio_session *s)
+{
+	drop_packet(s);
+	s->out = xcalloc(1, sizeof(*s->out));
+	return &s->out->text;
+}
+
+static void
+drop_packet(struct sio_session *s)
+{
+	if (s->out != NULL)
+		buf_free(&s->out->text);
+	free(s->out);
+	s->out = NULL;
 }
 
 static void
@@ -174,7 +207,7 @@ on_connect(struct sio_session *s, const struct sio_packet *p)
 	if (!is_welcome(s, p))
 		return;
 	s->is_connected = true;
-	loop_timer_stop(s->loop, &s->connect_timer);
+	stop_connect_timer(s);
 	id_sid(sid);
 	buf_printf(&b, "40{\"sid\":\"%s\"}", sid);
 	eio_session_send(s->eio, b.data, b.len);
@@ -261,7 +294,7 @@ release(void *arg)
 {
 	struct sio_session *s = arg;
 
-	buf_free(&s->out);
+	drop_packet(s);
 	free(s->application);
 	free(s);
 }
@@ -271,7 +304,7 @@ on_eio_close(enum err why, void *arg)
 {
 	struct sio_session *s = arg;
 
-	loop_timer_stop(s->loop, &s->connect_timer);
+	stop_connect_timer(s);
 	if (s->named != NULL)
 		s->named->on_close(s->named_arg);
 	s->ev->on_close(why, s->arg);
@@ -313,12 +346,13 @@ sio_session_trust(struct sio_session *s)
 struct buf *
 sio_session_begin_event(struct sio_session *s, const char *name, size_t len)
 {
-	s->out.len = 0;
-	buf_add_str(&s->out, "42[");
-	buf_add_json_string(&s->out, name, len);
-	buf_add_char(&s->out, ',');
-	s->out_head = s->out.len;
-	return &s->out;
+	struct buf *b = new_packet(s);
+
+	buf_add_str(b, "42[");
+	buf_add_json_string(b, name, len);
+	buf_add_char(b, ',');
+	s->out->head = b->len;
+	return b;
 }
 
 struct buf *
@@ -353,31 +387,34 @@ begin_ack(struct buf *b, uint64_t ack)
 struct buf *
 sio_session_begin_ack(struct sio_session *s, uint64_t ack)
 {
-	begin_ack(&s->out, ack);
-	s->out_head = s->out.len;
-	return &s->out;
+	struct buf *b = new_packet(s);
+
+	begin_ack(b, ack);
+	s->out->head = b->len;
+	return b;
 }
 
 void
 sio_session_end(struct sio_session *s, const uint64_t *ack)
 {
-	struct buf b = { 0 };
+	struct buf *out, b = { 0 };
 
 	if (s->is_direct) {
 		s->is_direct = false;
 		eio_session_end_packet(s->eio, ']');
 		return;
 	}
-	buf_add_char(&s->out, ']');
+	out = &s->out->text;
+	buf_add_char(out, ']');
 	if (s->is_connected)
-		eio_session_send(s->eio, s->out.data, s->out.len);
+		eio_session_send(s->eio, out->data, out->len);
 	if (ack != NULL && s->is_connected) {
 		begin_ack(&b, *ack);
-		buf_add(&b, s->out.data + s->out_head, s->out.len - s->out_head);
+		buf_add(&b, out->data + s->out->head, out->len - s->out->head);
 		eio_session_send(s->eio, b.data, b.len);
 		buf_free(&b);
 	}
-	buf_free(&s->out);	/* an idle session holds no buffer */
+	drop_packet(s);
 }
 
 struct unsent {
