@@ -26,6 +26,7 @@
 #include "link/remote.h"
 #include "net/loop.h"
 #include "request/journal.h"
+#include "request/relay.h"
 #include "request/request.h"
 #include "token/revoked.h"
 #include "token/token.h"
@@ -536,9 +537,9 @@ add_request(struct buf *out, const struct request *r, uint64_t now_ms)
 	admin_json_text(out, "request", r->name);
 	admin_json_bytes(out, "type", r->type, r->type_len < TYPE_SHOWN ? r->type_len : TYPE_SHOWN);
 	add_application(out, application, len);
-	add_place(out, r);
+	add_place(out, relay_served(r));
 	admin_json_u64(out, "age_ms", now_ms - r->begun_ms);
-	admin_json_u64(out, "there_ms", now_ms - since_ms(r));
+	admin_json_u64(out, "there_ms", now_ms - since_ms(relay_served(r)));
 	if (r->deadline_ms != UINT64_MAX)
 		admin_json_u64(out, "left_ms", request_left_ms(r));
 	else
@@ -576,7 +577,8 @@ admin_show_requests(struct admin_ask *a)
 	n = 0;
 	for (size_t i = 0; i < v->n_loops; i++)
 		LIST_FOREACH(r, &v->loops[i].requests->open, link)
-			open[n++] = r;
+			if (!r->is_relayed)
+				open[n++] = r;
 	if (n > 0)
 		qsort(open, n, sizeof(*open), compare_ages);
 	admin_json_open(&a->out, "requests", '[');

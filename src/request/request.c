@@ -56,7 +56,7 @@ free_message(struct request *r, char *text, size_t len, char *type)
 }
 
 struct request *
-request_new(struct requests *all, const struct origin_ops *origin, void *arg,
+request_new_relayed(struct requests *all, const struct origin_ops *origin, void *arg,
     const struct envelope *env, const char *trace)
 {
 	struct request *r = spares_take(loop_spares(all->loop), sizeof(*r));
@@ -70,11 +70,30 @@ request_new(struct requests *all, const struct origin_ops *origin, void *arg,
 	r->begun_ms = loop_mono_ms(all->loop);
 	r->deadline_ms = UINT64_MAX;
 	set_trace(r, trace);
+	r->is_relayed = true;
 	LIST_INSERT_HEAD(&all->open, r, link);
+	return r;
+}
+
+struct request *
+request_new(struct requests *all, const struct origin_ops *origin, void *arg,
+    const struct envelope *env, const char *trace)
+{
+	struct request *r = request_new_relayed(all, origin, arg, env, trace);
+
+	r->is_relayed = false;
 	all->n_open++;
 	all->n_awaited++;
 	metrics_inc(loop_metrics(all->loop), METRIC_REQUESTS);
 	return r;
+}
+
+/* Those of other loops are counted there. */
+static void
+count(const struct request *r, enum metric which)
+{
+	if (!r->is_relayed)
+		metrics_inc(loop_metrics(r->all->loop), which);
 }
 
 struct log_subject
@@ -90,7 +109,7 @@ log_end(const struct request *r, const char *how, uint64_t now_ms)
 	uint64_t took_ms = now_ms - r->begun_ms;
 	const char *where = r->destination != NULL ? r->destination->name : "nowhere";
 
-	if (took_ms >= r->all->slow_ms && log_allows(&limit))
+	if (!r->is_relayed && took_ms >= r->all->slow_ms && log_allows(&limit))
 		log_warnx_of(request_subject(r, NULL), "type %s at %s took %llu ms: %s", r->type,
 		    where, (unsigned long long)took_ms, how);
 	log_debug_of("request", request_subject(r, NULL), "type %s at %s: %s after %llu ms",
@@ -104,12 +123,18 @@ no_longer_awaited(struct requests *all)
 		all->on_idle(all->on_idle_arg);
 }
 
+static bool
+is_awaited(const struct request *r)
+{
+	return r->origin != NULL && !r->is_away && !r->is_relayed;
+}
+
 static void
 show(const struct request *r, enum request_sight sight, const struct reply *reply)
 {
 	const struct request_watch *w = r->all->watch;
 
-	if (w != NULL)
+	if (w != NULL && !r->is_relayed)
 		w->on_sight(r, sight, reply, w->arg);
 }
 
@@ -123,19 +148,19 @@ end(struct request *r, const struct reply *final, const char *how)
 	assert(final->is_final);
 	loop_timer_stop(all->loop, &r->deadline_timer);
 	log_end(r, how, now_ms);
-	metrics_inc(loop_metrics(all->loop),
-	    final->err == 0 ? METRIC_REPLIES : METRIC_REQUESTS_FAILED);
+	count(r, final->err == 0 ? METRIC_REPLIES : METRIC_REQUESTS_FAILED);
 	if (r->origin != NULL)
 		r->origin->on_final(r, final, r->origin_arg);
-	if (all->journal != NULL)
+	if (all->journal != NULL && !r->is_relayed)
 		journal_end(all->journal, r, final, now_ms);
 	show(r, REQUEST_ENDED, final);
 	token_unref(r->token);
 	free(r->application);
 	free_message(r, r->text, r->env.len, r->type);
 	LIST_REMOVE(r, link);
-	all->n_open--;
-	if (r->origin != NULL && !r->is_away)
+	if (!r->is_relayed)
+		all->n_open--;
+	if (is_awaited(r))
 		no_longer_awaited(all);
 	spares_give(loop_spares(all->loop), r, sizeof(*r));
 }
@@ -182,6 +207,7 @@ request_replace(struct request *r, const struct envelope *env, struct token *t)
 	}
 	r->destination = NULL;
 	r->served_by = NULL;
+	r->server = NULL;
 }
 
 uint64_t
@@ -203,7 +229,7 @@ on_deadline(void *arg)
 {
 	struct request *r = arg;
 
-	metrics_inc(loop_metrics(r->all->loop), METRIC_TIMEOUTS);
+	count(r, METRIC_TIMEOUTS);
 	if (r->destination != NULL)
 		r->destination->ops->cancel(r->destination, r, ERR_TIMEOUT);
 	request_fail(r, ERR_TIMEOUT, NULL);
@@ -213,7 +239,7 @@ void
 request_reply(struct request *r, const struct reply *reply)
 {
 	assert(!reply->is_final);
-	metrics_inc(loop_metrics(r->all->loop), METRIC_INTERMEDIATES);
+	count(r, METRIC_INTERMEDIATES);
 	if (r->n_replies++ == 0)
 		r->replied_ms = loop_mono_ms(r->all->loop);
 	show(r, REQUEST_REPLIED, reply);
@@ -224,7 +250,7 @@ request_reply(struct request *r, const struct reply *reply)
 void
 request_finish(struct request *r, const struct reply *reply)
 {
-	if (r->all->switches != NULL && switch_final(r->all->switches, r, reply))
+	if (r->all->switches != NULL && !r->is_relayed && switch_final(r->all->switches, r, reply))
 		return;
 	end(r, reply, reply->is_error ? "answered with an error" : "answered");
 }
@@ -298,7 +324,7 @@ requests_end(struct requests *all, bool (*fits)(struct request *, void *), void 
 	uint64_t n = 0;
 
 	while (r != NULL) {
-		if (!fits(r, arg)) {
+		if (r->is_relayed || !fits(r, arg)) {	/* those end where they began */
 			r = LIST_NEXT(r, link);
 			continue;
 		}
@@ -322,8 +348,10 @@ request_give_up(struct request *r)
 void
 request_leave(struct request *r)
 {
+	bool was_awaited = is_awaited(r);
+
 	r->origin = NULL;
-	if (!r->is_away)
+	if (was_awaited)
 		no_longer_awaited(r->all);
 }
 

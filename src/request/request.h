@@ -40,7 +40,7 @@ struct requests {
 	uint64_t slow_ms;		/* a request that took longer is logged */
 	uint64_t last_id;
 	struct request_list open;	/* the youngest first */
-	size_t n_open;
+	size_t n_open;			/* but for those of other loops */
 	size_t n_awaited;		/* open, and whoever asked is still there */
 	const struct switch_table *switches;	/* finals that lead on; NULL: none do */
 	struct journal *journal;	/* of those that have ended; NULL: nobody keeps one */
@@ -95,6 +95,7 @@ struct request {
 	const struct destination *asked_by;	/* the application whose handler asks; NULL: none of
 					 * this node; borrowed, for comparing */
 	bool is_rest;			/* an HTTP request to a local application */
+	bool is_relayed;		/* of another loop (relay.h), where it is counted */
 	bool is_away;			/* whoever asked lost its connection, and may come back */
 	bool cancel_on_leave;		/* the route's: then it is not wanted any more */
 	bool has_run;			/* a handler has, and its final led on to another; or it may have,
@@ -113,6 +114,10 @@ struct request {
  * "" to begin one.
  */
 struct request	*request_new(struct requests *, const struct origin_ops *, void *arg,
+		    const struct envelope *env, const char *trace);
+
+/* The same on behalf of another loop: it is neither counted nor awaited here. */
+struct request	*request_new_relayed(struct requests *, const struct origin_ops *, void *arg,
 		    const struct envelope *env, const char *trace);
 
 /* Hand it to a destination; it must end within timeout_ms.  May end it before returning. */
