@@ -31,9 +31,12 @@
 #include "node_doors.h"
 #include "node_int.h"
 #include "node_loop.h"
+#include "node_loops.h"
 #include "node_plan.h"
 #include "node_reload.h"
+#include "node_threads.h"
 #include "node_upgrade.h"
+#include "request/relay.h"
 #include "token/revoked.h"
 #include "worker/pool.h"
 #include "worker/proc.h"
@@ -61,7 +64,7 @@ on_push(const struct push *p, void *arg)
 {
 	struct node *n = arg;
 
-	node_loop_push(n->nl, p);
+	node_threads_push(n->threads, n->nl, p);
 }
 
 void
@@ -97,25 +100,6 @@ make_pools(struct node *n)
 		n->pools[i] = pool_new(&n->pool_env, &n->conf->applications[i]);
 }
 
-struct loop_next **
-node_prepare_loops(struct node *n, const struct node_plan *plan, struct pool *const *pools)
-{
-	struct destination **locals = xcalloc(plan->conf->n_applications, sizeof(*locals));
-	struct loop_next **next = xcalloc(2, sizeof(*next));
-
-	for (size_t i = 0; i < plan->conf->n_applications; i++)
-		locals[i] = pool_destination(pools[i]);
-	next[0] = node_loop_prepare(n->nl, plan, locals);
-	return next;
-}
-
-void
-node_switch_loops(struct node *n, struct loop_next *const *next)
-{
-	node_loop_switch(n->nl, next[0]);
-	n->pool_env.services = n->nl->services;
-}
-
 /* Links are made of what the configuration says, as after a reload. */
 static void
 make_loops(struct node *n)
@@ -129,38 +113,6 @@ make_loops(struct node *n)
 	free(next);
 	plan->tls = NULL;	/* the node's */
 	node_plan_free(plan);
-}
-
-bool
-node_asks(struct node *n, struct pool *p)
-{
-	return node_loop_asks(n->nl, pool_destination(p));
-}
-
-void
-node_accept(struct node *n, const struct conf_listener *conf, struct tls_server *tls, int fd,
-    const char *address, const char *address_port)
-{
-	node_loop_accept(n->nl, conf, tls, fd, address, address_port);
-}
-
-void
-node_look_at(struct node *n)
-{
-	n->admin_loop = (struct admin_loop){ n->loop, &n->nl->requests, n->nl->link_sets,
-		n->nl->front, n->nl->tokens };
-	n->admin_view.conf = n->conf;
-	n->admin_view.loops = &n->admin_loop;
-	n->admin_view.n_loops = 1;
-	n->admin_view.loop = n->loop;
-	n->admin_view.requests = &n->nl->requests;
-	n->admin_view.pools = n->pools;
-	n->admin_view.link_sets = n->nl->link_sets;
-	n->admin_view.front = n->nl->front;
-	n->admin_view.overrides = n->shared.overrides;
-	n->admin_view.revoked = n->revoked;
-	n->admin_view.gate = &n->nl->gate;
-	n->admin_view.memory = &n->admin_memory;
 }
 
 /* Whoever takes over from another usherd may have another configuration. */
@@ -246,14 +198,17 @@ node_new(struct conf *conf, struct tls_store *tls, struct dev *dev, struct node_
 	n->activation = start->activation;
 	n->resolver = resolver_new();
 	n->admission = admission_new(conf->limits.sessions, conf->limits.sessions_per_address);
+	n->threads = node_threads_new(conf->threads);
 	n->shared = (struct node_shared){ n->resolver, n->admission, overrides_new(),
-		n->revoked };
+		n->revoked, conf->threads > 1 ? n->threads : NULL, NULL };
 	SLIST_INIT(&n->left_pools);
 	STAILQ_INIT(&n->reload_waiters);
-	n->nl = node_loop_new(&n->shared, conf);
+	n->nl = node_loop_new(&n->shared, 0, conf);
+	node_threads_add(n->threads, n->nl);
 	n->loop = n->nl->loop;
 	n->procs = procs_new(n->loop);
 	make_pools(n);
+	node_add_loops(n);
 	make_loops(n);
 	/* Whoever sees the addresses may send signals. */
 	loop_on_signal(n->loop, SIGTERM, on_signal, n);
@@ -304,7 +259,9 @@ take_over(void *arg)
 		loop_timer_set(n->loop, &n->timer, LOOK_MS, take_over, n);
 		return;
 	}
+	node_threads_hold(n->threads);
 	(void)load_revoked(n->revoked, n->conf);	/* what we have holds in any case */
+	node_threads_release(n->threads);
 	node_doors_resume_all(n);
 	serve(n);
 }
@@ -335,6 +292,7 @@ node_run(struct node *n)
 	if (n->dev != NULL)
 		dev_watch(n->dev, n->loop, on_files_changed, n);
 	on_log_tick(n);
+	node_threads_start(n->threads);
 	if (n->activation != NULL && activation_is_upgrade(n->activation)) {
 		node_doors_pause_all(n);
 		n->upgraded_ms = clock_mono_ms();
@@ -348,21 +306,35 @@ node_run(struct node *n)
 static void
 log_counters(struct node *n)
 {
-	const struct metrics *m = loop_metrics(n->loop);
 	struct buf b = { 0 };
 
-	for (int i = 0; i < METRIC_N; i++)
-		if (m->value[i] > 0)
-			buf_printf(&b, " %s=%llu", metrics_name(i), (unsigned long long)m->value[i]);
+	for (int i = 0; i < METRIC_N; i++) {
+		uint64_t value = 0;
+
+		for (unsigned k = 0; k < node_threads_count(n->threads); k++)
+			value += loop_metrics(node_threads_loop(n->threads, k)->loop)->value[i];
+		if (value > 0)
+			buf_printf(&b, " %s=%llu", metrics_name(i), (unsigned long long)value);
+	}
 	log_info("counters:%s", buf_str(&b));
 	buf_free(&b);
 }
 
 static bool
-is_fetching(const struct node *n)
+is_fetching(const struct node *n, const struct node_loop *nl)
 {
 	return !n->is_quick && clock_mono_ms() - n->ending_since_ms < FETCH_MS &&
-	    node_loop_is_awaited(n->nl);
+	    node_loop_is_awaited(nl);
+}
+
+/* Its connections are gone, or have had their time. */
+static bool
+has_ended(const struct node *n, struct node_loop *nl)
+{
+	if (!is_fetching(n, nl))
+		node_loop_close_http(nl);
+	return nl->http == NULL && (*loop_conns(nl->loop) == 0 ||
+	    clock_mono_ms() - n->ending_since_ms >= LAST_WORDS_MS);
 }
 
 /* Close frames are on their way; stop as soon as all connections are gone. */
@@ -370,11 +342,14 @@ static void
 look_for_end(void *arg)
 {
 	struct node *n = arg;
+	bool is_over = n->n_pools_running == 0;
 
-	if (!is_fetching(n))
-		node_loop_close_http(n->nl);
-	if (n->nl->http == NULL && n->n_pools_running == 0 && (*loop_conns(n->loop) == 0 ||
-	    clock_mono_ms() - n->ending_since_ms >= LAST_WORDS_MS)) {
+	node_threads_hold(n->threads);
+	for (unsigned i = 0; i < node_threads_count(n->threads); i++)
+		is_over = has_ended(n, node_threads_loop(n->threads, i)) && is_over;
+	node_threads_release(n->threads);
+	if (is_over) {
+		node_threads_stop(n->threads);
 		log_counters(n);
 		loop_stop(n->loop);
 	} else {
@@ -391,23 +366,39 @@ on_pool_stopped(void *arg)
 	n->ending_since_ms = clock_mono_ms();
 }
 
-/* What is still open ends here, with an answer. */
+static void
+end_loop(struct node_loop *nl, void *arg UNUSED)
+{
+	node_loop_end(nl);
+}
+
+/*
+ * What is still open ends here, with an answer.  Pools and links of the first loop end before the
+ * sessions of any: what they say last comes before.
+ */
 static void
 end_serving(struct node *n)
 {
+	bool is_quick = n->is_quick || node_n_awaited(n) > 0;
+
 	n->state = NODE_ENDING;
 	n->ending_since_ms = clock_mono_ms();
 	node_reload_end(n);
 	node_upgrade_end(n);
 	node_doors_close(n);
 	node_doors_close_admin(n);
-	node_loop_stop_routing(n->nl);
+	node_threads_hold(n->threads);
+	for (unsigned i = 0; i < node_threads_count(n->threads); i++)
+		node_loop_stop_routing(node_threads_loop(n->threads, i));
+	node_threads_release(n->threads);
+	if (n->relay != NULL)
+		relay_in_stop(n->relay);
 	n->pool_env.services = NULL;	/* no more calls: what they are routed to goes now */
 	n->n_pools_running = n->conf->n_applications;
 	for (size_t i = 0; i < n->conf->n_applications; i++)
-		pool_stop(n->pools[i], n->is_quick || n->nl->requests.n_awaited > 0,
-		    on_pool_stopped, n);
-	node_loop_end(n->nl);
+		pool_stop(n->pools[i], is_quick, on_pool_stopped, n);
+	node_loop_end_links(n->nl);
+	node_threads_each(n->threads, end_loop, NULL);
 	look_for_end(n);
 }
 
@@ -415,9 +406,10 @@ static void
 finish_draining(void *arg)
 {
 	struct node *n = arg;
+	size_t n_open = node_n_awaited(n);
 
-	if (n->nl->requests.n_awaited > 0)
-		log_warnx("%zu requests are still open: they end now", n->nl->requests.n_awaited);
+	if (n_open > 0)
+		log_warnx("%zu requests are still open: they end now", n_open);
 	end_serving(n);
 }
 
@@ -435,7 +427,7 @@ pace(struct node *n, uint64_t left_ms)
 
 	if (rate == CONF_NO_LIMIT)
 		return SIZE_MAX;
-	needed = 2 * (node_loop_close_some(n->nl, 0) * 1000 / (left_ms + 1));
+	needed = 2 * (node_close_some(n, 0) * 1000 / (left_ms + 1));
 	rate = rate > needed ? rate : needed;
 	id_random(&random, sizeof(random));
 	n->drain_credit += rate * PACE_MS * (512 + random % 1024) / 1024;
@@ -452,22 +444,31 @@ drain_on(void *arg)
 	size_t n_sessions;
 
 	left_ms = n->drain_until_ms > now_ms ? n->drain_until_ms - now_ms : 0;
-	n_sessions = left_ms > 0 ? node_loop_close_some(n->nl, pace(n, left_ms)) : 0;
-	if (left_ms == 0 || (n_sessions == 0 && n->nl->requests.n_awaited == 0))
+	n_sessions = left_ms > 0 ? node_close_some(n, pace(n, left_ms)) : 0;
+	if (left_ms == 0 || (n_sessions == 0 && node_n_awaited(n) == 0))
 		finish_draining(n);
 	else
 		loop_timer_set(n->loop, &n->timer, left_ms < PACE_MS ? left_ms : PACE_MS,
 		    drain_on, n);
 }
 
-/* The last request was answered; not from within its own end. */
+/* A loop has answered its last request; not from within its own end. */
 static void
-on_idle(void *arg)
+on_loop_idle(void *arg)
 {
 	struct node *n = arg;
 
 	if (n->state == NODE_DRAINING)
 		loop_timer_set(n->loop, &n->timer, 0, drain_on, n);
+}
+
+/* On any loop. */
+static void
+on_idle(void *arg)
+{
+	struct node *n = arg;
+
+	loop_post(n->loop, on_loop_idle, n);
 }
 
 static void
@@ -486,9 +487,15 @@ begin_draining(void *arg)
 		node_doors_pause(n);	/* the files are needed if the new process serves */
 	else
 		node_doors_close(n);
-	node_loop_drain(n->nl);
-	n->nl->requests.on_idle = on_idle;
-	n->nl->requests.on_idle_arg = n;
+	node_threads_hold(n->threads);
+	for (unsigned i = 0; i < node_threads_count(n->threads); i++) {
+		struct node_loop *nl = node_threads_loop(n->threads, i);
+
+		node_loop_drain(nl);
+		nl->requests.on_idle = on_idle;
+		nl->requests.on_idle_arg = n;
+	}
+	node_threads_release(n->threads);
 	loop_timer_set(n->loop, &n->timer, 0, drain_on, n);
 }
 
@@ -538,7 +545,7 @@ on_signal(int signo, void *arg)
 		dev_free(n->dev);	/* its files */
 		_exit(EXIT_FAILURE);
 	} else if (signo == SIGTERM) {
-		log_info("SIGTERM: draining, %zu requests are open", n->nl->requests.n_awaited);
+		log_info("SIGTERM: draining, %zu requests are open", node_n_awaited(n));
 		node_drain(n);
 	} else {
 		log_info("SIGINT: stopping");
@@ -563,7 +570,7 @@ on_hangup(int signo UNUSED, void *arg)
 		node_reload_begin(n, on_reloaded, n);
 	} else if (n->state == NODE_SERVING) {
 		/* The terminal is gone, and the shell may tell so as well as the kernel. */
-		log_info("SIGHUP: draining, %zu requests are open", n->nl->requests.n_awaited);
+		log_info("SIGHUP: draining, %zu requests are open", node_n_awaited(n));
 		begin_draining(n);
 	}
 }
@@ -612,7 +619,9 @@ node_free(struct node *n)
 	activation_free(n->activation);
 	node_doors_close_admin(n);
 	node_doors_free(n);
-	node_loop_close(n->nl);
+	node_threads_stop(n->threads);
+	for (unsigned i = 0; i < node_threads_count(n->threads); i++)
+		node_loop_close(node_threads_loop(n->threads, i));
 	for (size_t i = 0; i < n->conf->n_applications; i++)
 		pool_free(n->pools[i]);
 	free(n->pools);
@@ -621,7 +630,7 @@ node_free(struct node *n)
 	loop_timer_stop(n->loop, &n->timer);
 	loop_timer_stop(n->loop, &n->log_timer);
 	resolver_free(n->resolver);
-	node_loop_free(n->nl);
+	node_free_loops(n);
 	admission_free(n->admission);
 	overrides_free(n->shared.overrides);
 	tls_store_free(n->tls);

@@ -23,8 +23,10 @@ struct conf_listener;
 struct activation;
 struct node_doors;
 struct node_plan;
+struct node_threads;
 struct node_upgrade;
 struct procs;
+struct relay_in;
 struct resolver;
 struct revoked;
 struct tls_server;
@@ -40,8 +42,10 @@ struct node {
 	struct admission *admission;
 	struct revoked *revoked;	/* sessions, by the operator */
 	struct node_shared shared;	/* what each loop needs of the above */
-	struct node_loop *nl;
+	struct node_loop *nl;		/* the first */
 	struct loop *loop;		/* nl->loop */
+	struct node_threads *threads;	/* all loops */
+	struct relay_in *relay;		/* what the others ask the first for; NULL: no others */
 
 	struct procs *procs;
 	struct pool_env pool_env;
@@ -49,7 +53,7 @@ struct node {
 	SLIST_HEAD(, left_pool) left_pools;	/* that a reload left over */
 	struct timer sweep_timer;	/* while there are any */
 	struct node_doors *doors;
-	struct admin_loop admin_loop;
+	struct admin_loop *admin_loops;	/* as the loops */
 	struct admin_view admin_view;
 	struct activation *activation;	/* sockets it was started with; NULL: none, or taken */
 	char *const *argv;		/* it was started by; borrowed */
@@ -80,10 +84,11 @@ void		   node_drain(struct node *);
 /* Another process serves in its place: the same, at once. */
 void		   node_hand_over(struct node *);
 
-/* node.c, for all loops */
-
 /* What pools look up is that of this configuration. */
 void		   node_point_pools_to(struct node *, const struct conf *);
+
+/* node_loops.c */
+
 /* For each loop what it has with the plan, NULL behind the last; from any thread.  Gives. */
 struct loop_next **node_prepare_loops(struct node *, const struct node_plan *,
 		       struct pool *const *pools);

@@ -15,6 +15,7 @@
 #include "link/remote.h"
 #include "node_loop.h"
 #include "node_plan.h"
+#include "request/relay.h"
 #include "request/request.h"
 
 /* A destination that is no more, while requests of it are open. */
@@ -29,9 +30,18 @@ node_links_sets(const struct node_loop *nl, const struct node_plan *plan)
 {
 	struct link_set **sets = xcalloc(plan->conf->n_destinations, sizeof(*sets));
 
-	for (size_t i = 0; i < plan->conf->n_destinations; i++)
-		sets[i] = plan->old_set[i] != PLAN_NEW ? nl->link_sets[plan->old_set[i]] :
-		    link_set_new(&plan->conf->destinations[i]);
+	for (size_t i = 0; i < plan->conf->n_destinations; i++) {
+		const struct conf_destination *d = &plan->conf->destinations[i];
+
+		if (plan->old_set[i] != PLAN_NEW) {
+			sets[i] = nl->link_sets[plan->old_set[i]];
+			continue;
+		}
+		sets[i] = link_set_new(d);
+		if (nl->relay != NULL && d->application != NULL)
+			link_set_relay(sets[i], relay_destination(nl->relay, d->name,
+			    d->application));
+	}
 	return sets;
 }
 

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/xmalloc.h"
 #include "conf/conf.h"
@@ -23,8 +24,10 @@
 #include "net/loop.h"
 #include "node_links.h"
 #include "node_plan.h"
+#include "node_threads.h"
 #include "request/journal.h"
 #include "request/push.h"
+#include "request/relay.h"
 #include "request/service.h"
 #include "request/switch.h"
 #include "token/outside.h"
@@ -99,10 +102,11 @@ change_tokens(struct node_loop *nl)
 }
 
 struct node_loop *
-node_loop_new(const struct node_shared *shared, struct conf *conf)
+node_loop_new(const struct node_shared *shared, unsigned number, struct conf *conf)
 {
 	struct node_loop *nl = xcalloc(1, sizeof(*nl));
 
+	nl->number = number;
 	nl->shared = shared;
 	nl->conf = conf_ref(conf);
 	nl->loop = loop_new();
@@ -114,6 +118,12 @@ node_loop_new(const struct node_shared *shared, struct conf *conf)
 	make_tokens(nl);
 	nl->rates = address_rates_new();
 	return nl;
+}
+
+void
+node_loop_set_relay(struct node_loop *nl, struct loop *first)
+{
+	nl->relay = relay_out_new(&nl->requests, nl->number, nl->shared->relay, first);
 }
 
 /* ---- tables that lead to destinations ---- */
@@ -227,6 +237,67 @@ on_session(struct eio_session *eio, void *arg)
 		plain_front_on_session(nl->plain, sio);
 }
 
+/*
+ * The loop of a request's session.  Messages without a socket are counted by session and address,
+ * so one loop has all of them.
+ */
+static unsigned
+owner_of(const struct http_head *head, void *arg)
+{
+	const struct node_loop *nl = arg;
+
+	if (ajax_front_is_path(head))
+		return 0;
+	return eio_endpoint_owner(head, nl->eio);
+}
+
+static struct qewd_front *
+front_of(unsigned part, struct loop **loop, void *arg)
+{
+	const struct node_loop *nl = arg, *other;
+
+	other = node_threads_loop(nl->shared->threads, part);
+	*loop = other->loop;
+	return other->front;
+}
+
+struct move {
+	struct node_loop *to;
+	struct http_move *what;
+};
+
+/* A connection from another loop. */
+static void
+take_move(void *arg)
+{
+	struct move *m = arg;
+
+	if (m->to->http != NULL)
+		http_server_adopt(m->to->http, m->what);
+	else
+		http_move_abandon(m->what, m->to->shared->admission);
+	free(m);
+}
+
+static void
+move(unsigned to, struct http_move *what, void *arg)
+{
+	const struct node_loop *nl = arg;
+	struct move *m = xmalloc(sizeof(*m));
+
+	*m = (struct move){ node_threads_loop(nl->shared->threads, to), what };
+	loop_post(m->to->loop, take_move, m);
+}
+
+static void
+join_others(struct node_loop *nl)
+{
+	nl->http_loops = (struct http_loops){ nl->number, owner_of, move, nl };
+	http_server_set_loops(nl->http, &nl->http_loops);
+	nl->qewd_others = (struct qewd_others){ nl->number, nl->eio_env.parts, front_of, nl };
+	qewd_front_set_others(nl->front, &nl->qewd_others);
+}
+
 /* Takes the tables of next, as which it gets none. */
 static void
 make_front(struct node_loop *nl, struct loop_next *next)
@@ -238,6 +309,9 @@ make_front(struct node_loop *nl, struct loop_next *next)
 	nl->eio_env.rates = nl->rates;
 	nl->eio_env.on_session = on_session;
 	nl->eio_env.arg = nl;
+	nl->eio_env.part = nl->number;
+	nl->eio_env.parts = nl->shared->threads != NULL ?
+	    node_threads_parts(nl->shared->threads) : NULL;
 	nl->statics = next->statics;
 	next->statics = NULL;
 	nl->eio = eio_endpoint_new(&nl->eio_env);
@@ -251,6 +325,8 @@ make_front(struct node_loop *nl, struct loop_next *next)
 	http_server_add(nl->http, eio_endpoint_service(nl->eio));
 	http_server_add(nl->http, rest_front_fallback(nl->rest));
 	http_server_add(nl->http, http_static_roots(nl->statics));
+	if (nl->shared->threads != NULL)
+		join_others(nl);
 }
 
 /* Next gets what was there before, if nobody uses it. */
@@ -321,7 +397,12 @@ free_ports(struct node_loop *nl)
 static void
 on_push(const struct push *p, void *arg)
 {
-	node_loop_push(arg, p);
+	struct node_loop *nl = arg;
+
+	if (nl->shared->threads != NULL)
+		node_threads_push(nl->shared->threads, nl, p);
+	else
+		node_loop_push(nl, p);
 }
 
 /* Everything that looks something up in it; nothing is kept that points into the old one. */
@@ -435,7 +516,7 @@ node_loop_switch(struct node_loop *nl, struct loop_next *next)
 void
 node_loop_start(struct node_loop *nl)
 {
-	for (size_t i = 0; i < nl->n_remotes; i++)
+	for (size_t i = 0; i < nl->n_remotes && nl->relay == NULL; i++)
 		if (!remote_is_started(nl->remotes[i]))
 			remote_start(nl->remotes[i]);
 }
@@ -446,7 +527,10 @@ node_loop_accept(struct node_loop *nl, const struct conf_listener *conf, struct 
 {
 	const struct node_port *p = port_find(nl, conf);
 
-	http_server_accept(nl->http, &p->listener, tls, fd, address, address_port);
+	if (nl->http != NULL && p != NULL)
+		http_server_accept(nl->http, &p->listener, tls, fd, address, address_port);
+	else
+		close(fd);
 }
 
 void
@@ -477,9 +561,17 @@ node_loop_stop_routing(struct node_loop *nl)
 }
 
 void
+node_loop_end_links(struct node_loop *nl)
+{
+	if (nl->relay != NULL)
+		relay_out_stop(nl->relay, ERR_STOPPING);
+	node_links_free(nl);
+}
+
+void
 node_loop_end(struct node_loop *nl)
 {
-	node_links_free(nl);
+	node_loop_end_links(nl);
 	qewd_front_close_all(nl->front, ERR_STOPPING);
 	plain_front_forget_gone(nl->plain);
 }
@@ -507,7 +599,7 @@ node_loop_close(struct node_loop *nl)
 	eio_endpoint_free(nl->eio);
 	nl->eio = NULL;
 	loop_timer_stop(nl->loop, &nl->sweep_timer);
-	node_links_free(nl);
+	node_loop_end_links(nl);
 }
 
 void
@@ -526,6 +618,7 @@ node_loop_free(struct node_loop *nl)
 	journal_free(nl->requests.journal);
 	token_cache_free(nl->tokens);
 	jwt_ring_free(nl->ring);
+	relay_out_free(nl->relay);
 	address_rates_free(nl->rates);
 	free_ports(nl);
 	free(nl->locals);

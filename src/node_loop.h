@@ -15,6 +15,8 @@
 #include "base/timerq.h"
 #include "front/eio_session.h"
 #include "front/gate.h"
+#include "front/http_server.h"
+#include "front/qewd_roam.h"
 #include "link/remote.h"
 #include "request/request.h"
 
@@ -27,8 +29,12 @@ struct jwt_ring;
 struct link_set;
 struct loop_next;
 struct overrides;
+struct loop;
 struct node_plan;
+struct node_threads;
 struct push;
+struct relay_in;
+struct relay_out;
 struct resolver;
 struct revoked;
 struct service_table;
@@ -42,11 +48,14 @@ struct node_shared {
 	struct admission *admission;
 	struct overrides *overrides;	/* changes while all loops stand still */
 	const struct revoked *revoked;
+	struct node_threads *threads;	/* NULL: there is one loop alone */
+	struct relay_in *relay;		/* of the first loop; NULL: the same */
 };
 
 /* node.c looks at the parts that other parts of the node are made with. */
 struct node_loop {
 	const struct node_shared *shared;
+	unsigned number;		/* 0: that of the main thread */
 	struct conf *conf;		/* a reference */
 	struct loop *loop;
 	struct jwt_ring *ring;
@@ -54,6 +63,9 @@ struct node_loop {
 	struct address_rates *rates;
 	struct requests requests;
 
+	struct relay_out *relay;	/* to what the first has alone; NULL: it is the first */
+	struct http_loops http_loops;
+	struct qewd_others qewd_others;
 	struct link_env link_env;
 	struct remote **remotes;	/* one for each distinct URL, and those a reload left over */
 	size_t n_remotes;
@@ -79,7 +91,9 @@ struct node_loop {
 };
 
 /* The loop, its tokens and requests.  Takes a reference to conf. */
-struct node_loop *node_loop_new(const struct node_shared *, struct conf *);
+struct node_loop *node_loop_new(const struct node_shared *, unsigned number, struct conf *);
+/* It is not the first, and asks that one for what it has not itself. */
+void		 node_loop_set_relay(struct node_loop *, struct loop *first);
 
 /*
  * What the loop has with the configuration of the plan, beside what it has now, which goes on
@@ -117,6 +131,7 @@ void		 node_loop_drain(struct node_loop *);
 /* Tells some sessions without open requests to go; gives how many are still there. */
 size_t		 node_loop_close_some(struct node_loop *, size_t n_max);
 void		 node_loop_stop_routing(struct node_loop *);
+void		 node_loop_end_links(struct node_loop *);
 void		 node_loop_end(struct node_loop *);
 
 /* A client that polls may just have been between two polls when its last reply came. */

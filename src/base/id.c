@@ -61,40 +61,64 @@ id_sid(char sid[ID_SID_LEN + 1])
 	sid[ID_SID_LEN] = '\0';
 }
 
-/* The first two letters are a number of twelve bits, whose remainder names the part. */
+/* n letters as a number. */
 static unsigned
-number_of(const char *sid)
+number_of(const char *letters, size_t n)
 {
 	unsigned number = 0;
 
-	for (size_t i = 0; i < 2 && sid[i] != '\0'; i++) {
-		const char *at = strchr(letter, sid[i]);
+	for (size_t i = 0; i < n; i++) {
+		const char *at = strchr(letter, letters[i]);
 
 		number = number << 6 | (at != NULL ? (unsigned)(at - letter) : 0);
 	}
 	return number;
 }
 
+/* And back. */
+static void
+set_number(char *letters, size_t n, unsigned number)
+{
+	for (; n > 0; number >>= 6)
+		letters[--n] = letter[number & 63];
+}
+
+/* Two letters are the part, as the rest of a division; the four behind them a mark of all others. */
+#define PART_LEN 2
+#define MARK_LEN 4
+
+static unsigned
+mark_of(const char *sid, const struct id_parts *parts)
+{
+	char rest[ID_SID_LEN - MARK_LEN];
+
+	memcpy(rest, sid, PART_LEN);
+	memcpy(rest + PART_LEN, sid + PART_LEN + MARK_LEN, sizeof(rest) - PART_LEN);
+	return (unsigned)siphash(&parts->key, rest, sizeof(rest)) & ((1u << 6 * MARK_LEN) - 1);
+}
+
 void
-id_sid_in(char sid[ID_SID_LEN + 1], unsigned part, unsigned n)
+id_sid_in(char sid[ID_SID_LEN + 1], const struct id_parts *parts, unsigned part)
 {
 	unsigned number;
 
 	id_sid(sid);
-	if (n <= 1)
-		return;
-	number = number_of(sid);
-	number = number - number % n + part;
-	if (number >= 64 * 64)
-		number -= n;
-	sid[0] = letter[number >> 6];
-	sid[1] = letter[number & 63];
+	number = number_of(sid, PART_LEN);
+	number = number - number % parts->n + part;
+	if (number >= 1u << 6 * PART_LEN)
+		number -= parts->n;
+	set_number(sid, PART_LEN, number);
+	set_number(sid + PART_LEN, MARK_LEN, mark_of(sid, parts));
 }
 
-unsigned
-id_sid_part(const char *sid, unsigned n)
+bool
+id_sid_part(const char *sid, const struct id_parts *parts, unsigned *part)
 {
-	return n <= 1 ? 0 : number_of(sid) % n;
+	if (strlen(sid) != ID_SID_LEN ||
+	    number_of(sid + PART_LEN, MARK_LEN) != mark_of(sid, parts))
+		return false;
+	*part = number_of(sid, PART_LEN) % parts->n;
+	return true;
 }
 
 /* The eight digits of four bytes, the first byte first. */

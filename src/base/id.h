@@ -5,17 +5,31 @@
 #ifndef BASE_ID_H
 #define BASE_ID_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/siphash.h"
+
 #define ID_SID_LEN   20	/* Engine.IO session ids: 120 random bits */
-#define ID_PARTS_MAX 256	/* of what has the sessions of a node; they cost 8 of the bits */
 
 void	id_random(void *, size_t);
 void	id_sid(char sid[ID_SID_LEN + 1]);		/* letters of base64url */
-/* The same of one that is kept in this part of n (an event loop), and where it is kept. */
-void	id_sid_in(char sid[ID_SID_LEN + 1], unsigned part, unsigned n);
-unsigned id_sid_part(const char *sid, unsigned n);	/* of a foreign one any */
+
+/* A node whose sessions are kept in n parts (its event loops), 4096 at most; the key is random. */
+struct id_parts {
+	unsigned n;
+	struct siphash_key key;
+};
+
+/*
+ * The same for a session of this part, which the id tells.  84 of its bits are random, and 24 say
+ * by the key that it is ours.
+ */
+void	id_sid_in(char sid[ID_SID_LEN + 1], const struct id_parts *, unsigned part);
+/* false: it is none that id_sid_in() has made with this key. */
+bool	id_sid_part(const char *sid, const struct id_parts *, unsigned *part);
+
 void	id_hex(char *hex, size_t n_bytes);		/* 2 * n_bytes digits and a NUL */
 
 #endif

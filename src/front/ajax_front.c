@@ -94,12 +94,18 @@ ajax_front_service(const struct ajax_front *f)
 	return &f->service;
 }
 
+bool
+ajax_front_is_path(const struct http_head *head)
+{
+	return http_text_equals(head->path, PATH);
+}
+
 static bool
 is_for(const struct http_head *head, const struct client *client, void *arg)
 {
 	const struct ajax_front *f = arg;
 
-	return f->gate->conf->http_ajax && http_text_equals(head->path, PATH) &&
+	return f->gate->conf->http_ajax && ajax_front_is_path(head) &&
 	    !client->is_node;
 }
 

@@ -9,8 +9,11 @@
 #ifndef FRONT_AJAX_FRONT_H
 #define FRONT_AJAX_FRONT_H
 
+#include <stdbool.h>
+
 struct ajax_front;
 struct gate;
+struct http_head;
 struct http_service;
 
 /* Borrows the gate. */
@@ -20,6 +23,9 @@ void				 ajax_front_reload(struct ajax_front *);	/* the gate's configuration
 											 * is another */
 
 /* To be added to the HTTP server; borrowed. */
+/* Is it asked for at this path, be it served or not? */
+bool			 ajax_front_is_path(const struct http_head *);
+
 const struct http_service	*ajax_front_service(const struct ajax_front *);
 
 #endif

@@ -129,11 +129,12 @@ eio_endpoint_owner(const struct http_head *head, void *arg)
 {
 	const struct eio_env *env = ((const struct eio_endpoint *)arg)->env;
 	char sid[EIO_SID_MAX + 1];
+	unsigned part = env->part;
 
-	if (env->n_parts <= 1 || !is_for(head, NULL, arg) ||
-	    !http_query_get(head->query, "sid", sid, sizeof(sid)) || strlen(sid) != ID_SID_LEN)
-		return env->part;
-	return id_sid_part(sid, env->n_parts);
+	if (env->parts != NULL && is_for(head, NULL, arg) &&
+	    http_query_get(head->query, "sid", sid, sizeof(sid)))
+		(void)id_sid_part(sid, env->parts, &part);
+	return part;
 }
 
 /* ---- checks ---- */
@@ -326,10 +327,10 @@ session_new(struct eio_env *env, const struct asked *a, struct http_exchange *e)
 	    !a->client->is_node);
 
 	if (limit == NULL) {
-		http_exchange_bind(e);
 		struct eio_session *s = eio_session_new(env, a->client, a->revision);
 		struct http_text token;
 
+		http_exchange_bind(e);
 		if (!a->client->is_node && admission_suspects(env->admission, a->client->address))
 			warn_of_proxy(a->client);
 		/* Plain events alone take a token from there. */

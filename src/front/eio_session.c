@@ -85,7 +85,11 @@ eio_session_new(struct eio_env *env, const struct client *client, int revision)
 	s->ping_interval_ms = env->conf->socketio.ping_interval_ms;
 	s->ping_timeout_ms = env->conf->socketio.ping_timeout_ms;
 	s->begun_ms = s->heard_ms = clock_mono_ms();
-	id_sid(s->sid);
+	if (env->parts != NULL)
+		id_sid_in(s->sid, env->parts, env->part);
+	else
+		id_sid(s->sid);
+	atomic_fetch_add_explicit(loop_load(env->loop), 1, memory_order_relaxed);
 	*strmap_at(env->sessions, s->sid, ID_SID_LEN) = s;
 	return s;
 }
@@ -467,6 +471,7 @@ eio_session_gone(struct eio_session *s)
 	s->transport = NULL;
 	strmap_remove(s->env->sessions, s->sid, ID_SID_LEN);
 	admission_release_session(s->env->admission, s->client.address);
+	atomic_fetch_sub_explicit(loop_load(s->env->loop), 1, memory_order_relaxed);
 	loop_defer(s->env->loop, LOOP_FREE, &s->release, release, s);
 }
 

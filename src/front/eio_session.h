@@ -20,6 +20,7 @@ struct address_rates;
 struct admission;
 struct client;
 struct eio_session;
+struct id_parts;
 struct loop;
 struct revoked_mark;
 struct strmap;
@@ -30,7 +31,8 @@ struct eio_env {
 	const struct conf *conf;
 	struct admission *admission;
 	struct address_rates *rates;
-	unsigned part, n_parts;		/* ids of sessions name their loop: this one, of so many */
+	unsigned part;			/* ids of sessions name their loop: this one */
+	const struct id_parts *parts;	/* all of them; NULL: there is one alone */
 	bool is_draining;		/* no new sessions */
 	/* A session has begun: eio_session_attach() it. */
 	void (*on_session)(struct eio_session *, void *arg);

@@ -23,8 +23,10 @@
 #include "front/client.h"
 #include "front/eio_session.h"
 #include "front/gate.h"
+#include "front/qewd_int.h"
 #include "front/qewd_register.h"
 #include "front/qewd_reply.h"
+#include "front/qewd_roam.h"
 #include "front/qewd_sids.h"
 #include "front/resume.h"
 #include "front/sio_server.h"
@@ -35,40 +37,6 @@
 #include "token/token_cache.h"
 
 #define PUSH_ROOM 100	/* around type and message */
-
-struct qewd_client {
-	LIST_ENTRY(qewd_client) link;
-	struct qewd_front *front;
-	struct sio_session *sio;	/* NULL: closed */
-	struct qewd_sids sids;		/* that name it, its own first */
-	struct resume *resume;		/* what came while it was away; NULL: it never was */
-	bool is_proven;			/* a node of ours: it shares a secret with us */
-	char *node;			/* its name; NULL: it is none */
-	char *application;		/* it registered for; NULL: not registered */
-	size_t application_len;
-	struct idmap by_usher_id;	/* a proven node's open calls, by its numbers */
-	LIST_HEAD(, call) calls;	/* open */
-	uint64_t n_calls;
-	struct loop_work release;
-};
-
-/* A request of a client, as the client sees it: what its replies must carry. */
-struct call {
-	LIST_ENTRY(call) link;
-	struct qewd_client *client;
-	struct request *request;
-	bool to_node;			/* a node, proven or not, relays it */
-	bool has_ack, has_usher_id;
-	uint64_t ack, usher_id;
-};
-
-struct qewd_front {
-	struct gate *gate;
-	LIST_HEAD(, qewd_client) clients;	/* connected */
-	LIST_HEAD(, qewd_client) away;	/* their connection dropped: they may come back */
-	struct resumes *resumes;
-	struct strmap *by_sid;		/* all, by their Engine.IO sids */
-};
 
 static void on_event(struct envelope *, bool, const uint64_t *, void *);
 static void on_close(enum err, void *);
@@ -100,6 +68,7 @@ qewd_front_new(struct gate *gate)
 	f->gate = gate;
 	LIST_INIT(&f->clients);
 	LIST_INIT(&f->away);
+	LIST_INIT(&f->forwarding);
 	f->resumes = resumes_new(gate->requests->loop, gate->conf->timeouts.resume_ms,
 	    gate->conf->limits.send_queue);
 	f->by_sid = strmap_new();
@@ -150,8 +119,13 @@ call_free(struct call *call)
 static void
 leave(struct call *call)
 {
-	request_leave(call->request);
+	struct request *r = call->request;
+	bool is_asking = call->is_asking;
+
+	request_leave(r);
 	call_free(call);
+	if (is_asking)
+		request_cancel(r);	/* nobody else would end it */
 }
 
 static void
@@ -165,13 +139,14 @@ release(void *arg)
 	free(c);
 }
 
-static void
-forget(struct qewd_client *c)
+void
+qewd_client_forget(struct qewd_client *c)
 {
 	struct call *call;
 
 	while ((call = LIST_FIRST(&c->calls)) != NULL)
 		leave(call);
+	roam_free(c);		/* while it has a name */
 	qewd_sids_clear(c->front->by_sid, &c->sids);
 	resume_free(c->resume);
 	c->resume = NULL;
@@ -185,8 +160,8 @@ qewd_front_close_all(struct qewd_front *f, enum err why)
 {
 	struct qewd_client *c, *next;
 
-	while ((c = LIST_FIRST(&f->away)) != NULL)
-		forget(c);
+	while ((c = LIST_FIRST(&f->away)) != NULL || (c = LIST_FIRST(&f->forwarding)) != NULL)
+		qewd_client_forget(c);
 	for (c = LIST_FIRST(&f->clients); c != NULL; c = next) {
 		next = LIST_NEXT(c, link);
 		sio_session_close(c->sio, why, NULL);
@@ -263,12 +238,14 @@ on_close(enum err why UNUSED, void *arg)
 		else
 			leave(call);
 	}
-	if (LIST_EMPTY(&c->calls) && (c->resume == NULL || resume_is_empty(c->resume))) {
-		forget(c);
+	if (LIST_EMPTY(&c->calls) && (c->resume == NULL || resume_is_empty(c->resume)) &&
+	    !roam_is_awaited(c)) {
+		qewd_client_forget(c);
 		return;
 	}
 	LIST_REMOVE(c, link);
 	LIST_INSERT_HEAD(&f->away, c, link);
+	roam_tell(c, ROAM_AWAY);
 	start_resume(c);
 }
 
@@ -277,6 +254,7 @@ cancel(struct call *call)
 {
 	struct request *r = call->request;
 
+	call->is_asking = false;
 	leave(call);
 	request_cancel(r);
 }
@@ -292,30 +270,45 @@ first_to_cancel(struct qewd_client *c)
 	return call;
 }
 
+/* Anew each time: one cancellation may end other requests. */
+void
+qewd_client_cancel_dropped(struct qewd_client *c)
+{
+	struct call *call;
+
+	while ((call = first_to_cancel(c)) != NULL)
+		cancel(call);
+}
+
+void
+qewd_client_cancel_all(struct qewd_client *c)
+{
+	struct call *call;
+
+	while ((call = LIST_FIRST(&c->calls)) != NULL)
+		cancel(call);
+}
+
 /* Not from on_close() itself: whoever serves the request may be up its stack. */
 static void
 on_dropped(void *arg)
 {
 	struct qewd_client *c = arg;
-	struct call *call;
 
-	/* Anew each time: one cancellation may end other requests. */
-	while ((call = first_to_cancel(c)) != NULL)
-		cancel(call);
-	if (LIST_EMPTY(&c->calls) && resume_is_empty(c->resume))
-		forget(c);
+	qewd_client_cancel_dropped(c);
+	roam_tell(c, ROAM_DROPPED);
+	if (LIST_EMPTY(&c->calls) && resume_is_empty(c->resume) && !roam_is_awaited(c))
+		qewd_client_forget(c);
 }
 
 static void
 on_end(void *arg)
 {
 	struct qewd_client *c = arg;
-	struct call *call;
 
 	metrics_inc(gate_metrics(c->front->gate), METRIC_RESUMES_MISSED);
-	while ((call = LIST_FIRST(&c->calls)) != NULL)
-		cancel(call);
-	forget(c);
+	qewd_client_cancel_all(c);
+	qewd_client_forget(c);
 }
 
 /* Requests, texts and names of a client that is away are this one's now. */
@@ -339,7 +332,8 @@ take_over(struct qewd_client *c, struct qewd_client *away)
 	c->resume = away->resume;
 	away->resume = NULL;
 	qewd_sids_move(c->front->by_sid, &away->sids, &c->sids, c);
-	forget(away);
+	n += roam_move(away, c);
+	qewd_client_forget(away);
 	metrics_inc(gate_metrics(c->front->gate), METRIC_RESUMES);
 	return n;
 }
@@ -405,9 +399,18 @@ end_event(struct qewd_client *c, struct buf *text, const uint64_t *ack)
 {
 	if (c->sio != NULL)
 		sio_session_end(c->sio, ack);
-	else
+	else if (!roam_forward(c, text->data, text->len))
 		resume_add(c->resume, text->data, text->len);
 	buf_free(text);
+}
+
+void
+qewd_client_send(struct qewd_client *c, const char *text, size_t len)
+{
+	struct buf kept = { 0 };
+
+	buf_add(begin_event(c, &kept, len, false), text, len);
+	end_event(c, &kept, NULL);
 }
 
 /* ---- beginning a request ---- */
@@ -516,36 +519,57 @@ says_lost(const struct request *r)
 	return v.kind == JSON_TRUE;
 }
 
+void
+qewd_client_answer(struct call *call, bool is_resumed, uint64_t n)
+{
+	struct qewd_client *c = call->client;
+	struct gate *g = c->front->gate;
+	struct registrant who = { c->sids.sid[0], call->request->client_address,
+		c->sio != NULL ? sio_session_mark(c->sio) : NULL };
+	struct buf message = { 0 };
+
+	call->is_asking = false;
+	qewd_reregister(g, call->request, &who, &message);
+	if (is_resumed)
+		buf_printf(&message, ",\"resumed\":%llu", (unsigned long long)n);
+	qewd_register_answer(g, call->request, &message);
+	buf_free(&message);
+}
+
 /* r->token has been checked. */
 static void
 on_reregister(struct call *call)
 {
 	struct qewd_client *c = call->client;
-	struct gate *g = c->front->gate;
-	struct registrant who = registrant(c);
 	const struct token *t = call->request->token;
-	struct buf message = { 0 };
-	uint64_t n;
+	bool has_lost = says_lost(call->request), is_resumed;
+	uint64_t n = 0;
 
 	set_application(c, t->application, t->application_len);
-	qewd_reregister(g, call->request, &who, &message);
-	if (!c->is_proven && come_back(c, t, says_lost(call->request), &n))
-		buf_printf(&message, ",\"resumed\":%llu", (unsigned long long)n);
-	qewd_register_answer(g, call->request, &message);
-	buf_free(&message);
+	if (!c->is_proven && roam_ask(call, has_lost))
+		return;		/* it is answered when another loop has said what it has */
+	is_resumed = !c->is_proven && come_back(c, t, has_lost, &n);
+	qewd_client_answer(call, is_resumed, n);
 	deliver(c);
 }
 
 /* ---- cancellation ---- */
 
-static bool
-has_same_id(const struct request *a, const struct request *b)
+struct request *
+qewd_client_find(const struct qewd_client *c, const struct call *but, const char *id, size_t len)
 {
-	size_t a_len, b_len;
-	const char *a_id = envelope_raw(&a->env, &a->env.top, ENV_MS_REQUEST_ID, &a_len);
-	const char *b_id = envelope_raw(&b->env, &b->env.top, ENV_MS_REQUEST_ID, &b_len);
+	struct request *found = NULL;
+	const struct call *call;
+	const char *own;
+	size_t own_len;
 
-	return a_id != NULL && b_id != NULL && a_len == b_len && memcmp(a_id, b_id, a_len) == 0;
+	LIST_FOREACH(call, &c->calls, link) {
+		own = envelope_raw(&call->request->env, &call->request->env.top,
+		    ENV_MS_REQUEST_ID, &own_len);
+		if (call != but && own != NULL && own_len == len && memcmp(own, id, len) == 0)
+			found = call->request;
+	}
+	return found;
 }
 
 /* A browser's own open request that carries the same ms_requestId ends; no answer besides. */
@@ -555,13 +579,14 @@ on_cancel(struct call *call)
 	struct qewd_client *c = call->client;
 	struct gate_sender sender = sender_of(c, call);
 	struct request *asking = call->request, *r = NULL;
-	struct call *other;
+	const char *id;
+	size_t len;
 
 	if (!gate_check_token(c->front->gate, asking, &sender))
 		return;
-	LIST_FOREACH(other, &c->calls, link)
-		if (other != call && has_same_id(other->request, asking))
-			r = other->request;
+	id = envelope_raw(&asking->env, &asking->env.top, ENV_MS_REQUEST_ID, &len);
+	if (id != NULL && (r = qewd_client_find(c, call, id, len)) == NULL)
+		roam_cancel(c, id, len);
 	call_free(call);
 	request_leave(asking);
 	request_cancel(asking);
@@ -672,8 +697,12 @@ on_final(struct request *r, const struct reply *reply, void *arg)
 	struct call *call = arg;
 
 	write_reply(call, reply);
-	if (r->origin != NULL)
+	if (r->origin != NULL) {
+		struct qewd_client *c = call->client;
+
 		call_free(call);
+		roam_look(c);
+	}
 }
 
 /* ---- pushes ---- */
@@ -737,12 +766,6 @@ is_for(const struct qewd_client *c, const struct push_target *to)
 		return strcmp(plain, to->text) == 0;
 	return c->application != NULL && c->application_len == strlen(to->text) &&
 	    memcmp(c->application, to->text, c->application_len) == 0;
-}
-
-bool
-qewd_front_has_socket(const struct qewd_front *f, const char *sid)
-{
-	return strmap_find(f->by_sid, sid, strlen(sid)) != NULL;
 }
 
 void

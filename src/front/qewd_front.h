@@ -32,9 +32,6 @@ struct sio_session	*qewd_front_on_session(struct qewd_front *, struct eio_sessio
 /* A push of a handler here or of a node behind us (push_sink.push). */
 void			 qewd_front_push(const struct push *, void *front);
 
-/* Is there a client whom a push to this socket would reach? */
-bool			 qewd_front_has_socket(const struct qewd_front *, const char *sid);
-
 /* A client as it is now, for those who look on; texts are borrowed. */
 struct qewd_client_info {
 	struct eio_session_info eio;	/* of one that is away: its sid alone */

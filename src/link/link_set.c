@@ -50,6 +50,7 @@ struct link_set {
 	struct timer resume_timer;
 	struct retry_budget budget;
 	struct request_queue queue;
+	struct destination *relay;	/* NULL: this loop has all links itself */
 };
 
 static void submit(struct destination *, struct request *);
@@ -152,6 +153,12 @@ add_member(struct link_set *s, struct remote *r)
 	m = &s->member[s->n_members++];
 	*m = (struct member){ .remote = r };
 	return m;
+}
+
+void
+link_set_relay(struct link_set *s, struct destination *relay)
+{
+	s->relay = relay;
 }
 
 void
@@ -444,6 +451,11 @@ submit(struct destination *d, struct request *r)
 	struct member *m;
 	struct link *link;
 
+	if (s->relay != NULL) {
+		r->destination = s->relay;	/* whose it is from now on */
+		s->relay->ops->submit(s->relay, r);
+		return;
+	}
 	retry_budget_earn(&s->budget, s->conf->retry_percent);
 	if (s->use != OVERRIDE_NONE)
 		refuse(s, r);

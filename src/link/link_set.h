@@ -31,6 +31,10 @@ void			 link_set_rejoin(struct link_set *);
 /* After either: requests that wait, and are not to. */
 void			 link_set_serve(struct link_set *);
 struct destination	*link_set_destination(struct link_set *);
+/*
+ * Of a loop that has no links: its requests go to this one, on the loop that has them.  Borrowed.
+ */
+void			 link_set_relay(struct link_set *, struct destination *);
 /* One for each URL; borrowed. */
 void			 link_set_add_remote(struct link_set *, struct remote *);
 bool			 link_set_is_up(const struct link_set *);	/* a link to any URL is */

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What qewd_front.c shares with qewd_roam.c: clients and their calls.  Not for other files.
+ */
+#ifndef FRONT_QEWD_INT_H
+#define FRONT_QEWD_INT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/idmap.h"
+#include "front/qewd_front.h"
+#include "front/qewd_sids.h"
+#include "net/loop.h"
+
+struct gate;
+struct request;
+struct resume;
+struct resumes;
+struct roam;
+struct strmap;
+
+struct qewd_client {
+	LIST_ENTRY(qewd_client) link;
+	struct qewd_front *front;
+	struct sio_session *sio;	/* NULL: closed */
+	struct qewd_sids sids;		/* that name it, its own first */
+	struct resume *resume;		/* what came while it was away; NULL: it never was */
+	struct roam *roam;		/* what it has on other loops; NULL: nothing */
+	bool is_proven;			/* a node of ours: it shares a secret with us */
+	char *node;			/* its name; NULL: it is none */
+	char *application;		/* it registered for; NULL: not registered */
+	size_t application_len;
+	struct idmap by_usher_id;	/* a proven node's open calls, by its numbers */
+	LIST_HEAD(, call) calls;	/* open */
+	uint64_t n_calls;
+	struct loop_work release;
+};
+
+/* A request of a client, as the client sees it: what its replies must carry. */
+struct call {
+	LIST_ENTRY(call) link;
+	struct qewd_client *client;
+	struct request *request;
+	bool to_node;			/* a node, proven or not, relays it */
+	bool is_asking;			/* a re-registration that waits for another loop's answer */
+	bool has_ack, has_usher_id;
+	uint64_t ack, usher_id;
+};
+
+struct qewd_front {
+	struct gate *gate;
+	LIST_HEAD(, qewd_client) clients;	/* connected */
+	LIST_HEAD(, qewd_client) away;	/* their connection dropped: they may come back */
+	LIST_HEAD(, qewd_client) forwarding;	/* what is theirs goes to another loop */
+	struct resumes *resumes;
+	const struct qewd_others *others;	/* NULL: there is one loop alone */
+	struct strmap *by_sid;		/* all, by their Engine.IO sids */
+};
+
+/* A text for it: sent, kept while it is away, or passed on to where it is.  May close its session. */
+void	qewd_client_send(struct qewd_client *, const char *text, size_t len);
+/* Requests whose routes say so end, since it is away; all do. */
+void	qewd_client_cancel_dropped(struct qewd_client *);
+void	qewd_client_cancel_all(struct qewd_client *);
+/* Its open request that carries this ms_requestId, a JSON text; NULL: none. */
+struct request *qewd_client_find(const struct qewd_client *, const struct call *but,
+	    const char *id, size_t len);
+void	qewd_client_forget(struct qewd_client *);
+/* Answers a re-registration.  n: requests that go on here; is_resumed false: nothing does. */
+void	qewd_client_answer(struct call *, bool is_resumed, uint64_t n);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Clients that lost their connection and come back on another event loop.
+ *
+ * Their requests stay where they are.  The client there, without a socket, becomes one that forwards:
+ * replies and pushes go by posts to the loop that has the socket now, which tells it of cancellations,
+ * and when the client is away again, back, or gone.  A client that moves on once more forwards
+ * what it gets.
+ */
+#ifndef FRONT_QEWD_ROAM_H
+#define FRONT_QEWD_ROAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct call;
+struct id_parts;
+struct loop;
+struct qewd_client;
+struct qewd_front;
+
+/* The front ends of all loops; each is reached by posts to its loop alone. */
+struct qewd_others {
+	unsigned own;
+	const struct id_parts *parts;
+	struct qewd_front *(*front)(unsigned part, struct loop **, void *arg);
+	void *arg;
+};
+
+/* Borrowed.  Without it there is one loop alone. */
+void	 qewd_front_set_others(struct qewd_front *, const struct qewd_others *);
+
+/*
+ * A re-registration: is what its session left to be looked for on another loop?  Then it waits, and
+ * is answered by qewd_client_answer().
+ */
+bool	 roam_ask(struct call *, bool has_lost);
+
+/* What is told of a client whose requests are on other loops. */
+enum roam_event { ROAM_AWAY, ROAM_BACK, ROAM_DROPPED, ROAM_GONE };
+
+void	 roam_tell(struct qewd_client *, enum roam_event);
+/* It cancels a request that is not here. */
+void	 roam_cancel(struct qewd_client *, const char *id, size_t len);
+/* Has it open requests on other loops? */
+bool	 roam_is_awaited(const struct qewd_client *);
+/* All of it is another client's of this loop from now on; gives how many requests are open elsewhere. */
+uint64_t roam_move(struct qewd_client *from, struct qewd_client *to);
+
+/* Does it forward?  Then the text goes. */
+bool	 roam_forward(const struct qewd_client *, const char *text, size_t len);
+/* A request of it has ended: was it the last that it forwarded for? */
+void	 roam_look(struct qewd_client *);
+
+/* It is forgotten: so is all that it has elsewhere. */
+void	 roam_free(struct qewd_client *);
+
+#endif
