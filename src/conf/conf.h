@@ -19,6 +19,7 @@
 #include "base/log.h"
 
 #define CONF_NO_LIMIT	  UINT64_MAX	/* "off" */
+#define CONF_THREADS_MAX  256
 #define CONF_SESSIONS	  65536		/* limits.sessions, where nobody says otherwise */
 #define CONF_PATTERN_ANY  "*"
 

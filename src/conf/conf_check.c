@@ -415,10 +415,7 @@ read_unlimited(const struct conf_option *option, const char *text, uint64_t *val
 		*value = flag;
 		return true;
 	case CONF_T_THREADS:
-		if (strcmp(text, "auto") != 0)
-			return conf_value_count(text, value);
-		*value = 1;
-		return true;
+		return conf_value_threads(text, value);
 	case CONF_T_COUNT:
 		return conf_value_count(text, value);
 	case CONF_T_SIZE:
@@ -461,9 +458,5 @@ conf_check_number(const struct conf_option *option, const struct conf_node *node
 	if (is_text_for_number(option, node) || !read_unlimited(option, node->text, value) ||
 	    (option->type != CONF_T_BOOL && (*value < option->min || *value > option->max)))
 		return say_what_is_right(option, why);
-	if (*value != 1 && option->type == CONF_T_THREADS) {
-		buf_printf(why, "not supported yet: more than 1; write %s", option->fallback);
-		return false;
-	}
 	return true;
 }

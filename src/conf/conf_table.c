@@ -69,8 +69,8 @@ const struct conf_option conf_options[] = {
 	    conf_check_name },
 	{ "include", CONF_T_TEXTS, 0, "[]", 0, 64, APART,
 	    "more files to read, as patterns", NULL, NULL },
-	{ "threads", CONF_T_THREADS, 0, "auto", 1, 256, AT(struct conf, threads),
-	    "event loops; auto, too, means 1 for now", NULL, NULL },
+	{ "threads", CONF_T_THREADS, 0, "1", 1, CONF_THREADS_MAX, AT(struct conf, threads),
+	    "event loops, a thread each; auto: one for each processor", NULL, NULL },
 
 	{ "listen[].address", CONF_T_TEXT, REQUIRED, NULL, 1, TEXT_MAX,
 	    AT(struct conf_listener, address),

@@ -7,10 +7,12 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "base/xmalloc.h"
 
@@ -70,6 +72,28 @@ conf_value_count(const char *text, uint64_t *value)
 	static const struct unit none = { "", 1 };
 
 	return parse_units(text, &none, 1, value);
+}
+
+/* Processors that this process may run on. */
+static uint64_t
+count_processors(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) == 0)
+		return (uint64_t)CPU_COUNT(&set);
+	return (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);	/* more than a set of that size holds */
+}
+
+bool
+conf_value_threads(const char *text, uint64_t *value)
+{
+	if (strcmp(text, "auto") != 0)
+		return conf_value_count(text, value);
+	*value = count_processors();
+	if (*value > CONF_THREADS_MAX)
+		*value = CONF_THREADS_MAX;
+	return true;
 }
 
 bool

@@ -16,6 +16,7 @@
 /* These take the whole text, or say false.  "off" is not known here. */
 MUST_USE bool	 conf_value_bool(const char *, bool *);
 MUST_USE bool	 conf_value_count(const char *, uint64_t *);
+MUST_USE bool	 conf_value_threads(const char *, uint64_t *);	/* or "auto" */
 MUST_USE bool	 conf_value_duration(const char *, uint64_t *ms);
 MUST_USE bool	 conf_value_size(const char *, uint64_t *bytes);
 

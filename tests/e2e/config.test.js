@@ -15,28 +15,12 @@ const BAD_CONFIG = 78;
 const check = (t, yaml, files = {}, env = {}) =>
 	runUsherd(t, ['-t', '-c', 'usher.yaml'], Object.assign({ 'usher.yaml': yaml }, files), env);
 
-// Keys whose feature is not built yet say so, wherever they stand.
-const NOT_YET = {
-	'threads above one': [GOOD + 'threads: 2', 3],
-};
-
 test('what is wrong is said with file and line, and ends with status 78', async (t) => {
 	for (const [what, [yaml, line, words]] of Object.entries(REFUSED)) {
 		await t.test(what, async (t) => {
 			const { code, stderr } = await check(t, yaml);
 
 			assert.match(stderr, new RegExp('usher\\.yaml:' + line + ': .*' + words.source));
-			assert.strictEqual(code, BAD_CONFIG);
-		});
-	}
-});
-
-test('what is not built yet is refused, not ignored', async (t) => {
-	for (const [what, [yaml, line]] of Object.entries(NOT_YET)) {
-		await t.test(what, async (t) => {
-			const { code, stderr } = await check(t, yaml);
-
-			assert.match(stderr, new RegExp('usher\\.yaml:' + line + ': .*not supported yet'));
 			assert.strictEqual(code, BAD_CONFIG);
 		});
 	}

@@ -148,6 +148,20 @@ START_TEST(the_least_configuration_has_all_defaults)
 }
 END_TEST
 
+/* Whatever the machine has. */
+START_TEST(threads_are_a_number_or_one_for_each_processor)
+{
+	struct conf *conf = load_good(HEAD "threads: 4\n");
+
+	ck_assert_uint_eq(conf->threads, 4);
+	conf_unref(conf);
+	conf = load_good(HEAD "threads: auto\n");
+	ck_assert_uint_ge(conf->threads, 1);
+	ck_assert_uint_le(conf->threads, sysconf(_SC_NPROCESSORS_CONF));
+	conf_unref(conf);
+}
+END_TEST
+
 START_TEST(a_reference_keeps_the_configuration)
 {
 	struct conf *conf = load_good(HEAD);
@@ -683,7 +697,7 @@ static const struct {
 	{ HEAD "limits:\n", "u.yaml:3: limits: must be a map" },
 	{ HEAD "static: { path: /x }\n", "u.yaml:3: static: must be a list" },
 	{ HEAD "static: [5]\n", "u.yaml:3: static[]: must be a map" },
-	{ HEAD "threads: 2\n", "u.yaml:3: threads: not supported yet: more than 1" },
+	{ HEAD "threads: 257\n", "u.yaml:3: threads: must be auto, or a number from 1 to 256" },
 	{ HEAD "threads: many\n", "u.yaml:3: threads: must be auto, or a number" },
 	{ HEAD "threads: 0\n", "u.yaml:3: threads: must be auto, or a number from 1 to 256" },
 	{ HEAD "include: x.yaml\n", "u.yaml:3: include: must be a list" },
@@ -1481,6 +1495,7 @@ make_suite(void)
 	TCase *agree = tcase_create("agree"), *examples = case_in_folder(suite, "examples");
 
 	tcase_add_test(good, the_least_configuration_has_all_defaults);
+	tcase_add_test(good, threads_are_a_number_or_one_for_each_processor);
 	tcase_add_test(good, a_reference_keeps_the_configuration);
 	tcase_add_test(good, what_is_written_replaces_the_defaults);
 	tcase_add_test(good, the_list_of_the_qewd_article_works_as_written);
