@@ -31,10 +31,11 @@
 #define TRUSTED_REPLIES 4	/* largest replies that may wait for a node to read them */
 #define REFUSED_MAX	100	/* packets over its rate that any client may send in a minute */
 
+/* Each idle client has one: small fields stand together. */
 struct eio_session {
 	struct eio_env *env;
-	int revision;
-	char sid[ID_SID_LEN + 1];	/* the next five are where it leaves room */
+	char sid[ID_SID_LEN + 1];
+	uint8_t revision;
 	bool has_ended;
 	bool is_handed_out;		/* it has, and its client is still given the queue */
 	bool is_full;			/* the queue was: it ends when nobody is up the stack */
@@ -45,9 +46,11 @@ struct eio_session {
 	const struct eio_events *ev;
 	void *arg;
 	struct buf queue;		/* packets that wait: each its size_t of length, its bytes */
-	size_t queue_max;
-	struct timer ping_timer;	/* revision 4: the next ping is due */
-	struct timer silence_timer;	/* the client is gone if it says nothing until then, or is full */
+	/*
+	 * Revision 3: the client is gone if it has said nothing until then; 4: the next ping is due,
+	 * or its pong.  Full: it ends.
+	 */
+	struct timer timer;
 	struct ratelimit messages, bytes;
 	struct refusals refusals;	/* packets over the rate */
 	uint64_t ping_interval_ms, ping_timeout_ms;	/* as its client was told */
@@ -63,6 +66,7 @@ struct eio_session {
 static void on_ping_due(void *);
 static void on_silence(void *);
 static void send_queue(struct eio_session *);
+static size_t queue_max(const struct eio_session *);
 
 /* ---- beginning ---- */
 
@@ -80,8 +84,7 @@ eio_session_new(struct eio_env *env, const struct client *client, int revision)
 
 	s->env = env;
 	memcpy(&s->client, client, client_len);
-	s->revision = revision;
-	s->queue_max = env->conf->limits.send_queue;
+	s->revision = (uint8_t)revision;
 	s->ping_interval_ms = env->conf->socketio.ping_interval_ms;
 	s->ping_timeout_ms = env->conf->socketio.ping_timeout_ms;
 	s->begun_ms = s->heard_ms = clock_mono_ms();
@@ -123,9 +126,10 @@ eio_session_begin(struct eio_session *s, const struct eio_transport *transport, 
 
 	s->transport = transport;
 	s->carrier = carrier;
-	loop_timer_set(env->loop, &s->silence_timer, silence_max_ms(s), on_silence, s);
-	if (s->revision == 4)
-		loop_timer_set(env->loop, &s->ping_timer, s->ping_interval_ms, on_ping_due, s);
+	if (s->revision == 3)
+		loop_timer_set(env->loop, &s->timer, silence_max_ms(s), on_silence, s);
+	else
+		loop_timer_set(env->loop, &s->timer, s->ping_interval_ms, on_ping_due, s);
 	metrics_inc(loop_metrics(env->loop), METRIC_SESSIONS);
 	send_open(s, strcmp(transport->name, "polling") == 0);
 	env->on_session(s, env->arg);
@@ -144,7 +148,7 @@ eio_session_move(struct eio_session *s, const struct eio_transport *transport, v
 	log_debug_for("sio", s->client.label, "%s -> %s", s->transport->name, transport->name);
 	s->transport = transport;
 	s->carrier = carrier;
-	transport->set_send_max(carrier, s->queue_max);
+	transport->set_send_max(carrier, queue_max(s));
 	send_queue(s);
 }
 
@@ -173,7 +177,7 @@ on_ping_due(void *arg)
 	if (s->has_ended || s->is_full)
 		return;
 	/* Its pong sets the clock anew; without one it is gone. */
-	loop_timer_set(s->env->loop, &s->silence_timer, s->ping_timeout_ms, on_silence, s);
+	loop_timer_set(s->env->loop, &s->timer, s->ping_timeout_ms, on_silence, s);
 }
 
 /* The timer is not moved with every packet: it looks when the last one came. */
@@ -184,7 +188,7 @@ on_silence(void *arg)
 	uint64_t silent_ms = clock_mono_ms() - s->heard_ms, max_ms = silence_max_ms(s);
 
 	if (s->revision == 3 && silent_ms < max_ms)
-		loop_timer_set(s->env->loop, &s->silence_timer, max_ms - silent_ms, on_silence, s);
+		loop_timer_set(s->env->loop, &s->timer, max_ms - silent_ms, on_silence, s);
 	else
 		eio_session_end(s, ERR_PING_TIMEOUT, NULL);
 }
@@ -203,8 +207,7 @@ on_pong(struct eio_session *s)
 {
 	if (s->revision == 3 || s->is_full)
 		return;
-	loop_timer_set(s->env->loop, &s->silence_timer, silence_max_ms(s), on_silence, s);
-	loop_timer_set(s->env->loop, &s->ping_timer, s->ping_interval_ms, on_ping_due, s);
+	loop_timer_set(s->env->loop, &s->timer, s->ping_interval_ms, on_ping_due, s);
 }
 
 /* ---- packets in ---- */
@@ -278,11 +281,20 @@ eio_session_on_packet(struct eio_session *s, const char *data, size_t len)
 
 /* ---- packets out ---- */
 
+/* What may wait for the client to read it. */
+static size_t
+queue_max(const struct eio_session *s)
+{
+	const struct conf_limits *limits = &s->env->conf->limits;
+
+	return limits->send_queue + (s->is_trusted ? TRUSTED_REPLIES * limits->reply : 0);
+}
+
 /* Is there room?  One packet may be above the limit if nothing waits before it. */
 static bool
 has_room(const struct eio_session *s, size_t len)
 {
-	return s->queue.len == 0 || s->queue.len + len <= s->queue_max;
+	return s->queue.len == 0 || s->queue.len + len <= queue_max(s);
 }
 
 static void
@@ -298,7 +310,7 @@ enqueue(struct eio_session *s, const char *data, size_t len)
 		s->transport->flush(s->carrier);
 	if (!has_room(s, len)) {
 		s->is_full = true;
-		loop_timer_set(s->env->loop, &s->silence_timer, 0, on_full, s);
+		loop_timer_set(s->env->loop, &s->timer, 0, on_full, s);
 		return;
 	}
 	buf_add(&s->queue, &len, sizeof(len));
@@ -419,8 +431,7 @@ end(struct eio_session *s, enum err why, const char *detail, bool is_orderly)
 	if (s->has_ended)
 		return;
 	s->has_ended = true;
-	loop_timer_stop(loop, &s->ping_timer);
-	loop_timer_stop(loop, &s->silence_timer);
+	loop_timer_stop(loop, &s->timer);
 	if (err_is_fault(why))
 		metrics_inc(loop_metrics(loop), METRIC_SESSIONS_FAULTY);
 	log_end(s, why, detail);
@@ -516,12 +527,9 @@ eio_session_is_over_rate(const struct eio_session *s)
 void
 eio_session_trust(struct eio_session *s)
 {
-	const struct conf_limits *limits = &s->env->conf->limits;
-
 	s->is_trusted = true;
-	s->queue_max = limits->send_queue + TRUSTED_REPLIES * limits->reply;
 	if (s->transport != NULL)
-		s->transport->set_send_max(s->carrier, s->queue_max);
+		s->transport->set_send_max(s->carrier, queue_max(s));
 }
 
 bool

@@ -26,14 +26,18 @@
 #include "net/loop.h"
 #include "net/ws_conn.h"
 
+struct probe {
+	struct eio_polling *polling;	/* what it probes for */
+	struct timer timer;		/* for the upgrade */
+};
+
 struct eio_websocket {
 	struct eio_env *env;
-	char *address;			/* under which its connection is counted; owned */
 	struct ws_conn *ws;		/* NULL: closed */
 	struct eio_session *session;	/* whose transport this is; NULL: it probes, or is closed */
-	struct eio_polling *polling;	/* what it probes for; NULL: it does not */
-	struct timer upgrade_timer;
+	struct probe *probe;		/* NULL: it does not probe */
 	struct loop_work release;
+	char address[];			/* under which its connection is counted */
 };
 
 static void on_text(struct ws_conn *, const char *, size_t, void *);
@@ -65,12 +69,13 @@ static struct eio_websocket *
 websocket_new(struct eio_env *env, struct http_exchange *e, char **rest, size_t *len)
 {
 	struct ws_limits limits = { env->conf->limits.message, env->conf->limits.send_queue };
-	struct eio_websocket *w = xcalloc(1, sizeof(*w));
+	const char *address = http_exchange_peer(e)->address;
+	struct eio_websocket *w = xcalloc(1, sizeof(*w) + strlen(address) + 1);
 	struct buf head = { 0 };
 	struct conn *conn;
 
 	w->env = env;
-	w->address = xstrdup(http_exchange_peer(e)->address);
+	memcpy(w->address, address, strlen(address) + 1);
 	ws_handshake_accept(&head, http_exchange_head(e));
 	conn = http_exchange_take(e, rest, len);
 	conn_send(conn, head.data, head.len);
@@ -121,24 +126,37 @@ eio_websocket_probe(struct eio_env *env, struct eio_polling *polling, struct htt
 		ws_conn_close(w->ws, ERR_REFUSED, "a second WebSocket of a session");
 		return;
 	}
-	w->polling = polling;
-	loop_timer_set(env->loop, &w->upgrade_timer, env->conf->socketio.upgrade_timeout_ms,
+	w->probe = xcalloc(1, sizeof(*w->probe));
+	w->probe->polling = polling;
+	loop_timer_set(env->loop, &w->probe->timer, env->conf->socketio.upgrade_timeout_ms,
 	    on_upgrade_timeout, w);
 	feed_rest(w, rest, len);
+}
+
+/* Gives what it probed for; NULL: nothing. */
+static struct eio_polling *
+end_probe(struct eio_websocket *w)
+{
+	struct eio_polling *polling = w->probe != NULL ? w->probe->polling : NULL;
+
+	if (w->probe != NULL)
+		loop_timer_stop(w->env->loop, &w->probe->timer);
+	free(w->probe);
+	w->probe = NULL;
+	return polling;
 }
 
 static void
 take_over(struct eio_websocket *w)
 {
-	struct eio_session *s = eio_polling_hand_over(w->polling);
+	struct eio_session *s = eio_polling_hand_over(w->probe->polling);
 
 	if (s == NULL) {
 		ws_conn_close(w->ws, ERR_BAD_PACKET, "an upgrade during a post");
 		return;
 	}
-	w->polling = NULL;
+	end_probe(w);
 	w->session = s;
-	loop_timer_stop(w->env->loop, &w->upgrade_timer);
 	eio_session_move(s, &eio_websocket_transport, w);
 }
 
@@ -147,8 +165,8 @@ on_probe_packet(struct eio_websocket *w, const char *data, size_t len)
 {
 	if (len == 6 && memcmp(data, "2probe", len) == 0) {
 		ws_conn_send_text(w->ws, "3probe", 6);
-		if (w->polling != NULL)
-			eio_polling_drain(w->polling);
+		if (w->probe != NULL)
+			eio_polling_drain(w->probe->polling);
 	} else if (len == 1 && data[0] == '5') {
 		take_over(w);
 	} else {
@@ -159,7 +177,7 @@ on_probe_packet(struct eio_websocket *w, const char *data, size_t len)
 void
 eio_websocket_abandon(struct eio_websocket *w, enum err why)
 {
-	w->polling = NULL;
+	end_probe(w);
 	ws_conn_close(w->ws, why, NULL);
 }
 
@@ -172,17 +190,8 @@ on_text(struct ws_conn *ws UNUSED, const char *data, size_t len, void *arg)
 
 	if (w->session != NULL)
 		eio_session_on_packet(w->session, data, len);
-	else if (w->polling != NULL)
+	else if (w->probe != NULL)
 		on_probe_packet(w, data, len);
-}
-
-static void
-release(void *arg)
-{
-	struct eio_websocket *w = arg;
-
-	free(w->address);
-	free(w);
 }
 
 static void
@@ -190,20 +199,19 @@ on_ws_close(struct ws_conn *ws UNUSED, enum err why, const char *detail, void *a
 {
 	struct eio_websocket *w = arg;
 	struct eio_session *s = w->session;
+	struct eio_polling *polling = end_probe(w);
 
 	w->ws = NULL;
 	w->session = NULL;
-	loop_timer_stop(w->env->loop, &w->upgrade_timer);
 	admission_release(w->env->admission, w->address);
-	if (w->polling != NULL) {
+	if (polling != NULL) {
 		log_debug_for("sio", w->address, "upgrade failed: %s%s%s", err_text(why),
 		    detail != NULL ? ": " : "", detail != NULL ? detail : "");
-		eio_polling_remove_probe(w->polling);
-		w->polling = NULL;
+		eio_polling_remove_probe(polling);
 	}
 	if (s != NULL)
 		eio_session_lost(s, why, detail);
-	loop_defer(w->env->loop, LOOP_FREE, &w->release, release, w);
+	loop_defer(w->env->loop, LOOP_FREE, &w->release, free, w);
 }
 
 /* ---- what the session asks of us ---- */

@@ -111,7 +111,7 @@ call_free(struct call *call)
 	LIST_REMOVE(call, link);
 	call->client->n_calls--;
 	if (call->has_usher_id)
-		idmap_remove(&call->client->by_usher_id, call->usher_id);
+		idmap_remove(call->client->by_usher_id, call->usher_id);
 	spares_give(loop_spares(call->client->front->gate->requests->loop), call, sizeof(*call));
 }
 
@@ -133,7 +133,9 @@ release(void *arg)
 {
 	struct qewd_client *c = arg;
 
-	idmap_free(&c->by_usher_id);
+	if (c->by_usher_id != NULL)
+		idmap_free(c->by_usher_id);
+	free(c->by_usher_id);
 	free(c->application);
 	free(c->node);
 	free(c);
@@ -432,13 +434,15 @@ sender_of(const struct qewd_client *c, const struct call *call)
 static void
 read_member(struct call *call, struct request *r, const struct usher_member *u)
 {
-	struct idmap *by_id = &call->client->by_usher_id;
+	struct idmap **by_id = &call->client->by_usher_id;
 
 	/* A number that is in use would make two replies look alike: the node is told nothing then. */
-	if (u->has_id && u->id != 0 && idmap_find(by_id, u->id) == NULL) {
+	if (u->has_id && u->id != 0 && (*by_id == NULL || idmap_find(*by_id, u->id) == NULL)) {
+		if (*by_id == NULL)
+			*by_id = xcalloc(1, sizeof(**by_id));
 		call->has_usher_id = true;
 		call->usher_id = u->id;
-		idmap_add(by_id, u->id, call);
+		idmap_add(*by_id, u->id, call);
 	}
 	r->hops = u->hops;
 	/* Who asked over HTTP has an address and no socket. */
@@ -482,7 +486,7 @@ set_application(struct qewd_client *c, const char *application, size_t len)
 {
 	free(c->application);
 	c->application = xmemdup(application, len);
-	c->application_len = len;
+	c->application_len = (uint32_t)len;
 }
 
 static void
@@ -598,7 +602,8 @@ on_cancel(struct call *call)
 static void
 on_node_cancel(struct qewd_client *c, const struct usher_member *u)
 {
-	struct call *call = u->has_id ? idmap_find(&c->by_usher_id, u->id) : NULL;
+	struct call *call = u->has_id && c->by_usher_id != NULL ?
+	    idmap_find(c->by_usher_id, u->id) : NULL;
 
 	if (call != NULL)
 		request_cancel(call->request);

@@ -22,6 +22,7 @@ struct resumes;
 struct roam;
 struct strmap;
 
+/* Each idle client has one. */
 struct qewd_client {
 	LIST_ENTRY(qewd_client) link;
 	struct qewd_front *front;
@@ -29,11 +30,11 @@ struct qewd_client {
 	struct qewd_sids sids;		/* that name it, its own first */
 	struct resume *resume;		/* what came while it was away; NULL: it never was */
 	struct roam *roam;		/* what it has on other loops; NULL: nothing */
-	bool is_proven;			/* a node of ours: it shares a secret with us */
 	char *node;			/* its name; NULL: it is none */
 	char *application;		/* it registered for; NULL: not registered */
-	size_t application_len;
-	struct idmap by_usher_id;	/* a proven node's open calls, by its numbers */
+	uint32_t application_len;
+	bool is_proven;			/* a node of ours: it shares a secret with us */
+	struct idmap *by_usher_id;	/* a node's open calls, by its numbers; NULL: it had none yet */
 	LIST_HEAD(, call) calls;	/* open */
 	uint64_t n_calls;
 	struct loop_work release;
