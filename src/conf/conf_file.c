@@ -18,6 +18,8 @@
 #include "base/xmalloc.h"
 #include "conf/conf_value.h"
 
+#define PIECE 65536	/* bytes that are read at a time */
+
 static struct conf_node	*read_file(struct conf_tree *, const char *, struct conf_faults *);
 static void		 include_all(struct conf_tree *, struct conf_faults *);
 
@@ -92,13 +94,17 @@ conf_file_absolute(const struct conf_source *source, const char *path)
 	return xasprintf("%s/%s", strcmp(source->folder, "/") != 0 ? source->folder : "", path);
 }
 
-/* All of it, up to one byte above max.  False: errno says why. */
+/*
+ * All of it, up to one byte above max.  False: errno says why.  There is room for all of it from
+ * the beginning, for a buffer that grows leaves copies behind, and it may be a secret.
+ */
 static bool
-read_all(int fd, size_t max, struct buf *out)
+read_all(int fd, size_t size, size_t max, struct buf *out)
 {
+	buf_reserve(out, (size < max ? size : max) + 2 * PIECE);
 	while (out->len <= max) {
-		char *room = buf_reserve(out, 65536);
-		ssize_t n = read(fd, room, 65536);
+		char *room = buf_reserve(out, PIECE);
+		ssize_t n = read(fd, room, PIECE);
 
 		if (n == 0)
 			return true;
@@ -123,7 +129,7 @@ conf_file_read(const char *path, size_t max, size_t *len, const char **why)
 		*why = strerror(errno);
 	else if (!S_ISREG(st.st_mode))
 		*why = "it is no regular file";
-	else if (!read_all(fd, max, &out))
+	else if (!read_all(fd, (size_t)st.st_size, max, &out))
 		*why = strerror(errno);
 	else if (out.len > max)
 		*why = "it is too large: 4 MiB at most";

@@ -32,6 +32,14 @@ static bool			 is_readable(struct reader *);
 static struct conf_node		*read_document(struct reader *);
 static struct conf_node		*read_node(struct reader *, yaml_event_t *);
 
+/* What it has read may be a secret. */
+static void
+forget(yaml_parser_t *p)
+{
+	explicit_bzero(p->raw_buffer.start, (size_t)(p->raw_buffer.end - p->raw_buffer.start));
+	explicit_bzero(p->buffer.start, (size_t)(p->buffer.end - p->buffer.start));
+}
+
 struct conf_node *
 conf_yaml_parse(const struct conf_source *source, const char *bytes, size_t len,
     struct conf_faults *faults)
@@ -53,6 +61,7 @@ conf_yaml_parse(const struct conf_source *source, const char *bytes, size_t len,
 	yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&r.parser, (const unsigned char *)r.bytes, r.len);
 	root = read_document(&r);
+	forget(&r.parser);
 	yaml_parser_delete(&r.parser);
 	return root;
 }
@@ -392,6 +401,8 @@ read_node(struct reader *r, yaml_event_t *event)
 	if (why == NULL && ++r->n_nodes > CONF_YAML_NODES_MAX)
 		why = "more than 100,000 values; a configuration has fewer";
 	node = why == NULL ? read_inside(r, event) : give_up(r, event_line(event), why);
+	if (event->type == YAML_SCALAR_EVENT)
+		explicit_bzero(event->data.scalar.value, event->data.scalar.length);
 	yaml_event_delete(event);
 	return node;
 }

@@ -135,6 +135,44 @@ test('secret_file is for its owner and its group', async (t) => {
 	}
 });
 
+// All that a process has written to, as far as it can be read.
+function* memoryOf(pid) {
+	const fd = fs.openSync(`/proc/${pid}/mem`, 'r');
+
+	try {
+		for (const line of fs.readFileSync(`/proc/${pid}/maps`, 'latin1').split('\n')) {
+			const [, from, to] = line.match(/^([0-9a-f]+)-([0-9a-f]+) rw/) || [];
+			const size = from ? parseInt(to, 16) - parseInt(from, 16) : 0;
+			if (size === 0 || size > 1 << 28)
+				continue;	// the shadow of a sanitizer
+			const bytes = Buffer.alloc(size);
+			try {
+				yield bytes.subarray(0, fs.readSync(fd, bytes, 0, size, BigInt('0x' + from)));
+			} catch {
+				// a guard page
+			}
+		}
+	} finally {
+		fs.closeSync(fd);
+	}
+}
+
+const holds = (pid, text) => [...memoryOf(pid)].some((bytes) => bytes.includes(text));
+
+test('a secret that is replaced is nowhere in the memory any more', { skip: !IS_ROOT && 'not root' }, async (t) => {
+	for (const yaml of [WITH_FILE, `${LISTEN}\njwt: { secret: "${SECRET}" }\n`]) {
+		const node = await startUsherd(t, yaml, { files: FILE });
+		assert.ok(holds(node.pid, SECRET), 'it is found');
+		const other = SECRET.split('').reverse().join('');
+		fs.writeFileSync(path.join(node.dir, 'jwt.secret'), other);
+		fs.writeFileSync(path.join(node.dir, 'usher.yaml'), yaml.replace(SECRET, other));
+		node.kill('SIGHUP');
+		await node.logged(/reload: the configuration is that of/);
+		await waitFor('the old one to be gone', () => !holds(node.pid, SECRET));
+		assert.ok(holds(node.pid, other));
+	}
+});
+
 test('a secret may be a credential of systemd', async (t) => {
 	const dir = folder(t, { 'jwt-secret': SECRET });
 	fs.chmodSync(path.join(dir, 'jwt-secret'), 0o400);
