@@ -9,8 +9,9 @@ const path = require('node:path');
 const test = require('node:test');
 const { atEnd } = require('./lib/cleanup');
 const { readGuide } = require('./lib/guide');
+const { ADMIN, ctl } = require('./lib/operator');
 const { Child, childrenOf } = require('./lib/processes');
-const { folder, PROGRAM } = require('./lib/usherd');
+const { folder, startUsherd, JWT, LISTEN, PROGRAM } = require('./lib/usherd');
 const { waitFor } = require('./lib/wait');
 
 const TOP = path.join(__dirname, '..', '..');
@@ -117,11 +118,38 @@ for (const guide of GUIDES) {
 	});
 }
 
-test('no command of a guide is left out for no reason', () => {
+test('what a guide leaves to other tests is run there', () => {
 	for (const guide of GUIDES)
-		for (const { kind, value, text } of readGuide(path.join(DOC, guide)))
-			if (kind === 'by hand')
-				assert.match(text, /systemctl/, guide + ': ' + value);
+		for (const { kind, value, text } of readGuide(path.join(DOC, guide))) {
+			const program = { elsewhere: value, systemd: 'tests/package_test' }[kind];
+
+			if (!program)
+				continue;
+			let source = fs.readFileSync(path.join(TOP, program), 'utf8');
+			if (kind === 'systemd')
+				assert.ok(source.includes(`guide.js doc/${guide} systemd`), guide);
+			for (const [, name] of source.matchAll(/guide\.js (doc\/\S+)/g))
+				source += fs.readFileSync(path.join(TOP, name), 'utf8');
+			for (const command of text.replace(/\\\n/g, '').trim().split(/\n| && /))
+				assert.ok(/^apt-get/.test(command) || source.includes(command.trim().split(' ')[0]), `${guide}: ${command}`);
+		}
+});
+
+// What stands within a line, between back quotes.  The node is one that serves nothing; so what
+// names something may be answered that it is not there, but not that it was asked wrongly.
+test('commands of usherctl within the text of guides are such', async (t) => {
+	const node = await startUsherd(t, `${LISTEN}\n${JWT}\n${ADMIN}`);
+	const seen = new Set();
+
+	for (const guide of [...GUIDES, 'handlers.md', 'tls.md', 'performance.md', 'coming-from-qewd.md'])
+		for (const [, text] of fs.readFileSync(path.join(DOC, guide), 'utf8').matchAll(/`usherctl ([^`\n]+)`/g))
+			seen.add(text);
+	assert.ok(seen.size > 5, [...seen].join());
+	for (const text of [...seen].filter((one) => !/^(upgrade|drain|reload)$/.test(one))) {
+		const { code, stderr } = await ctl(node, text.replace(/\bID$/, '4bf92f3577b34da6').split(' '));
+
+		assert.ok(code === 0 || code === 1 && /there is no|no such request/.test(stderr), `usherctl ${text}: ${code} ${stderr}`);
+	}
 });
 
 test('links between pages lead somewhere', () => {

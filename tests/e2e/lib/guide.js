@@ -7,13 +7,14 @@
 //	<!-- shows: TEXT -->		what the commands print has this text
 //	<!-- background: TEXT -->	they go on; the next step comes when they have printed this
 //	<!-- elsewhere: PROGRAM -->	this test runs them
-//	<!-- by hand: REASON -->	nobody does
+//	<!-- systemd: TEXT -->		they need it, and package_test runs them; what is printed has this text
 //
-// node guide.js GUIDE prints the whole guide as a script for bash that says how long steps take.
+// node guide.js GUIDE prints the whole guide as a script for bash that says how long steps take,
+// node guide.js GUIDE systemd those steps alone that need it.
 'use strict';
 const fs = require('node:fs');
 
-const BLOCK = /(?:<!-- (file|shows|background|elsewhere|by hand): (.*?) -->\n)?```(\w+)\n([^]*?)```\n/g;
+const BLOCK = /(?:<!-- (file|shows|background|elsewhere|systemd): (.*?) -->\n)?```(\w+)\n([^]*?)```\n/g;
 const HEADING = /^## (.*)$/gm;
 
 // [{ kind, value, text, section }]; kind: "run" and those above
@@ -43,9 +44,9 @@ function toScript(steps) {
 		else if (kind === 'background')
 			lines.push(`log=$home/guide.${lines.length}.log; ( ${text.trimEnd()} ) >"$log" 2>&1 &`,
 			    `until grep -q ${quote(value)} "$log" 2>/dev/null; do kill -0 $!; sleep 0.1; done`);
-		else if (kind === 'shows')
+		else if (kind === 'shows' || kind === 'systemd')
 			lines.push(`{ ${text.trimEnd()}\n} | tee guide.out`, `grep -q -F ${quote(value)} guide.out`);
-		else if (kind !== 'by hand')
+		else
 			lines.push(text.trimEnd());
 	}
 	lines.push('echo "== $((SECONDS - begun)) s"', 'echo "== $SECONDS s in all"');
@@ -53,6 +54,7 @@ function toScript(steps) {
 }
 
 if (require.main === module)
-	process.stdout.write(toScript(readGuide(process.argv[2])));
+	process.stdout.write(toScript(readGuide(process.argv[2]).filter(({ kind }) => (process.argv[3] || kind) === kind &&
+	    (kind !== 'systemd' || process.argv[3]))));
 
 module.exports = { readGuide };
