@@ -251,6 +251,15 @@ handler_msg_decode(struct handler_msg *m, const char *text, size_t len, unsigned
 	}
 }
 
+/* "name": without printf, of which a request would take a dozen. */
+static void
+add_name(struct buf *b, const char *name)
+{
+	buf_add_char(b, '"');
+	buf_add_str(b, name);
+	buf_add_str(b, "\":");
+}
+
 /* A member that is a string, with a comma unless it is the first one; none if text is NULL. */
 static void
 add_text(struct buf *b, const char *name, const char *text)
@@ -259,7 +268,7 @@ add_text(struct buf *b, const char *name, const char *text)
 		return;
 	if (b->data[b->len - 1] != '{')
 		buf_add_char(b, ',');
-	buf_printf(b, "\"%s\":", name);
+	add_name(b, name);
 	buf_add_json_string(b, text, strlen(text));
 }
 
@@ -282,7 +291,8 @@ add_json(struct buf *b, const char *name, const char *text, size_t len)
 {
 	char *p;
 
-	buf_printf(b, ",\"%s\":", name);
+	buf_add_char(b, ',');
+	add_name(b, name);
 	p = buf_reserve(b, len);
 	memcpy(p, text, len);
 	blank_out(p, len, '\n');

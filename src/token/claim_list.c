@@ -11,6 +11,8 @@
 #include "base/xmalloc.h"
 #include "token/jwt.h"
 
+#define FEW 16	/* claims that are sorted without the help, and the memory, of the library */
+
 /* What a list is while it is read. */
 struct reader {
 	struct claim_list *list;
@@ -99,7 +101,18 @@ sort(struct claim_list *list)
 {
 	for (size_t i = 0; i < list->n; i++)
 		list->by_name[i] = &list->claims[i];
-	qsort(list->by_name, list->n, sizeof(*list->by_name), compare);
+	if (list->n > FEW) {
+		qsort(list->by_name, list->n, sizeof(*list->by_name), compare);
+		return;
+	}
+	for (size_t i = 1; i < list->n; i++) {
+		const struct claim *c = list->by_name[i];
+		size_t at;
+
+		for (at = i; at > 0 && compare(&list->by_name[at - 1], &c) > 0; at--)
+			list->by_name[at] = list->by_name[at - 1];
+		list->by_name[at] = c;
+	}
 }
 
 /* Leaves out each claim that a later one of its name replaces. */

@@ -82,11 +82,22 @@ add_text(struct buf *b, struct text text)
 	buf_add(b, text.p, text.len);
 }
 
+/* Begins a member. */
+static void
+add_name(struct buf *b, const char *name)
+{
+	if (b->data[b->len - 1] != '{')
+		buf_add_char(b, ',');
+	buf_add_char(b, '"');
+	buf_add_str(b, name);
+	buf_add_str(b, "\":");
+}
+
 /* Adds a member whose value is a plain string. */
 static void
 add_string(struct buf *b, const char *name, const char *value)
 {
-	buf_printf(b, "%s\"%s\":", b->data[b->len - 1] == '{' ? "" : ",", name);
+	add_name(b, name);
 	buf_add_json_string(b, value, strlen(value));
 }
 
@@ -239,7 +250,10 @@ choose_timeout(struct head *head, const struct claim_list *session, const struct
 static void
 add_seconds(struct buf *b, int64_t seconds, uint64_t ms)
 {
-	buf_printf(b, "%lld", (long long)seconds + (long long)(ms / 1000));
+	seconds += (int64_t)(ms / 1000);
+	if (seconds < 0)
+		buf_add_char(b, '-');
+	buf_add_u64(b, seconds < 0 ? -(uint64_t)seconds : (uint64_t)seconds);
 	if (ms % 1000 != 0)
 		buf_printf(b, ".%03u", (unsigned)(ms % 1000));
 }
@@ -283,7 +297,7 @@ keep_claim(struct buf *b, const struct token *t, enum claim_name name)
 {
 	if (t->claims.member[name].seen == 0)
 		return;
-	buf_printf(b, ",\"%s\":", claim_names.name[name]);
+	add_name(b, claim_names.name[name]);
 	add_text(b, claim_text(t, name));
 }
 
@@ -517,6 +531,22 @@ add_kept(struct buf *payload, struct jwt_ring *ring, const struct token *t)
 	claim_list_free(&public);
 }
 
+/*
+ * Has t the time that a new one would get, under the secret that signs?  Then it is as good as new:
+ * a session that is not changed has one token a second, and its HMAC is not made again.
+ */
+static bool
+is_as_new(const struct jwt_ring *ring, const struct token *t, const struct head *head)
+{
+	uint64_t iat_s;
+
+	return jwt_ring_is_first(ring, t->key) && jwt_has_usual_header(t->text, t->len) &&
+	    t->claims.member[CLAIM_TIMEOUT].seen == 1 && t->claims.member[CLAIM_IAT].seen == 1 &&
+	    json_number_u64(t->payload, t->claims.member[CLAIM_IAT].value, &iat_s) &&
+	    iat_s == (uint64_t)head->now_s &&
+	    t->exp_ms == head->now_s * 1000 + (int64_t)head->timeout_ms;
+}
+
 void
 claims_issue(struct jwt_ring *ring, const struct token *t, const struct claims_update *u,
     struct buf *token)
@@ -532,6 +562,10 @@ claims_issue(struct jwt_ring *ring, const struct token *t, const struct claims_u
 	}
 	renew_head(&head, t, jwt_issue_time(ring, u->now_s));
 	choose_timeout(&head, is_given ? &session : NULL, t, u->lifetime_s);
+	if (!is_given && is_as_new(ring, t, &head)) {
+		buf_add(token, t->text, t->len);
+		return;
+	}
 	add_head(&payload, &head);
 	if (is_given)
 		add_given(&payload, ring, t, &session, u);

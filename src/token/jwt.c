@@ -434,6 +434,13 @@ jwt_verify(struct jwt_ring *ring, const char *token, size_t len, struct buf *pay
 	return header != JWT_OK ? header : JWT_SIGNATURE;
 }
 
+bool
+jwt_has_usual_header(const char *token, size_t len)
+{
+	return len > sizeof(usual_header) && token[sizeof(usual_header) - 1] == '.' &&
+	    memcmp(token, usual_header, sizeof(usual_header) - 1) == 0;
+}
+
 void
 jwt_sign(struct jwt_ring *ring, unsigned key, const char *payload, size_t len,
     struct buf *token)

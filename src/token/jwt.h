@@ -69,6 +69,7 @@ size_t		 jwt_ring_count(const struct jwt_ring *);
  * good for the requests under way, but verify nothing any more, until jwt_ring_forget().
  */
 void		 jwt_ring_set(struct jwt_ring *, const struct jwt_secret *, size_t n);
+bool		 jwt_has_usual_header(const char *token, size_t len);	/* that of jwt_sign() */
 bool		 jwt_ring_has(const struct jwt_ring *, unsigned key);	/* it verifies tokens */
 bool		 jwt_ring_is_first(const struct jwt_ring *, unsigned key);	/* and signs them */
 unsigned	 jwt_ring_number(const struct jwt_ring *, size_t i);	/* of the i-th that verifies */

@@ -434,6 +434,36 @@ START_TEST(keeps_qewd_byte_for_byte_without_a_session)
 }
 END_TEST
 
+/* The same text, of the same second; then each thing that makes it another one. */
+START_TEST(a_session_that_is_not_changed_has_one_token_a_second)
+{
+	struct token *t = session_token(0, "\"iss\":\"qewd.jwt\",\"iat\":1,\"exp\":1800000000,"
+	    "\"application\":\"a\",\"timeout\":300,\"jti\":\"j\",", "{\"sec\":2}");
+	struct token *fresh = issue(t, NULL, NULL), *again = issue(fresh, NULL, NULL), *other;
+	struct buf older = { 0 };
+
+	ck_assert_str_ne(fresh->text, t->text);
+	ck_assert_str_eq(again->text, fresh->text);
+
+	other = issue(fresh, "{\"sec\":3}", "[\"sec\"]");
+	ck_assert_str_ne(other->text, fresh->text);
+	token_unref(other);
+
+	/* Of the second secret: signed by the first from now on. */
+	buf_add(&older, fresh->payload, fresh->payload_len);
+	other = signed_token(1, buf_str(&older));
+	token_unref(again);
+	again = issue(other, NULL, NULL);
+	ck_assert_str_ne(again->text, other->text);
+	ck_assert_uint_eq(again->key, 0);
+	token_unref(other);
+	buf_free(&older);
+	token_unref(again);
+	token_unref(fresh);
+	token_unref(t);
+}
+END_TEST
+
 START_TEST(keeps_a_damaged_qewd_unless_there_is_something_to_encrypt)
 {
 	struct token *t = signed_token(1, "{\"qewd\":\"zz\",\"jti\":[7]}"), *fresh;
@@ -621,6 +651,7 @@ make_suite(void)
 	tcase_add_test(tc, refreshes_and_rewrites_as_a_stock_master_does);
 	tcase_add_loop_test(tc, issues_what_a_handler_said, 0, COUNT(finishes));
 	tcase_add_loop_test(tc, keeps_qewd_byte_for_byte_without_a_session, 0, COUNT(kept_qewd));
+	tcase_add_test(tc, a_session_that_is_not_changed_has_one_token_a_second);
 	tcase_add_test(tc, keeps_a_damaged_qewd_unless_there_is_something_to_encrypt);
 	tcase_add_test(tc, a_secret_made_public_does_not_stay_a_secret);
 	tcase_add_test(tc, names_stay_as_the_handler_saw_them);
