@@ -205,7 +205,7 @@ test('sessions are kicked by id, address, jti and user, and may come back', asyn
 	const clients = [];
 	for (const localAddress of ['127.0.0.1', '127.0.0.2', '127.0.0.3'])
 		clients.push(await rawBrowser(t, usher.port, 'browser-app', { localAddress }));
-	await kicked(clients[0], clients[0].sid.slice(0, 8));
+	await kicked(clients[0], '--', clients[0].sid.slice(0, 8));	// one may begin with "-"
 	await kicked(clients[1], '127.0.0.2');
 	await kicked(clients[2], claims(clients[2].token).jti);
 	await kicked(await loggedIn(t, usher, 'anna'), '--user=anna');
@@ -213,7 +213,7 @@ test('sessions are kicked by id, address, jti and user, and may come back', asyn
 	const rest = await rawBrowser(t, usher.port);
 	await refused(usher, /no such session/, 'kick', '127.0.0.9');
 	await refused(usher, /no such session/, 'kick', '--user=carl');
-	await refused(usher, /no such session/, 'kick', rest.sid.slice(0, 7));
+	await refused(usher, /no such session/, 'kick', '--', rest.sid.slice(0, 7));
 	await refused(usher, /whom\?/, 'kick');
 	await refused(usher, /whom\?/, 'kick', '127.0.0.1', '--user=anna');
 	assert.ok(await isServed(rest));

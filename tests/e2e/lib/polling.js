@@ -3,6 +3,7 @@
 'use strict';
 const assert = require('node:assert');
 const http = require('node:http');
+const https = require('node:https');
 const { atEnd } = require('./cleanup');
 const { RawSocket } = require('./raw');
 const { Inbox, within } = require('./wait');
@@ -29,9 +30,11 @@ function decode(eio, payload) {
 
 // One request; by default over a TCP connection of its own.  Gives { status, headers, body }.
 // body: a text, or a list of pieces, which go without a length; onSent: called when it is on its way.
-function request(port, path, { method = 'GET', headers = {}, body, agent = false, path: root = '/socket.io/', onSent } = {}) {
+// secure: with TLS, whatever the certificate.
+function request(port, path, { method = 'GET', headers = {}, body, agent = false, path: root = '/socket.io/', onSent, secure } = {}) {
 	return within(method + ' ' + path, new Promise((resolve, reject) => {
-		const sent = http.request({ host: '127.0.0.1', port, method, path: root + path, headers, agent }, (response) => {
+		const { request: send } = secure ? https : http;
+		const sent = send({ host: '127.0.0.1', port, method, path: root + path, headers, agent, rejectUnauthorized: false }, (response) => {
 			const pieces = [];
 			response.on('data', (piece) => pieces.push(piece));
 			response.on('end', () => resolve({ status: response.statusCode, headers: response.headers,

@@ -1,0 +1,543 @@
+// SPDX-License-Identifier: ISC
+// Four event loops, each with sessions of its own: what spans them must not show.
+'use strict';
+const assert = require('node:assert');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const test = require('node:test');
+const { load, assertOracle, WORKER } = require('../faults/oracle');
+const { certificate } = require('./lib/certificates');
+const { masterOf, nodeOf, scriptedApp, workerOf } = require('./lib/configs');
+const { crowd, assertPerfect } = require('./lib/crowd');
+const { cutter } = require('./lib/cutter');
+const { fakeNode } = require('./lib/fake-node');
+const { ADMIN, control, ctl, metricsOf, result } = require('./lib/operator');
+const { Poller, event, messageOf } = require('./lib/polling');
+const { metric } = require('./lib/prometheus');
+const { rawBrowser, rawClient } = require('./lib/raw');
+const { assertError } = require('./lib/replies');
+const { job, Gate, Record } = require('./lib/scripts');
+const { startStockService } = require('./lib/stock');
+const { claims } = require('./lib/tokens');
+const { folder, nodeKit, startUsherd, SECRET } = require('./lib/usherd');
+const { pause, waitFor } = require('./lib/wait');
+
+const LOOPS = 4;
+const FOUR = `threads: ${LOOPS}\n`;
+const DONE = { finish: { done: true } };
+const register = { type: 'ewd-register', application: 'browser-app', jwt: true };
+
+// One node with workers of application browser-app.
+async function near(t, more = '', pool = 'size: 4', options = {}) {
+	const record = new Record(t);
+	const app = scriptedApp(pool, { ready: { cancel: true }, record: record.file });
+	const node = await startUsherd(t, nodeOf('near', { 'browser-app': app }, ADMIN + FOUR + more), options);
+
+	return { node, record };
+}
+
+// A master in front of a node that does what the test says.
+async function before(t, { secret = SECRET, link = '', more = '' } = {}) {
+	const far = await fakeNode(t, { secret });
+	const master = await startUsherd(t, masterOf(far.url, link) + ADMIN + FOUR + more);
+
+	await master.linked();
+	return { far, master };
+}
+
+// sid, as it is shown -> the number of its loop
+async function loopsOf(node) {
+	const { sessions } = await result(node, 'sessions');
+
+	return new Map(sessions.map((s) => [s.sid, s.loop]));
+}
+
+const loopOf = async (node, { sid }) => (await loopsOf(node)).get(sid.slice(0, 8));
+
+// A browser on each loop, in the order of the loops.
+async function oneOnEach(t, node) {
+	const found = new Map();
+
+	await waitFor('a browser on each loop', async () => {
+		const browser = await rawBrowser(t, node.port);
+		const loop = await loopOf(node, browser);
+		if (found.has(loop))
+			browser.close();
+		else
+			found.set(loop, browser);
+		return found.size === LOOPS;
+	});
+	return [...found.entries()].sort(([a], [b]) => a - b).map(([, browser]) => browser);
+}
+
+// Asks for these steps; the answers are left to whoever called.
+const emit = (browser, id, ...steps) =>
+	browser.emit({ ...job(...steps), token: browser.token, ms_requestId: id });
+
+// What is left over would come before this answer.
+async function assertSilent(browser) {
+	browser.emit(register);
+	assert.strictEqual((await browser.nextReply()).type, 'ewd-register');
+}
+
+const count = (all, of) => all.filter((one) => one === of).length;
+
+// How many sessions each loop has.
+async function spread(node) {
+	const all = [...(await loopsOf(node)).values()];
+
+	return Array.from({ length: LOOPS }, (_, loop) => count(all, loop));
+}
+
+// ---- where sessions are ----
+
+test('no loop has twice the sessions of another', async (t) => {
+	const { node } = await near(t);
+	const sockets = await Promise.all(Array.from({ length: 28 }, () => rawBrowser(t, node.port)));
+	await Promise.all(Array.from({ length: 16 }, (_, i) => new Poller(node.port, 3 + i % 2).connect()));
+	const assertEven = async (total) => {
+		const sizes = await spread(node);
+		assert.strictEqual(sizes.reduce((a, b) => a + b), total);
+		assert.ok(Math.max(...sizes) < 2 * Math.min(...sizes), sizes.join(', '));
+	};
+
+	assert.strictEqual((await result(node, 'status')).loops, LOOPS);
+	await assertEven(44);
+	// All of one loop leave; those that come next take their places.
+	const loops = await loopsOf(node);
+	const leaving = sockets.filter((b) => loops.get(b.sid.slice(0, 8)) === 2);
+	leaving.forEach((b) => b.close());
+	await waitFor('them to be gone', async () => (await loopsOf(node)).size === 44 - leaving.length);
+	await Promise.all(leaving.map(() => rawBrowser(t, node.port)));
+	await assertEven(44);
+});
+
+test('threads: auto is one for each processor', async (t) => {
+	const node = await startUsherd(t, nodeOf('near', { 'browser-app': scriptedApp('size: 1') }, ADMIN + 'threads: auto\n'));
+	const browser = await rawBrowser(t, node.port);
+
+	assert.strictEqual((await browser.request({ type: 'job' })).message.ok, true);
+	const { loops } = await result(node, 'status');
+	assert.strictEqual(loops, os.availableParallelism ? os.availableParallelism() : os.cpus().length);
+	assert.strictEqual(metric(await metricsOf(node), 'usher_event_loops'), loops);
+});
+
+// ---- polling ----
+
+// A session that polls over connections that last one request each, and asks n times.
+async function pollAndAsk(port, eio, n, options) {
+	const poller = await new Poller(port, eio, options).connect();
+	const polling = poller.run();
+	const next = async () => messageOf(await poller.inbox.next('an answer to the client that polls'));
+
+	await poller.post(event(register));
+	const { token } = (await next()).message;
+	for (let i = 0; i < n; i++) {
+		await poller.post(event({ ...job({ send: { n: 1 } }, { finish: { n: 2 } }), token, ms_requestId: i }));
+		assert.deepStrictEqual([await next(), await next()].map((r) => [r.ms_requestId, r.message.n]), [[i, 1], [i, 2]]);
+	}
+	return { poller, polling, next, token };
+}
+
+const moved = async (node) => metric(await metricsOf(node), 'usher_connections_moved_total');
+
+test('requests of a session that polls reach it, whichever loop has accepted them', async (t) => {
+	const { node } = await near(t);
+
+	await Promise.all([3, 4, 3, 4, 3, 4].map((eio) => pollAndAsk(node.port, eio, 4)));
+	assert.ok(await moved(node) > 0, 'some were of another loop');
+});
+
+test('and so with TLS', async (t) => {
+	const dir = folder(t);
+	certificate(dir, 'own', { names: 'IP:127.0.0.1' });
+	const yaml = nodeOf('near', { 'browser-app': scriptedApp('size: 4') }, ADMIN + FOUR).replace(/^listen:.*$/m,
+	    `listen: [{ address: "127.0.0.1:0", tls: { certificate: ${dir}/own.pem, key: ${dir}/own.key } }]`);
+	const node = await startUsherd(t, yaml);
+
+	await Promise.all([3, 4, 3, 4].map((eio) => pollAndAsk(node.port, eio, 3, { secure: true })));
+	assert.ok(await moved(node) > 0, 'some were of another loop');
+});
+
+test('sessions that poll go on over a WebSocket that another loop has accepted', async (t) => {
+	const { node } = await near(t);
+
+	await Promise.all([3, 4, 3, 4, 3, 4, 3, 4].map(async (eio) => {
+		const { poller, polling, token } = await pollAndAsk(node.port, eio, 1);
+		const socket = await poller.socket(t);
+		socket.send('2probe');
+		assert.strictEqual(await socket.inbox.next('the answer to the probe'), '3probe');
+		poller.isPausing = true;
+		await polling;
+		socket.send('5');
+		for (let i = 0; i < 5; i++)
+			socket.send(event({ ...job({ finish: { i } }), token, ms_requestId: i }));
+		const got = [];
+		while (got.length < 5)
+			got.push(messageOf(await socket.next('an answer over the WebSocket')).ms_requestId);
+		assert.deepStrictEqual(got.sort(), [0, 1, 2, 3, 4]);
+	}));
+	assert.ok(await moved(node) > 0, 'some were of another loop');
+});
+
+// ---- handlers ----
+
+test('workers answer sessions of every loop: each reply once, in order, to its own', async (t) => {
+	const node = await startUsherd(t, nodeOf('near', { 'browser-app': `{ command: ${nodeKit('remote-app.js')}, pool: { size: 2 } }` }, FOUR));
+
+	assertPerfect(await crowd(t, node.port, { browsers: 24, rounds: 10 }), 240);
+});
+
+test('pushes reach whom they are for on every loop', async (t) => {
+	const { node } = await near(t);
+	const browsers = await oneOnEach(t, node);
+	const news = (to, n) => ({ push: { type: 'news', to, message: { n } } });
+	const heard = async (browser) => {
+		const { type, message } = await browser.nextReply('news');
+		return [type, message.n];
+	};
+	const first = browsers[0];
+
+	emit(first, 1, ...browsers.map((b, i) => news({ socket: b.sid }, i)), DONE);
+	for (const [i, browser] of browsers.entries())
+		assert.deepStrictEqual(await heard(browser), ['news', i]);
+	assert.strictEqual((await first.nextReply()).message.done, true);
+	emit(browsers[3], 2, news({ application: 'browser-app' }, 'a'), news({ all: true }, 'b'), news({ application: 'other' }, 'c'), DONE);
+	for (const browser of browsers)
+		assert.deepStrictEqual([await heard(browser), await heard(browser)], [['news', 'a'], ['news', 'b']]);
+	assert.strictEqual((await browsers[3].nextReply()).message.done, true);
+	for (const browser of browsers)
+		await assertSilent(browser);
+});
+
+test('a push to who asks comes before the final that follows it', async (t) => {
+	const { node } = await near(t);
+
+	await Promise.all((await oneOnEach(t, node)).map(async (browser) => {
+		for (let i = 0; i < 10; i++) {
+			emit(browser, i, { send: { n: 1 } }, { push: { type: 'news', message: { n: 2 } } }, { send: { n: 3 } }, { finish: { n: 4 } });
+			for (const n of [1, 2, 3, 4])
+				assert.strictEqual((await browser.nextReply()).message.n, n);
+		}
+	}));
+});
+
+test('requests of all loops are cancelled, or end with their sessions', async (t) => {
+	const { node, record } = await near(t, 'u_services: [{ application: browser-app, types: { job: { destination: browser-app, on_leave: cancel } } }]\n');
+	const browsers = await oneOnEach(t, node);
+
+	for (const [i, browser] of browsers.entries()) {
+		emit(browser, 'a', { send: { n: 1 } }, { until: 'cancel' }, { finish: { late: true } });
+		assert.strictEqual((await browser.nextReply()).message.n, 1);
+		browser.emit({ type: 'usher-cancel', token: browser.token, ms_requestId: 'a' });
+		assertError(await browser.nextReply(), { type: 'job', code: 'cancelled', ms_requestId: 'a' });
+		await record.told('cancel', i + 1);
+		await assertSilent(browser);
+	}
+	for (const browser of browsers) {
+		emit(browser, 'b', { send: { n: 1 } }, { until: 'cancel' }, { finish: { late: true } });
+		await browser.nextReply();
+		browser.close();
+	}
+	await record.told('cancel', 2 * LOOPS);
+	await waitFor('no request to be open', async () => (await result(node, 'status')).requests === 0);
+});
+
+// ---- links ----
+
+test('to a stock service there are as many links as are set, for all loops together', async (t) => {
+	const { far, master } = await before(t, { secret: null, link: 'links: 2' });
+	const browsers = await oneOnEach(t, master);
+
+	browsers.forEach((browser, i) => browser.emit({ type: 'job', token: browser.token, ms_requestId: i, params: { i } }));
+	const requests = [];
+	for (let i = 0; i < LOOPS; i++) {
+		requests.push(await far.next());
+		if (i === 1)	// two links have one request each; now they fall free
+			requests.forEach((r) => r.final({ of: r.message.params.i }));
+		if (i > 1)
+			requests[i].final({ of: requests[i].message.params.i });
+	}
+	for (const [i, browser] of browsers.entries())
+		assert.deepStrictEqual((({ ms_requestId, message }) => [ms_requestId, message.of])(await browser.nextReply()), [i, i]);
+	assert.strictEqual(far.registrations.length, 2);
+});
+
+test('a stock service answers a crowd on all loops', async (t) => {
+	const service = await startStockService(t);
+	const master = await startUsherd(t, masterOf(service.url) + FOUR);
+	await master.linked();
+
+	assertPerfect(await crowd(t, master.port, { browsers: 16, rounds: 8 }), 128);
+});
+
+test('the oracle: browsers of both transports, two nodes with four loops each, and nothing is crossed', async (t) => {
+	const worker = await startUsherd(t, workerOf(WORKER) + FOUR);
+	const master = await startUsherd(t, masterOf(worker.url) + FOUR);
+	await master.linked();
+
+	assertOracle(await load(t, master.port, { pages: 12, requests: 24, window: 4 }));
+});
+
+test('links of all loops are cut while a crowd asks', async (t) => {
+	const worker = await startUsherd(t, workerOf(WORKER) + FOUR);
+	const between = await cutter(t, worker.port);
+	const master = await startUsherd(t, masterOf(between.url) + FOUR);
+	await master.linked();
+	let cuts = 0;
+
+	const books = await load(t, master.port, {
+		pages: 8, requests: 16, others: ['link_lost', 'link_down'],
+		before: async (i) => {
+			if (i % 8 === 0 && cuts < 3 && between.connections() > 0)
+				cuts += between.cut() > 0;
+		}
+	});
+	assert.ok(cuts > 0);
+	assertOracle(books, { link_lost: books.sent, link_down: books.sent });
+});
+
+// ---- the operator ----
+
+test('requests, explain, trace and errors are those of all loops', async (t) => {
+	const { node } = await near(t, '', 'size: 4');
+	const browsers = await oneOnEach(t, node);
+	const gate = new Gate(t);
+	const follower = control(t, node);
+	assert.strictEqual((await follower.ask({ command: 'trace' })).result.event, 'following');
+
+	browsers.forEach((browser, i) => emit(browser, i, { send: { n: 1 } }, { gate: gate.file }, { finish: { n: 2 } }));
+	for (const browser of browsers)
+		await browser.nextReply();
+	const { requests } = await result(node, 'requests');
+	assert.deepStrictEqual(requests.map((r) => r.where), ['worker', 'worker', 'worker', 'worker']);
+	gate.open();
+	for (const browser of browsers)
+		assert.strictEqual((await browser.nextReply()).message.n, 2);
+
+	const seen = { request: new Set(), intermediate: new Set(), final: new Set() };
+	while (seen.final.size < LOOPS) {
+		const line = (await follower.answers.next('a line of the trace')).result;
+		seen[line.event].add(line.session);
+	}
+	const sids = browsers.map((b) => b.sid.slice(0, 8)).sort();
+	for (const event of Object.keys(seen))
+		assert.deepStrictEqual([...seen[event]].sort(), sids);
+	for (const { request } of requests) {
+		const told = await result(node, 'explain', request);
+		assert.strictEqual(told.requests[0].request, request);
+		assert.match(told.steps.find((s) => s.step === 'handed over').what, /^to browser-app#\d$/);
+	}
+
+	for (const browser of browsers) {
+		const reply = await browser.request({ ...job({ fail: 'on purpose' }) });
+		assert.ok(reply.message.error);
+	}
+	const { counts } = await result(node, 'errors');
+	assert.strictEqual(counts.reduce((sum, c) => sum + c.errors, 0), LOOPS);
+	assert.strictEqual((await result(node, 'status')).sessions, LOOPS);
+});
+
+test('sessions of every loop are kicked and revoked', async (t) => {
+	const { node } = await near(t);
+	const browsers = await oneOnEach(t, node);
+	const tokens = browsers.map((b) => b.token);
+
+	for (const browser of browsers.slice(0, 2)) {
+		assert.deepStrictEqual(await result(node, 'kick', '--', browser.sid.slice(0, 8)), { closed: 1 });
+		assert.strictEqual(await browser.whenClosed(), 1008);
+	}
+	for (const browser of browsers.slice(2)) {
+		await result(node, 'revoke', 'jti', claims(browser.token).jti);
+		assert.strictEqual((await browser.nextReply()).message.code, 'session_revoked');
+		assert.strictEqual(await browser.whenClosed(), 1008);
+	}
+	// Whichever loop they come to.
+	for (const browser of await oneOnEach(t, node)) {
+		for (const [i, token] of tokens.entries()) {
+			browser.token = token;
+			const { message } = await browser.request({ type: 'job' });
+			assert.strictEqual(message.code, i < 2 ? undefined : 'session_revoked');
+			if (i >= 2)
+				break;
+		}
+	}
+});
+
+test('what is paused waits, what is disabled is refused, on all loops', async (t) => {
+	const { far, master } = await before(t);
+	const browsers = await oneOnEach(t, master);
+	far.answer = (r) => r.final({ of: r.message.params.i }) || true;
+	const ask = (i) => browsers[i].emit({ type: 'job', token: browsers[i].token, params: { i } });
+	const all = [0, 1, 2, 3];
+
+	await result(master, 'pause', 'far');
+	all.forEach(ask);
+	await waitFor('all to wait', async () => (await result(master, 'links')).destinations[0].queue === LOOPS);
+	await result(master, 'resume', 'far');
+	for (const i of all)
+		assert.strictEqual((await browsers[i].nextReply()).message.of, i);
+
+	await result(master, 'disable', 'far');
+	all.forEach(ask);
+	for (const i of all)
+		assertError(await browsers[i].nextReply(), { type: 'job', code: 'link_down' });
+	await result(master, 'enable', 'far');
+	all.forEach(ask);
+	for (const i of all)
+		assert.strictEqual((await browsers[i].nextReply()).message.of, i);
+
+	far.answer = null;
+	all.forEach(ask);
+	const requests = [];
+	for (const _ of all)
+		requests.push(await far.next());
+	const drained = result(master, 'drain', 'far', '--wait');
+	await waitFor('it to be drained', async () => (await result(master, 'links')).destinations[0].state === 'drained');
+	requests.forEach((r) => r.final({ of: r.message.params.i }));
+	assert.strictEqual((await drained).in_flight, 0);
+	for (const i of all)
+		assert.strictEqual((await browsers[i].nextReply()).message.of, i);
+});
+
+test('reloads while a crowd asks', async (t) => {
+	const worker = await startUsherd(t, workerOf(WORKER) + FOUR);
+	const yaml = (ms) => masterOf(worker.url) + FOUR + `timeouts: { request: ${ms}ms }\n`;
+	const master = await startUsherd(t, yaml(60000));
+	await master.linked();
+	let isOver = false, reloads = 0;
+	const loading = load(t, master.port, { pages: 8, requests: 24, window: 2 }).finally(() => { isOver = true; });
+
+	do {
+		const { length } = master.log;
+		fs.writeFileSync(path.join(master.dir, 'usher.yaml'), yaml(60001 + reloads));
+		master.kill('SIGHUP');
+		await master.logged(/reload: the configuration is/, length);
+		reloads++;
+		await pause(20);
+	} while (!isOver);
+	assertOracle(await loading);
+	assert.ok(reloads > 1);
+});
+
+// ---- sessions that come back ----
+
+// Drops the connection; the node has seen it.
+async function drop(node, browser) {
+	browser.close();
+	await waitFor('the session to be away', async () => {
+		const { sessions } = await result(node, 'sessions');
+		return !sessions.some((s) => s.sid === browser.sid.slice(0, 8) && s.state === 'connected');
+	});
+}
+
+// The same session on a new socket of another loop than the old one's.  Others take the places on
+// those where it must not come to.
+async function comeBackElsewhere(t, node, old, from) {
+	for (;;) {
+		const browser = await rawClient(t, node.port);
+		if (await loopOf(node, browser) === from)
+			continue;	// that one stays there and makes the next come to another
+		browser.emit({ type: 'ewd-reregister', token: old.token });
+		const answer = await browser.nextReply('the answer to ewd-reregister');
+		assert.deepStrictEqual([answer.type, answer.message.ok], ['ewd-reregister', true]);
+		browser.token = answer.message.token;
+		browser.resumed = answer.message.resumed;
+		return browser;
+	}
+}
+
+test('a client that comes back on another loop gets what came meanwhile, once and in order', async (t) => {
+	const { node } = await near(t);
+	const gate = new Gate(t);
+
+	for (const browser of await oneOnEach(t, node)) {
+		const from = await loopOf(node, browser);
+		emit(browser, 'a', { send: { n: 1 } }, { gate: gate.file }, { send: { n: 2 } },
+		    { push: { type: 'news', message: { n: 3 } } }, { finish: { n: 4 } });
+		assert.strictEqual((await browser.nextReply()).message.n, 1);
+		await drop(node, browser);
+		// Half of them while it runs still, the others when all is over.
+		if (from % 2 === 0)
+			gate.open();
+		if (from % 2 === 0)
+			await waitFor('the request to be over', async () => (await result(node, 'requests')).requests.length === 0);
+		const back = await comeBackElsewhere(t, node, browser, from);
+		gate.open();
+		for (const n of [2, 3, 4])
+			assert.strictEqual((await back.nextReply()).message.n, n);
+		assert.strictEqual(back.resumed, from % 2 === 0 ? 0 : 1);
+		await assertSilent(back);
+		back.close();
+		fs.rmSync(gate.file);
+	}
+});
+
+test('a client that moves from loop to loop keeps its requests, and may cancel them', async (t) => {
+	const { node, record } = await near(t);
+	const gates = [1, 2, 3, 4].map(() => new Gate(t));
+	let at = await rawBrowser(t, node.port);
+	emit(at, 'a', { send: { n: 0 } }, ...gates.flatMap((gate, i) => [{ gate: gate.file }, { send: { n: i + 1 } }]), { until: 'cancel' }, DONE);
+	assert.strictEqual((await at.nextReply()).message.n, 0);
+
+	for (const [i, gate] of gates.entries()) {
+		const from = await loopOf(node, at);
+		await drop(node, at);
+		at = await comeBackElsewhere(t, node, at, from);
+		assert.strictEqual(at.resumed, 1);
+		gate.open();
+		assert.strictEqual((await at.nextReply()).message.n, i + 1);
+	}
+	at.emit({ type: 'usher-cancel', token: at.token, ms_requestId: 'a' });
+	assertError(await at.nextReply(), { type: 'job', code: 'cancelled', ms_requestId: 'a' });
+	await record.told('cancel');
+	await assertSilent(at);
+});
+
+// ---- the end ----
+
+test('a node that stops answers what is open on every loop, and tells all sessions', async (t) => {
+	const { node } = await near(t);
+	const browsers = await oneOnEach(t, node);
+	const gate = new Gate(t);
+	const idle = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map(() => rawClient(t, node.port)));
+
+	browsers.forEach((browser, i) => emit(browser, i, { send: { n: 1 } }, { gate: gate.file }, { finish: { n: 2 } }));
+	for (const browser of browsers)
+		await browser.nextReply();
+	const stopped = node.stop('SIGTERM');
+	for (const client of idle)
+		assert.strictEqual(await client.whenClosed(), 1001);
+	gate.open();
+	for (const browser of browsers) {
+		assert.strictEqual((await browser.nextReply()).message.n, 2);
+		assert.strictEqual(await browser.whenClosed(), 1001);
+	}
+	await stopped;
+});
+
+test('a node that stops at once ends what is open on every loop', async (t) => {
+	const { node } = await near(t);
+	const browsers = await oneOnEach(t, node);
+
+	browsers.forEach((browser, i) => emit(browser, i, { send: { n: 1 } }, { until: 'cancel' }, DONE));
+	for (const browser of browsers)
+		await browser.nextReply();
+	await node.stop('SIGINT');
+	for (const browser of browsers)
+		await browser.whenClosed();
+});
+
+test('a command that is under way does not stop another, nor the end', async (t) => {
+	const { node } = await near(t);
+	await oneOnEach(t, node);
+	const follower = control(t, node);
+	await follower.ask({ command: 'trace' });
+	const looks = Array.from({ length: 20 }, (_, i) => ctl(node, [['status', 'sessions', 'links', 'requests', 'pools'][i % 5]]));
+
+	for (const look of looks)
+		assert.strictEqual((await look).code, 0);
+	await node.stop('SIGTERM');
+	await follower.ended;
+});
