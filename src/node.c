@@ -34,6 +34,7 @@
 #include "node_loops.h"
 #include "node_plan.h"
 #include "node_reload.h"
+#include "node_revoked.h"
 #include "node_threads.h"
 #include "node_upgrade.h"
 #include "request/relay.h"
@@ -43,7 +44,7 @@
 
 #define LAST_WORDS_MS 2500	/* for close frames to be written and answered */
 #define HANDLER_DEPTH_MAX 1000	/* handlers may nest deeper than browsers may */
-#define FETCH_MS      500	/* for clients that poll to come for their last replies */
+#define FETCH_MS      2000	/* for clients that poll to come for their last replies */
 #define LOG_TICK_MS   10000
 #define LINKED_MS     3000	/* for links to be up before we take over from another usherd */
 #define LOOK_MS	      10	/* how often we look whether all connections are gone */
@@ -372,6 +373,13 @@ end_loop(struct node_loop *nl, void *arg UNUSED)
 	node_loop_end(nl);
 }
 
+static void
+end_watch(struct node *n)
+{
+	node_revoked_free(n->revoked_watch);
+	n->revoked_watch = NULL;
+}
+
 /*
  * What is still open ends here, with an answer.  Pools and links of the first loop end before the
  * sessions of any: what they say last comes before.
@@ -385,6 +393,7 @@ end_serving(struct node *n)
 	n->ending_since_ms = clock_mono_ms();
 	node_reload_end(n);
 	node_upgrade_end(n);
+	end_watch(n);
 	node_doors_close(n);
 	node_doors_close_admin(n);
 	node_threads_hold(n->threads);
@@ -511,6 +520,7 @@ node_hand_over(struct node *n)
 	n->is_handed_over = true;
 	node_doors_each(n, keep_file, NULL);
 	node_doors_close_admin(n);
+	n->revoked_watch = node_revoked_watch(n);
 	if (n->state == NODE_SERVING || n->state == NODE_LEAVING)
 		begin_draining(n);
 	else
@@ -616,6 +626,7 @@ node_free(struct node *n)
 		return;
 	node_reload_end(n);
 	node_upgrade_end(n);
+	end_watch(n);
 	activation_free(n->activation);
 	node_doors_close_admin(n);
 	node_doors_free(n);

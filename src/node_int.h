@@ -23,6 +23,7 @@ struct conf_listener;
 struct activation;
 struct node_doors;
 struct node_plan;
+struct node_revoked;
 struct node_threads;
 struct node_upgrade;
 struct procs;
@@ -58,6 +59,7 @@ struct node {
 	struct activation *activation;	/* sockets it was started with; NULL: none, or taken */
 	char *const *argv;		/* it was started by; borrowed */
 	struct node_upgrade *upgrade;	/* under way; NULL: none */
+	struct node_revoked *revoked_watch;	/* NULL: nobody else revokes */
 	bool is_handed_over;		/* another process has the listeners */
 	struct node_reload *reload;	/* under way; NULL: none */
 	struct reload_waiters reload_waiters;	/* for the next one */

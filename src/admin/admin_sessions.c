@@ -10,6 +10,7 @@
 
 #include "admin/admin_command.h"
 #include "admin/admin_json.h"
+#include "admin/admin_revoked.h"
 #include "admin/admin_view.h"
 #include "base/address.h"
 #include "base/clock.h"
@@ -210,26 +211,22 @@ is_revoked_client(const struct qewd_client_info *info, void *arg)
 }
 
 /* Sockets are told last: their own open requests are answered first. */
-static void
-enforce(struct admin_ask *a, int64_t now_s)
+void
+admin_enforce_revoked(const struct admin_view *v, int64_t now_s, struct admin_revoked_count *count)
 {
-	const struct admin_view *v = a->view;
-	uint64_t n_requests = 0, n_clients = 0;
-
+	*count = (struct admin_revoked_count){ 0 };
 	for (size_t i = 0; i < v->n_loops; i++) {
 		const struct admin_loop *l = &v->loops[i];
 
 		jwt_issue_from(token_cache_ring(l->tokens), now_s + 1);
-		n_requests += requests_end(l->requests, is_revoked_request, l->tokens,
+		count->n_requests += requests_end(l->requests, is_revoked_request, l->tokens,
 		    ERR_SESSION_REVOKED);
 	}
 	for (size_t i = 0; i < v->n_loops; i++)
-		n_clients += qewd_front_send_away(v->loops[i].front, is_revoked_client, v->revoked,
-		    ERR_SESSION_REVOKED);
-	admin_json_u64(&a->out, "closed", n_clients);
-	admin_json_u64(&a->out, "requests", n_requests);
+		count->n_clients += qewd_front_send_away(v->loops[i].front, is_revoked_client,
+		    v->revoked, ERR_SESSION_REVOKED);
 	log_info("%" PRIu64 " sessions closed and %" PRIu64 " requests ended, being revoked",
-	    n_clients, n_requests);
+	    count->n_clients, count->n_requests);
 }
 
 /* What cannot be saved holds until the daemon ends, and whoever asked must know. */
@@ -253,6 +250,7 @@ void
 admin_revoke(struct admin_ask *a)
 {
 	int64_t now_s = clock_wall_ms() / 1000;
+	struct admin_revoked_count count;
 	struct revoked_entry e;
 
 	if (a->n_args == 0) {
@@ -270,6 +268,8 @@ admin_revoke(struct admin_ask *a)
 	    e.kind != REVOKED_BEFORE ? " " : "", e.kind == REVOKED_JTI ? e.name : "");
 	admin_json_text(&a->out, "kind", revoked_kind_name(e.kind));
 	add_time(&a->out, "until", e.until_s);
-	enforce(a, now_s);
+	admin_enforce_revoked(a->view, now_s, &count);
+	admin_json_u64(&a->out, "closed", count.n_clients);
+	admin_json_u64(&a->out, "requests", count.n_requests);
 	save(a);
 }

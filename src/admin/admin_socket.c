@@ -44,6 +44,8 @@ struct peer {
 	struct conn *conn;		/* NULL: it has ended */
 	struct buf in;			/* read, and not looked at */
 	struct admin_asker asker;
+	int fd;				/* the connection's */
+	gid_t gid;			/* of the process that connected */
 	bool is_asking;			/* answer_lines() is up the stack */
 	struct timer idle_timer;	/* while nothing is asked */
 	struct timer again_timer;	/* the next line may be looked at */
@@ -56,12 +58,29 @@ static void on_drained(struct conn *, void *);
 static void on_close(struct conn *, enum err, void *);
 static void on_line(const struct buf *, bool, void *);
 static size_t queued(void *);
+static bool may_ask(const struct admin_socket *, int, uid_t, gid_t);
 
 static const struct conn_events conn_events = {
 	.on_read = on_read,
 	.on_drained = on_drained,
 	.on_close = on_close,
 };
+
+/* Who is connected may ask on only as long as it might connect. */
+static void
+close_strangers(struct admin_socket *s)
+{
+	struct peer *p, *next;
+
+	for (p = LIST_FIRST(&s->peers); p != NULL; p = next) {
+		next = LIST_NEXT(p, link);
+		if (may_ask(s, p->fd, p->asker.who.uid, p->gid))
+			continue;
+		log_info("admin.group: process %d of user %u is not served any more",
+		    (int)p->asker.who.pid, (unsigned)p->asker.who.uid);
+		conn_close(p->conn, ERR_NOT_ALLOWED);
+	}
+}
 
 /* The file is the owner's alone again. */
 static bool
@@ -73,6 +92,7 @@ close_to_group(struct admin_socket *s, const char *path, char **error)
 		return false;
 	}
 	s->has_group = false;
+	close_strangers(s);
 	return true;
 }
 
@@ -94,6 +114,7 @@ admin_socket_set_group(struct admin_socket *s, const char *path, const char *nam
 	}
 	s->has_group = true;
 	s->group = group->gr_gid;
+	close_strangers(s);
 	return true;
 }
 
@@ -171,19 +192,22 @@ is_member(int fd, gid_t group, gid_t primary)
 
 /* The mode of the file is enough, as long as nobody changes it. */
 static bool
-is_permitted(const struct admin_socket *s, int fd, struct admin_who *who)
+may_ask(const struct admin_socket *s, int fd, uid_t uid, gid_t gid)
 {
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
+	return uid == 0 || uid == geteuid() || (s->has_group && is_member(fd, s->group, gid));
+}
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
+static bool
+is_permitted(const struct admin_socket *s, int fd, struct ucred *peer)
+{
+	socklen_t len = sizeof(*peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) != 0)
 		return false;
-	*who = (struct admin_who){ peer.uid, peer.pid };
-	if (peer.uid == 0 || peer.uid == geteuid() ||
-	    (s->has_group && is_member(fd, s->group, peer.gid)))
+	if (may_ask(s, fd, peer->uid, peer->gid))
 		return true;
-	log_warnx("admin.socket: refused: process %d of user %u", (int)peer.pid,
-	    (unsigned)peer.uid);
+	log_warnx("admin.socket: refused: process %d of user %u", (int)peer->pid,
+	    (unsigned)peer->uid);
 	return false;
 }
 
@@ -217,7 +241,7 @@ static void
 on_accept(int fd, const char *address UNUSED, const char *address_port UNUSED, void *arg)
 {
 	struct admin_socket *s = arg;
-	struct admin_who who;
+	struct ucred who;
 	struct peer *p;
 
 	if (!is_permitted(s, fd, &who)) {
@@ -230,8 +254,10 @@ on_accept(int fd, const char *address UNUSED, const char *address_port UNUSED, v
 	}
 	p = xcalloc(1, sizeof(*p));
 	p->socket = s;
-	p->asker = (struct admin_asker){ .view = s->view, .who = who, .on_line = on_line,
-		.queued = queued, .arg = p };
+	p->asker = (struct admin_asker){ .view = s->view, .who = { who.uid, who.pid },
+		.on_line = on_line, .queued = queued, .arg = p };
+	p->fd = fd;
+	p->gid = who.gid;
 	p->conn = conn_new(s->view->loop, fd, &conn_events, p);
 	LIST_INSERT_HEAD(&s->peers, p, link);
 	s->n_peers++;

@@ -5,10 +5,11 @@ const assert = require('node:assert');
 const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
+const { atEnd } = require('./lib/cleanup');
 const { masterOf, nodeOf, scripted } = require('./lib/configs');
 const { fakeNode } = require('./lib/fake-node');
 const { ask } = require('./lib/http');
-const { run } = require('./lib/processes');
+const { Child, run } = require('./lib/processes');
 const { rawBrowser, rawClient } = require('./lib/raw');
 const { isSigned, session } = require('./lib/tokens');
 const { PROGRAM, SECRET, startUsherd } = require('./lib/usherd');
@@ -325,6 +326,40 @@ test('admin.group: members are let in, and kept out again', { skip: process.getu
 	assert.strictEqual(file('second.sock')[0], 0o600);
 	fs.chmodSync(path.join(node.dir, 'second.sock'), 0o666);
 	assert.strictEqual(await as(one, 'second.sock'), 1, 'nor by the mode of the file alone');
+});
+
+test('admin.group: who is taken out of it is not served any more over a connection that is open', { skip: process.getuid() !== 0 }, async (t) => {
+	const [, one, other] = fs.readFileSync('/etc/group', 'utf8').split('\n').map((line) => line.split(':'));
+	const yaml = (group) => appsOf({ 'remote-app': app() }, `admin: { socket: admin.sock${group && ', group: ' + group} }\n`);
+	const node = await startUsherd(t, yaml(one[0]));
+	const copy = path.join(node.dir, 'usherctl');
+	const browser = await rawBrowser(t, node.port, 'remote-app');
+
+	fs.chmodSync(node.dir, 0o755);
+	fs.copyFileSync(USHERCTL, copy);
+	fs.chmodSync(copy, 0o755);
+	const [member, root] = [{ uid: 65534, gid: Number(one[2]) }, {}].map((who) => {
+		const child = new Child(copy, ['-s', path.join(node.dir, 'admin.sock'), 'trace'], who);
+		atEnd(t, () => child.kill('SIGKILL'));
+		return child;
+	});
+	// They look on as requests come.
+	const areServed = (...children) => waitFor('them to see it', async () => {
+		const before = children.map((child) => child.stdout.length);
+		await browser.request({ type: 'job' });
+		return children.every((child, i) => child.stdout.length > before[i]);
+	});
+
+	await areServed(member, root);
+	await reload(node, yaml(one[0]));
+	await areServed(member, root);
+	await reload(node, yaml(other[0]));
+	await member.end();
+	assert.notStrictEqual(member.code, 0);
+	await node.logged(/admin\.group: process \d+ of user 65534 is not served any more/);
+	await areServed(root);
+	await reload(node, yaml(''));
+	await areServed(root);
 });
 
 test('what takes a restart is named, and stays', async (t) => {

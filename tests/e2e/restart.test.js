@@ -12,6 +12,7 @@ const { atEnd } = require('./lib/cleanup');
 const { nodeOf, scripted } = require('./lib/configs');
 const { Child, run } = require('./lib/processes');
 const { rawBrowser } = require('./lib/raw');
+const { claims } = require('./lib/tokens');
 const { PROGRAM, folder, startUsherd } = require('./lib/usherd');
 const { waitFor } = require('./lib/wait');
 
@@ -195,6 +196,27 @@ test('until the new process serves, the old one has the operator and the files, 
 	assert.strictEqual(JSON.parse((await ctl(node, '--json', 'revoke')).stdout).revoked[0].name, 'one-of-them');
 	stopProcess(node.successor);
 	await waitFor('it takes its files with it', () => !fs.existsSync(path.join(node.dir, 'web.sock')));
+});
+
+test('sessions that are still at the old one hear of what is revoked at the new one', async (t) => {
+	const node = await startFirst(t);
+	const gate = path.join(node.dir, 'gate');
+	const [browser, other] = [await rawBrowser(t, node.port, 'remote-app'), await rawBrowser(t, node.port, 'remote-app')];
+	const wait = { script: [{ print: 'at work\n' }, { gate }, { finish: { done: true } }] };
+
+	for (const b of [browser, other])
+		b.emit({ type: 'job', token: b.token, params: wait });
+	await node.logged(/at work/);
+	assert.strictEqual((await ctl(node, 'upgrade')).code, 0);
+	node.successor = Number((await node.logged(/upgrade: process (\d+) serves/))[1]);
+	await waitFor('the new one to be asked', async () => (await ctl(node, 'status')).code === 0 && await statusPid(node) === node.successor);
+
+	assert.strictEqual((await ctl(node, 'revoke', 'jti', claims(browser.token).jti)).code, 0);
+	for (const type of ['job', 'error'])	// its request ends, and it is sent away
+		assert.deepStrictEqual(await browser.nextReply().then((reply) => [reply.type, reply.message.code]), [type, 'session_revoked']);
+	assert.strictEqual(await browser.whenClosed(), 1008);
+	fs.writeFileSync(gate, '');
+	assert.strictEqual((await other.nextReply()).message.done, true, 'nobody else');
 });
 
 // Starts the daemon as systemd would: with sockets that another process listens on.
