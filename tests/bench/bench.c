@@ -6,6 +6,8 @@
  * Closed loop: each client keeps a number of requests outstanding.  Open loop (--rate):
  * requests are due at fixed times, and latency counts from then, whether or not an
  * earlier reply held the sending up (no coordinated omission).
+ *
+ * Idle: memory of each client that sits there, after --requests of it; with --beat what its pings cost.
  */
 #include <err.h>
 #include <getopt.h>
@@ -44,7 +46,7 @@ static struct options {
 	uint64_t requests;		/* end after so many; 0: after seconds */
 	size_t payload;
 	const char *play;		/* file of payloads, a JSON text a line */
-	bool reads_memory;
+	double beat;			/* idle: each client pings every so many seconds; 0: never */
 } options = {
 	.label = "", .connections = 1, .outstanding = 1, .seconds = 2, .warmup = 0.5,
 	.payload = 200,
@@ -59,7 +61,7 @@ static struct bench {
 	bool is_measuring;
 	uint64_t n_finals;		/* measured */
 	struct samples latency;
-	uint64_t cpu_ns, own_cpu_ns, took_ns;
+	uint64_t cpu_ns, user_ns, own_cpu_ns, took_ns;
 	uint64_t rss_bytes;		/* idle: of each client */
 } bench;
 
@@ -122,14 +124,14 @@ usage(void)
 	    "    [--application NAME]\n"
 	    "    [--connections N] [--outstanding N | --rate PER_SECOND | --connects | --idle]\n"
 	    "    [--seconds S | --requests N] [--warmup S] [--payload BYTES | --play FILE]\n"
-	    "    [--intermediates N] [--any-order]");
+	    "    [--intermediates N] [--any-order] [--beat S]");
 }
 
 static void
 read_options(int argc, char **argv)
 {
 	enum { PORT, LABEL, PID, APPLICATION, CONNECTIONS, OUTSTANDING, RATE, CONNECT, IDLING,
-	    SECONDS, REQUESTS, WARMUP, PAYLOAD, PLAY, STEPS, ANY_ORDER, PID_ALONE };
+	    SECONDS, REQUESTS, WARMUP, PAYLOAD, PLAY, STEPS, ANY_ORDER, PID_ALONE, BEAT };
 	static const struct option known[] = {
 		{ "port", required_argument, NULL, PORT },
 		{ "label", required_argument, NULL, LABEL },
@@ -147,6 +149,7 @@ read_options(int argc, char **argv)
 		{ "play", required_argument, NULL, PLAY },
 		{ "intermediates", required_argument, NULL, STEPS },
 		{ "any-order", no_argument, NULL, ANY_ORDER },
+		{ "beat", required_argument, NULL, BEAT },
 		{ "pid-alone", required_argument, NULL, PID_ALONE },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -169,6 +172,7 @@ read_options(int argc, char **argv)
 		case WARMUP:	  options.warmup = number_of(optarg); break;
 		case PAYLOAD:	  options.payload = (size_t)number_of(optarg); break;
 		case PLAY:	  options.play = optarg; break;
+		case BEAT:	  options.beat = number_of(optarg); break;
 		case ANY_ORDER:	  bench.plan.any_order = true; break;
 		case PID_ALONE:	  procs_add_alone((pid_t)number_of(optarg)); break;
 		case STEPS:	  bench.plan.n_steps = (unsigned)number_of(optarg); break;
@@ -305,11 +309,13 @@ measure(void)
 		run_until(now_ns() + (uint64_t)(options.warmup * SECOND_NS));
 	bench.is_measuring = true;
 	bench.cpu_ns = procs_cpu_ns();
+	bench.user_ns = procs_user_ns();
 	bench.own_cpu_ns = own_cpu_ns();
 	began = now_ns();
 	run_until(began + (uint64_t)(options.seconds * SECOND_NS));
 	bench.took_ns = now_ns() - began;
 	bench.cpu_ns = procs_cpu_ns() - bench.cpu_ns;
+	bench.user_ns = procs_user_ns() - bench.user_ns;
 	bench.own_cpu_ns = own_cpu_ns() - bench.own_cpu_ns;
 	bench.is_measuring = bench.is_sending = false;
 }
@@ -333,17 +339,56 @@ drain(void)
 		turn_run(bench.turn, SECOND_NS / 100);
 }
 
+/* Each client has had so many requests answered before it is idle. */
+static void
+make_requests(unsigned from, unsigned to)
+{
+	for (uint64_t n = 0; n < options.requests; n++)
+		for (unsigned i = from; i < to; i++) {
+			client_request(bench.client[i], now_ns());
+			if (i % OPENING_MAX == 0 || i + 1 == to)
+				drain();
+		}
+}
+
+/* Heart-beats, evenly over the interval; each ping is answered by a pong, and they are counted. */
+static void
+beat(void)
+{
+	uint64_t began = now_ns(), until = began + (uint64_t)(options.seconds * SECOND_NS);
+	uint64_t gap_ns = (uint64_t)(options.beat * SECOND_NS / bench.n_ready), next = began;
+	uint64_t now;
+	unsigned i = 0;
+
+	client_pongs = 0;
+	bench.cpu_ns = procs_cpu_ns();
+	bench.user_ns = procs_user_ns();
+	while ((now = now_ns()) < until) {
+		for (; next <= now; next += gap_ns)
+			client_ping(bench.client[i++ % bench.n_ready]);
+		turn_run(bench.turn, (int64_t)(next - now));
+	}
+	bench.took_ns = now_ns() - began;
+	bench.cpu_ns = procs_cpu_ns() - bench.cpu_ns;
+	bench.user_ns = procs_user_ns() - bench.user_ns;
+	bench.n_finals = client_pongs;
+}
+
 static void
 idle(void)
 {
 	uint64_t before, until;
 
 	open_clients(IDLE_FIRST);
+	make_requests(0, IDLE_FIRST);
 	before = procs_rss_bytes();
 	open_clients(IDLE_FIRST + options.connections);
+	make_requests(IDLE_FIRST, bench.n_ready);
 	for (until = now_ns() + SETTLE_NS; now_ns() < until; )
 		turn_run(bench.turn, SECOND_NS / 100);
 	bench.rss_bytes = (procs_rss_bytes() - before) / options.connections;
+	if (options.beat > 0)
+		beat();
 }
 
 /* ---- the line ---- */
@@ -357,13 +402,14 @@ report(void)
 	samples_sort(&bench.latency);
 	printf("{\"label\":\"%s\",\"mode\":\"%s\",\"connections\":%u,\"outstanding\":%u,"
 	    "\"payload\":%zu,\"intermediates\":%u,\"requests\":%llu,\"per_second\":%.0f,"
-	    "\"cpu_us\":%.3f,\"load_cpu_us\":%.3f,"
+	    "\"cpu_us\":%.3f,\"user_us\":%.3f,\"load_cpu_us\":%.3f,"
 	    "\"p50_us\":%.1f,\"p90_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,"
 	    "\"rss_bytes\":%llu,"
 	    "\"owner\":%llu,\"order\":%llu,\"bytes\":%llu,\"errors\":%llu,\"lost\":%llu}\n",
 	    options.label, mode_name[options.mode], options.connections, options.outstanding,
 	    options.payload, bench.plan.n_steps, (unsigned long long)bench.n_finals,
 	    seconds > 0 ? n / seconds : 0, (double)bench.cpu_ns / n / 1e3,
+	    (double)bench.user_ns / n / 1e3,
 	    (double)bench.own_cpu_ns / n / 1e3, samples_at(&bench.latency, 0.5),
 	    samples_at(&bench.latency, 0.9), samples_at(&bench.latency, 0.99),
 	    samples_at(&bench.latency, 1), (unsigned long long)bench.rss_bytes,

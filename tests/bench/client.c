@@ -54,6 +54,7 @@ static const struct json_names names = {
 };
 
 struct client_faults client_faults;
+uint64_t client_pongs;
 static struct buf event;	/* being built */
 
 static const struct stream_events stream_events;
@@ -88,6 +89,12 @@ send_text(struct client *c, const char *data, size_t len)
 	id_random(mask, sizeof(mask));
 	ws_encode_frame(&c->stream.out, WS_TEXT, data, len, mask);
 	stream_touch(&c->stream);
+}
+
+void
+client_ping(struct client *c)
+{
+	send_text(c, "2", 1);
 }
 
 void
@@ -297,6 +304,7 @@ on_message(enum ws_opcode op, const char *data, size_t len, void *arg)
 
 	if (op != WS_TEXT || eio_packet_decode(&p, data, len) != 0)
 		errx(1, "client %u: malformed packet", c->id);
+	client_pongs += p.type == EIO_PONG;
 	if (p.type != EIO_MESSAGE)
 		return;
 	if (sio_packet_decode(&packet, p.data, p.len) != 0)

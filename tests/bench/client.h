@@ -43,12 +43,14 @@ struct client_faults {
 };
 
 extern struct client_faults client_faults;
+extern uint64_t client_pongs;		/* over all clients */
 
 /* id also says from which address, 127.0.1.1 and up, it connects. */
 struct client	*client_new(struct turn *, const struct client_plan *, unsigned id);
 /* due_ns: when it should have been sent. */
 void		 client_request(struct client *, uint64_t due_ns);
 unsigned	 client_outstanding(const struct client *);
+void		 client_ping(struct client *);		/* a heart-beat; the answer is counted */
 void		 client_close(struct client *);
 
 #endif
