@@ -128,6 +128,14 @@ async function isWell(t, rig) {
 	await waitFor(() => 'the node to be well again:\n' + rig.node.log, async () => (await talk(t, rig)).outcome === GOOD);
 }
 
+// It answers, or nobody listens there any more; who is just ending does neither.
+async function hasEnded(node) {
+	const { gone } = await waitFor('an answer, or the end', () => ask(node.url, 'GET', '/')
+	    .then(() => ({ gone: false }), (e) => e.code === 'ECONNREFUSED' && { gone: true }));
+
+	return gone;
+}
+
 // One fault.  The node goes on, or it ended in order.
 async function withFault(t, rig, name, at, error, options) {
 	rig.control.set(name, at, error);
@@ -135,8 +143,7 @@ async function withFault(t, rig, name, at, error, options) {
 	rig.control.set('');
 	// Nothing crossed, doubled or changed, whatever else.
 	assert.deepStrictEqual(books.wrong, [], `${name} ${at} ${error}`);
-	const isGone = await ask(rig.node.url, 'GET', '/').then(() => false, (e) => e.code === 'ECONNREFUSED');
-	if (isGone) {
+	if (await hasEnded(rig.node)) {
 		await rig.node.end();
 		assert.deepStrictEqual([rig.node.signal, rig.node.code], [null, 1], `${name} ${at} ${error}:\n` + rig.node.log);
 		assert.match(rig.node.log, / error /);
