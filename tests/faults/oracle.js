@@ -94,11 +94,22 @@ class Page {
 		else if (!request)
 			this.books.blame(this.finals.has(id) ? 'doubled' : 'not asked for', reply);
 		else if (reply.type !== request.type)
-			this.books.blame('another type', reply);
+			this.another(request, reply);
 		else if (reply.finished === false)
 			this.intermediate(request, reply.message);
 		else
 			this.final(request, reply);
+	}
+
+	// It is wrong, and yet the only end that there is going to be.
+	another(request, reply) {
+		this.books.blame('another type', reply);
+		if (reply.finished === false)
+			return;
+		this.open.delete(request.id);
+		this.finals.add(request.id);
+		this.books.code('another type');
+		request.resolve('another type');
 	}
 
 	intermediate(request, message) {
