@@ -3,22 +3,32 @@
  * Walks a tree beside the table of options.
  *
  * Every step knows two names of where it is: the one in the table
- * ("applications.*.pool") and the one to show ("applications.test-app.pool").
+ * ("applications.*.pool") and the one to show ("applications.test-app.pool").  What the table
+ * says of a name is looked up once: a file may have ten thousand routes.
  */
 #include "conf/conf_check.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/strmap.h"
 #include "base/xmalloc.h"
 #include "conf/conf_value.h"
 
 #define NAME_LONGEST 64		/* keys longer than this resemble none of ours */
 
+/* What the table says of a name. */
+struct form {
+	const struct conf_option *option;	/* NULL: it is none itself */
+	bool takes_list, takes_map;		/* there are options below it */
+	bool names_are_free;			/* of a map */
+};
+
 struct place {
 	const char *name;	/* in the table */
 	const char *shown;	/* to the operator */
 	struct conf_faults *faults;
+	struct strmap *forms;	/* by names in the table, as far as they were asked for */
 };
 
 static void	 check_value(const struct place *, struct conf_node *);
@@ -31,7 +41,7 @@ void
 conf_check_tree(struct conf_node *root, struct conf_faults *faults)
 {
 	static const char *const mandatory[] = { "listen", "jwt" };
-	struct place top = { "", "", faults };
+	struct place top = { "", "", faults, strmap_new() };
 
 	for (size_t i = 0; i < ARRAY_LEN(mandatory); i++)
 		if (conf_node_get(root, mandatory[i]) == NULL)
@@ -40,33 +50,62 @@ conf_check_tree(struct conf_node *root, struct conf_faults *faults)
 			    "add listen: [{ address: \"127.0.0.1:8080\" }]" :
 			    "add jwt: { secret_file: jwt.secret }");
 	check_map(&top, root);
+	strmap_free(top.forms, free);
+}
+
+static const struct form *
+form_of(const struct place *at)
+{
+	void **found = strmap_at(at->forms, at->name, strlen(at->name));
+	struct form *form = *found;
+
+	if (form == NULL) {
+		*found = form = xcalloc(1, sizeof(*form));
+		form->option = conf_option_find(at->name);
+		form->takes_list = conf_option_is_below(at->name, "[]");
+		form->takes_map = conf_option_is_below(at->name, ".");
+		form->names_are_free = conf_option_is_below(at->name, ".*");
+	}
+	return form;
 }
 
 static void
 check_value(const struct place *at, struct conf_node *node)
 {
-	const struct conf_option *option = conf_option_find(at->name);
-	bool takes_list = conf_option_is_below(at->name, "[]");
-	bool takes_map = conf_option_is_below(at->name, ".");
+	const struct form *form = form_of(at);
 
 	if (at->faults->has_more)
 		return;
-	if (option != NULL)
-		check_option(at, option, node);
-	else if (takes_list && node->kind == CONF_LIST)
+	if (form->option != NULL)
+		check_option(at, form->option, node);
+	else if (form->takes_list && node->kind == CONF_LIST)
 		check_list(at, node);
-	else if (takes_map && node->kind == CONF_MAP)
+	else if (form->takes_map && node->kind == CONF_MAP)
 		check_map(at, node);
 	else
 		conf_node_fault(node, at->faults, "%s: must be a %s", at->shown,
-		    takes_list && takes_map ? "list or a map" : takes_list ? "list" : "map");
+		    form->takes_list && form->takes_map ? "list or a map" :
+		    form->takes_list ? "list" : "map");
+}
+
+/* Without printf, of which a large file would take very many.  Gives. */
+static char *
+joined(const char *a, const char *b, const char *c)
+{
+	size_t a_len = strlen(a), b_len = strlen(b), c_len = strlen(c);
+	char *text = xmalloc(a_len + b_len + c_len + 1);
+
+	memcpy(text, a, a_len);
+	memcpy(text + a_len, b, b_len);
+	memcpy(text + a_len + b_len, c, c_len + 1);
+	return text;
 }
 
 static void
 check_list(const struct place *at, struct conf_node *list)
 {
-	char *name = xasprintf("%s[]", at->name), *shown = xasprintf("%s[]", at->shown);
-	struct place inside = { name, shown, at->faults };
+	char *name = joined(at->name, "", "[]"), *shown = joined(at->shown, "", "[]");
+	struct place inside = { name, shown, at->faults, at->forms };
 
 	for (size_t i = 0; i < list->n; i++)
 		check_value(&inside, list->item[i]);
@@ -81,9 +120,10 @@ place_of_key(const struct place *at, const char *name, const char *key)
 	const char *dot = *at->name != '\0' ? "." : "";
 
 	return (struct place){
-		xasprintf("%s%s%s", at->name, dot, name),
-		xasprintf("%s%s%s", at->shown, dot, key),
-		at->faults
+		joined(at->name, dot, name),
+		joined(at->shown, dot, key),
+		at->faults,
+		at->forms
 	};
 }
 
@@ -175,22 +215,21 @@ check_required(const struct place *at, const struct conf_node *map, bool has_lat
 static void
 check_map(const struct place *at, struct conf_node *map)
 {
-	bool names_are_free = conf_option_is_below(at->name, ".*");
+	bool names_are_free = form_of(at)->names_are_free;
 	bool has_later = false;
 
 	for (size_t i = 0; i < map->n && !at->faults->has_more; i++) {
 		const char *key = map->key[i].name;
 		struct place inside = place_of_key(at, names_are_free ? "*" : key, key);
-		const struct conf_option *option = conf_option_find(inside.name);
-		bool is_known = option != NULL || conf_option_is_below(inside.name, ".") ||
-		    conf_option_is_below(inside.name, "[]");
+		const struct form *form = form_of(&inside);
+		bool is_known = form->option != NULL || form->takes_map || form->takes_list;
 
 		/* "*" and "a.b" are no names of ours, though the table has such texts. */
 		if (is_known && (names_are_free || strpbrk(key, "*.[") == NULL))
 			check_value(&inside, map->item[i]);
 		else
 			fault_unknown(at, &inside, map, i);
-		has_later = has_later || (option != NULL && option->type == CONF_T_LATER);
+		has_later = has_later || (form->option != NULL && form->option->type == CONF_T_LATER);
 		place_free(&inside);
 	}
 	check_required(at, map, has_later);
@@ -295,8 +334,8 @@ check_entries(const struct place *at, const struct conf_option *option, struct c
 	if (node->kind == CONF_LIST && node->n >= option->min && node->n <= option->max) {
 		check_list(at, node);
 	} else if (node->kind == CONF_MAP) {
-		name = xasprintf("%s[]", at->name);
-		check_map(&(struct place){ name, at->shown, at->faults }, node);
+		name = joined(at->name, "", "[]");
+		check_map(&(struct place){ name, at->shown, at->faults, at->forms }, node);
 		free(name);
 	} else {
 		conf_node_fault(node, at->faults, "%s: must be a map, or a list of %llu to %llu maps",
@@ -333,7 +372,8 @@ check_option(const struct place *at, const struct conf_option *option, struct co
 		break;
 	case CONF_T_ROUTES:
 		if (node->kind == CONF_LIST)
-			check_list(&(struct place){ "u_services", at->shown, at->faults }, node);
+			check_list(&(struct place){ "u_services", at->shown, at->faults,
+			    at->forms }, node);
 		else
 			conf_node_fault(node, at->faults, "%s: must be a list", at->shown);
 		break;

@@ -54,13 +54,12 @@ fallback_of(const struct conf_option *option)
 
 /* What follows the section's name in the name of an option directly in it; else NULL. */
 static const char *
-name_inside(const struct conf_option *option, const char *section)
+name_inside(const struct conf_option *option, const char *section, size_t len)
 {
-	size_t len = strlen(section);
 	const char *rest = option->name;
 
 	if (len > 0) {
-		if (strncmp(rest, section, len) != 0 || rest[len] != '.')
+		if (rest[0] != section[0] || strncmp(rest, section, len) != 0 || rest[len] != '.')
 			return NULL;
 		rest += len + 1;
 	}
@@ -70,9 +69,11 @@ name_inside(const struct conf_option *option, const char *section)
 void
 conf_fill(const char *section, const struct conf_node *map, void *object)
 {
+	size_t len = strlen(section);
+
 	for (size_t i = 0; i < conf_n_options; i++) {
 		const struct conf_option *o = &conf_options[i];
-		const char *rest = name_inside(o, section);
+		const char *rest = name_inside(o, section, len);
 		const struct conf_node *node;
 		struct conf_node *fallback = NULL;
 
