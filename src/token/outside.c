@@ -2,6 +2,11 @@
 /*
  * The issuer that a token names says which keys are tried; the kind of a key says which
  * algorithm.  What the token says of these is only compared.
+ *
+ * Not by libjwt, whose tokens the tests verify: jwt_decode() takes the algorithm from the token
+ * before it is verified, also HS256 with the public key for a secret; it takes base64 in more than
+ * one spelling, so that one signature would be many tokens; and it makes trees of claims that
+ * anybody may have sent.
  */
 #include "token/outside.h"
 

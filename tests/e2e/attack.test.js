@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 // The attack table (tests/faults/attacks.js): each case is refused as it says, the process lives, it
-// keeps no descriptor of it, and a client beside it is served all the time.
+// keeps no descriptor, connection or session of it (and, as a sanitizer sees at its end, no byte), and a
+// client beside it is served all the time.
 'use strict';
 const assert = require('node:assert');
 const fs = require('node:fs');
@@ -8,6 +9,8 @@ const test = require('node:test');
 const { HTTP, FRAMES, FLOODS, LETTERS, NAMES, ORIGINS, tokens, GET } = require('../faults/attacks');
 const { openPages, assertOracle, usual, Books, WORKER, scaled } = require('../faults/oracle');
 const { atEnd } = require('./lib/cleanup');
+const { metricsOf } = require('./lib/operator');
+const { metric } = require('./lib/prometheus');
 const { closeCode, frame, rawBrowser, rawClient, tcp, upgradeRequest } = require('./lib/raw');
 const { claims } = require('./lib/tokens');
 const { folder, startUsherd, JWT, SECRET } = require('./lib/usherd');
@@ -25,11 +28,16 @@ ${JWT}
 applications: { browser-app: { command: ${WORKER}, pool: { size: 2, prefork: true } } }
 u_services: [{ path: /api/x, destination: browser-app }]
 static: [{ path: /files/, root: ${JSON.stringify(www)} }]
+admin: { http: "127.0.0.1:0" }
 ${top}`);
 	const [page] = await openPages(t, node.port, 1, new Books());
 	await Promise.all([page.ask({ do: 'block', ms: 50 }), page.ask({ do: 'block', ms: 50 })]);
 	const descriptors = () => fs.readdirSync(`/proc/${node.pid}/fd`).length;
-	const before = descriptors();
+	const kept = async () => {
+		const metrics = await metricsOf(node);
+		return ['usher_connections_open', 'usher_sessions_open'].map((name) => metric(metrics, name));
+	};
+	const keptBefore = await kept(), before = descriptors();
 	let n = 0;
 
 	const isServed = async () => {
@@ -40,6 +48,11 @@ ${top}`);
 	const isUnharmed = async () => {
 		await isServed();
 		await waitFor(() => `${descriptors()} descriptors to be ${before} again:\n` + node.log, () => descriptors() <= before);
+		let now;
+		await waitFor(() => `connections and sessions, ${now}, to be ${keptBefore} again`, async () => {
+			now = await kept();
+			return now.every((count, i) => count <= keptBefore[i]);
+		});
 	};
 	return { node, port: node.port, isServed, isUnharmed };
 }
