@@ -15,6 +15,9 @@ const PATIENCE_MS = 20000;
 const bench = (name) => path.join(BUILD, 'tests', 'bench', name);
 const usherd = path.join(BUILD, 'src', 'usherd');
 
+// The memory of usherd is looked at; else its user may not.
+process.env.USHER_DUMPABLE = '1';
+
 const running = new Set();
 
 class Process {
