@@ -176,13 +176,15 @@ node_n_awaited(struct node *n)
 size_t
 node_close_some(struct node *n, size_t n_max)
 {
-	size_t n_left = 0, share, rest;
+	size_t n_left = 0, n_before, n_after;
 
-	share = n_max == SIZE_MAX ? n_max : n_max / n_loops(n);
-	rest = n_max == SIZE_MAX ? 0 : n_max % n_loops(n);
 	node_threads_hold(n->threads);
-	for (unsigned i = 0; i < n_loops(n); i++)
-		n_left += node_loop_close_some(loop_at(n, i), share + (i < rest));
+	for (unsigned i = 0; i < n_loops(n); i++) {
+		n_before = node_loop_close_some(loop_at(n, i), 0);
+		n_after = node_loop_close_some(loop_at(n, i), n_max);
+		n_max -= n_before - n_after;
+		n_left += n_after;
+	}
 	node_threads_release(n->threads);
 	return n_left;
 }

@@ -227,16 +227,13 @@ test('where it is off, and where nodes come in, there is nothing', async (t) => 
 
 test('limits are a session\'s own', async (t) => {
 	await t.test('of requests at a time', async (t) => {
-		const { port } = await start(t, 'limits: { in_flight_per_session: 2 }', 'size: 4');
+		const record = new Record(t);
+		const { port } = await start(t, 'limits: { in_flight_per_session: 2 }', 'size: 4', { record: record.file });
 		const gate = new Gate(t);
 		const [token, other] = [await register(port), await register(port)];
 		const held = [1, 2].map((n) => ajax(port, { ...job({ gate: gate.file }, { finish: { n } }), token }));
-		// One of two may still be on its way: the third is refused when both are there.
-		await waitFor('the limit', async () => {
-			const gone = new Gate(t);
-			gone.open();
-			return (await ajax(port, { ...job({ gate: gone.file }, { finish: {} }), token })).status === 429;
-		});
+		await record.told('request', 2);
+		assert.strictEqual((await ajax(port, { ...job({ finish: {} }), token })).status, 429);
 		assert.strictEqual((await ajax(port, { ...job({ finish: { n: 3 } }), token: other })).json.n, 3);
 		gate.open();
 		assert.deepStrictEqual((await Promise.all(held)).map(({ json }) => json.n), [1, 2]);

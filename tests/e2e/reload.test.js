@@ -12,14 +12,14 @@ const { ask } = require('./lib/http');
 const { Child, run } = require('./lib/processes');
 const { rawBrowser, rawClient } = require('./lib/raw');
 const { isSigned, session } = require('./lib/tokens');
-const { PROGRAM, SECRET, startUsherd } = require('./lib/usherd');
+const { PROGRAM, SECRET, startUsherd, withThreads } = require('./lib/usherd');
 const { waitFor } = require('./lib/wait');
 
 const USHERCTL = path.join(path.dirname(PROGRAM), 'usherctl');
 const ADMIN = 'admin: { socket: admin.sock }\n';
 const DONE = /reload: (the configuration is|nothing has changed)/;
 
-const write = (node, yaml) => fs.writeFileSync(path.join(node.dir, 'usher.yaml'), yaml);
+const write = (node, yaml) => fs.writeFileSync(path.join(node.dir, 'usher.yaml'), withThreads(yaml));
 
 // Gives the node another configuration; the log from there on.
 async function reload(node, yaml, expected = /reload: the configuration is/) {

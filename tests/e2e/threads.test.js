@@ -517,6 +517,16 @@ test('a node that stops answers what is open on every loop, and tells all sessio
 	await stopped;
 });
 
+test('a node that drains tells the sessions of every loop at its pace', async (t) => {
+	const { node } = await near(t, 'drain: { sessions_per_second: 20 }\ntimeouts: { drain: 10m }\n');
+	const clients = await Promise.all(Array.from({ length: 12 }, () => rawClient(t, node.port)));
+
+	assert.deepStrictEqual(await spread(node), [3, 3, 3, 3]);
+	await node.stop('SIGTERM');
+	for (const client of clients)
+		assert.strictEqual(await client.whenClosed(), 1001);
+});
+
 test('a node that stops at once ends what is open on every loop', async (t) => {
 	const { node } = await near(t);
 	const browsers = await oneOnEach(t, node);

@@ -109,4 +109,4 @@ async function runUsherd(t, args, files = {}, env = {}) {
 	return result;
 }
 
-module.exports = { startUsherd, startDev, runUsherd, folder, nodeKit, PROGRAM, HANDLERS, KITS, SECRET, LISTEN, JWT };
+module.exports = { withThreads, startUsherd, startDev, runUsherd, folder, nodeKit, PROGRAM, HANDLERS, KITS, SECRET, LISTEN, JWT };
