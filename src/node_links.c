@@ -149,6 +149,30 @@ node_links_set(struct node_loop *nl, struct link_set **sets, const struct node_p
 		link_set_serve(sets[i]);
 }
 
+void
+node_links_set_kind(struct node_loop *nl, const char *remote, bool is_node)
+{
+	for (size_t i = 0; i < nl->n_remotes; i++) {
+		struct remote *r = nl->remotes[i];
+
+		if (strcmp(remote_id(r), remote) != 0 || remote_is_started(r) == is_node)
+			continue;
+		if (!is_node)
+			remote_stop(r);
+		else if (remote_has_users(r))
+			remote_start(r);
+	}
+}
+
+bool
+node_links_is_up(const struct node_loop *nl, const char *url)
+{
+	for (size_t i = 0; i < nl->n_remotes; i++)
+		if (remote_is_up(nl->remotes[i]) && strcmp(remote_url(nl->remotes[i]), url) == 0)
+			return true;
+	return false;
+}
+
 /* ---- what is left over ---- */
 
 static bool

@@ -22,6 +22,9 @@ void		  node_links_drop(struct link_set **sets, const struct node_plan *);
 
 /* These are the loop's destinations from now on.  Takes sets. */
 void		  node_links_set(struct node_loop *, struct link_set **sets, const struct node_plan *);
+/* A loop but the first: this URL is a node's, to which it has links of its own, or not. */
+void		  node_links_set_kind(struct node_loop *, const char *remote, bool is_node);
+bool		  node_links_is_up(const struct node_loop *, const char *url);	/* a link is */
 /* Frees what is left over and not needed any more; false: something is. */
 bool		  node_links_sweep(struct node_loop *);
 void		  node_links_free(struct node_loop *);	/* all, with what is under way */

@@ -405,6 +405,37 @@ on_push(const struct push *p, void *arg)
 		node_loop_push(nl, p);
 }
 
+/* What a URL is, for another loop. */
+struct kind {
+	struct node_loop *to;
+	char *remote;
+	bool is_node;
+};
+
+static void
+take_kind(void *arg)
+{
+	struct kind *k = arg;
+
+	node_links_set_kind(k->to, k->remote, k->is_node);
+	free(k->remote);
+	free(k);
+}
+
+static void
+on_kind(const char *remote, bool is_node, void *arg)
+{
+	const struct node_loop *nl = arg;
+
+	for (unsigned i = 1; i < node_threads_count(nl->shared->threads); i++) {
+		struct kind *k = xmalloc(sizeof(*k));
+
+		*k = (struct kind){ node_threads_loop(nl->shared->threads, i), xstrdup(remote),
+			is_node };
+		loop_post(k->to->loop, take_kind, k);
+	}
+}
+
 /* Everything that looks something up in it; nothing is kept that points into the old one. */
 static void
 point_to(struct node_loop *nl, const struct conf *conf)
@@ -417,6 +448,8 @@ point_to(struct node_loop *nl, const struct conf *conf)
 		.tokens = nl->tokens,
 		.push = { on_push, nl },
 		.overrides = nl->shared->overrides,
+		.on_kind = nl->number == 0 && nl->shared->threads != NULL ? on_kind : NULL,
+		.on_kind_arg = nl,
 		.node = conf->node,
 		.limits = &conf->limits,
 		.timeouts = &conf->timeouts,

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "net/loop.h"
+#include "node_links.h"
 #include "node_loop.h"
 #include "request/push.h"
 
@@ -257,7 +258,7 @@ node_threads_taken(struct node_threads *t, unsigned to)
 struct letter {
 	struct node_loop *to;
 	struct push push;		/* points to what follows */
-	char *type, *message;
+	char *type, *message, *url;
 };
 
 static void
@@ -265,38 +266,43 @@ take_letter(void *arg)
 {
 	struct letter *l = arg;
 
-	node_loop_push(l->to, &l->push);
+	if (l->url == NULL || !node_links_is_up(l->to, l->url))
+		node_loop_push(l->to, &l->push);
 	free(l->type);
 	free(l->message);
+	free(l->url);
 	free(l);
+}
+
+static void
+post_letter(struct node_loop *to, const struct push *p)
+{
+	struct letter *l = xmalloc(sizeof(*l));
+
+	*l = (struct letter){ to, *p, xmemdup(p->type, p->type_len),
+		xmemdup(p->message, p->message_len), p->url != NULL ? xstrdup(p->url) : NULL };
+	l->push.type = l->type;
+	l->push.message = l->message;
+	l->push.url = l->url;
+	loop_post(to->loop, take_letter, l);
 }
 
 static void
 deliver(struct node_loop *to, const struct node_loop *from, const struct push *p)
 {
-	struct letter *l;
-
-	if (to == from) {
+	if (to == from)
 		node_loop_push(to, p);
-		return;
-	}
-	l = xmalloc(sizeof(*l));
-	*l = (struct letter){ to, *p, xmemdup(p->type, p->type_len),
-		xmemdup(p->message, p->message_len) };
-	l->push.type = l->type;
-	l->push.message = l->message;
-	loop_post(to->loop, take_letter, l);
+	else
+		post_letter(to, p);
 }
 
-/*
- * Straight to each loop, so that it comes before what whoever pushes says next.  A socket of ours is
- * where its id says; another may be known to a node in front of us, on any loop.
- */
-void
-node_threads_push(struct node_threads *t, struct node_loop *from, const struct push *p)
+/* Straight to each loop, so that it comes before what whoever pushes says next. */
+static void
+push_of_ours(struct node_threads *t, struct node_loop *from, const struct push *p)
 {
 	unsigned part;
 
+	/* A socket of ours is where its id says; another may be known to a node in front of us. */
 	if (t->n > 1 && p->to.kind == PUSH_SOCKET &&
 	    id_sid_part(p->to.text, &t->parts, &part)) {
 		deliver(t->member[part].nl, from, p);
@@ -304,4 +310,21 @@ node_threads_push(struct node_threads *t, struct node_loop *from, const struct p
 	}
 	for (unsigned i = 0; i < t->n; i++)
 		deliver(t->member[i].nl, from, p);
+}
+
+/*
+ * A node pushes over the first link of each of our loops, and each loop takes what comes over its
+ * own: so it comes before the replies that follow it there.  The first loop's is for those that
+ * have none, too.
+ */
+void
+node_threads_push(struct node_threads *t, struct node_loop *from, const struct push *p)
+{
+	if (p->url == NULL) {
+		push_of_ours(t, from, p);
+		return;
+	}
+	node_loop_push(from, p);
+	for (unsigned i = 1; from->number == 0 && i < t->n; i++)
+		post_letter(t->member[i].nl, p);
 }

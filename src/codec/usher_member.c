@@ -8,7 +8,7 @@
 
 enum name {
 	U_LINK, U_NODE, U_PROOF, U_MESSAGE, U_ID, U_DEADLINE, U_HOPS, U_TRACE, U_CLIENT,
-	U_ADDRESS, U_SOCKET, U_PUSH, U_N
+	U_ADDRESS, U_SOCKET, U_PUSH, U_FURTHER, U_N
 };
 
 static const struct json_names names = {
@@ -18,6 +18,7 @@ static const struct json_names names = {
 		[U_MESSAGE] = "message", [U_ID] = "id", [U_DEADLINE] = "deadline_ms",
 		[U_HOPS] = "hops", [U_TRACE] = "trace", [U_CLIENT] = "client",
 		[U_ADDRESS] = "address", [U_SOCKET] = "socket", [U_PUSH] = "push",
+		[U_FURTHER] = "further",
 	},
 };
 
@@ -57,6 +58,7 @@ usher_member_decode(struct usher_member *u, const char *text, struct json_value 
 	    !json_scan_members(&s, &again, &names, &o, U_CLIENT, &client))
 		return false;
 	u->is_link = json_number_u64(base, o.member[U_LINK].value, &link) && link == 1;
+	u->is_further = o.member[U_FURTHER].value.kind == JSON_TRUE;
 	get_text(base, &o.member[U_NODE], u->node, sizeof(u->node));
 	get_text(base, &o.member[U_PROOF], u->proof, sizeof(u->proof));
 	json_number_u64(base, o.member[U_MESSAGE].value, &u->message_max);
@@ -148,10 +150,13 @@ usher_member_encode_push(struct buf *b, const struct push_target *to, uint64_t h
 }
 
 void
-usher_member_encode_announcement(struct buf *b, const char *node, const char *proof)
+usher_member_encode_announcement(struct buf *b, const char *node, const char *proof,
+    bool is_further)
 {
 	add_text(b, "{\"link\":1,\"node\":", node);
 	add_text(b, ",\"proof\":", proof);
+	if (is_further)
+		buf_add_str(b, ",\"further\":true");
 	buf_add_char(b, '}');
 }
 

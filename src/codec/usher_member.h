@@ -24,6 +24,7 @@
 /* Absent texts are "", absent numbers 0. */
 struct usher_member {
 	bool is_link;			/* "link":1 */
+	bool is_further;		/* "further":true: pushes go over another link of the peer */
 	char node[128];
 	char proof[64];
 	uint64_t message_max;		/* "message": what the peer takes */
@@ -52,8 +53,9 @@ void	usher_member_encode_reply(struct buf *, uint64_t id);
 size_t	usher_member_put_id(char *out, uint64_t id);
 /* Of a cancellation: {"id":N} too; of a push: {"push":...,"hops":H} */
 void	usher_member_encode_push(struct buf *, const struct push_target *, uint64_t hops);
-/* Of a registration: {"link":1,"node":...,"proof":...} */
-void	usher_member_encode_announcement(struct buf *, const char *node, const char *proof);
+/* Of a registration: {"link":1,"node":...,"proof":...}, and "further":true if it is. */
+void	usher_member_encode_announcement(struct buf *, const char *node, const char *proof,
+	    bool is_further);
 /* Of its answer: {"link":1,"node":...,"message":...} */
 void	usher_member_encode_answer(struct buf *, const char *node, uint64_t message_max);
 

@@ -502,6 +502,7 @@ on_register(struct call *call)
 		set_application(c, application.data, application.len);
 		if (qewd_register_is_node(g, call->request, who.socket, label_of(c), &u)) {
 			c->is_proven = true;
+			c->is_further = u.is_further;
 			free(c->node);
 			c->node = xstrdup(u.node);
 			sio_session_trust(c->sio);
@@ -763,7 +764,9 @@ is_for(const struct qewd_client *c, const struct push_target *to)
 {
 	const char *plain = plain_application(c);
 
-	if (c->is_proven || to->kind == PUSH_ALL)
+	if (c->is_proven)
+		return !c->is_further;
+	if (to->kind == PUSH_ALL)
 		return true;
 	if (to->kind != PUSH_APPLICATION)
 		return false;

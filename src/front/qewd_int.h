@@ -34,6 +34,7 @@ struct qewd_client {
 	char *application;		/* it registered for; NULL: not registered */
 	uint32_t application_len;
 	bool is_proven;			/* a node of ours: it shares a secret with us */
+	bool is_further;		/* whose pushes go over another connection */
 	struct idmap *by_usher_id;	/* a node's open calls, by its numbers; NULL: it had none yet */
 	LIST_HEAD(, call) calls;	/* open */
 	uint64_t n_calls;

@@ -46,6 +46,7 @@ struct link {
 	const struct link_env *env;
 	enum conf_protocol protocol;
 	const char *application;	/* to register for */
+	const char *url;
 	char name[320];			/* "link ws://10.0.0.5:8081" */
 	unsigned number;
 	struct sio_client_config config;
@@ -105,6 +106,7 @@ link_new(const struct link_env *env, const struct conf_url *url, struct tls_clie
 	l->env = env;
 	l->protocol = protocol;
 	l->application = application;
+	l->url = url->text;
 	l->number = number;
 	if (number == 1)
 		snprintf(l->name, sizeof(l->name), "link %s", url->text);
@@ -247,7 +249,8 @@ add_announcement(struct link *l, const char *sid, struct buf *out)
 	buf_add_str(&signed_text, sid);
 	jwt_hmac(token_cache_ring(l->env->tokens), JWT_FIRST, signed_text.data, signed_text.len,
 	    &proof);
-	usher_member_encode_announcement(out, l->env->node, buf_str(&proof));
+	usher_member_encode_announcement(out, l->env->node, buf_str(&proof),
+	    l->number > 1);
 	buf_free(&signed_text);
 	buf_free(&proof);
 }
@@ -747,7 +750,8 @@ on_exclusive_reply(struct link *l, struct envelope *env)
 static void
 on_push(struct link *l, const struct envelope *env, const struct usher_member *u)
 {
-	struct push p = { .to = u->push, .message = "{}", .message_len = 2, .hops = u->hops };
+	struct push p = { .to = u->push, .message = "{}", .message_len = 2, .hops = u->hops,
+		.url = l->url };
 	const char *message;
 	size_t len;
 

@@ -34,6 +34,9 @@ struct link_env {
 	struct token_cache *tokens;
 	struct push_sink push;		/* for what nodes behind us push */
 	const struct overrides *overrides;	/* what operators have set */
+	/* A link is up: is this URL (remote_id()) a node's?  NULL: nobody asks. */
+	void (*on_kind)(const char *remote, bool is_node, void *arg);
+	void *on_kind_arg;
 	const char *node;
 	const struct conf_limits *limits;
 	const struct conf_timeouts *timeouts;

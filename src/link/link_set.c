@@ -50,7 +50,7 @@ struct link_set {
 	struct timer resume_timer;
 	struct retry_budget budget;
 	struct request_queue queue;
-	struct destination *relay;	/* NULL: this loop has all links itself */
+	struct destination *relay;	/* the same on the first loop; NULL: this is it */
 };
 
 static void submit(struct destination *, struct request *);
@@ -444,6 +444,34 @@ is_overfull(const struct link_set *s, const struct link *link, const struct requ
 	    link_bytes(link) + r->env.len > s->conf->queue_bytes);
 }
 
+/* The first loop has links to all that is there; this one to nodes that it has found there. */
+static bool
+is_served_here(const struct link_set *s)
+{
+	bool is_up = false;
+
+	if (s->relay == NULL)
+		return true;
+	if (s->use != OVERRIDE_NONE || is_waiting(s))
+		return false;
+	for (size_t i = 0; i < s->n_members; i++) {
+		if (s->member[i].use != OVERRIDE_NONE)
+			continue;
+		if (!remote_is_started(s->member[i].remote))
+			return false;
+		is_up = is_up || remote_is_up(s->member[i].remote);
+	}
+	return is_up;
+}
+
+/* It is the first loop's from now on. */
+static void
+pass_on(struct link_set *s, struct request *r)
+{
+	r->destination = s->relay;
+	s->relay->ops->submit(s->relay, r);
+}
+
 static void
 submit(struct destination *d, struct request *r)
 {
@@ -451,9 +479,8 @@ submit(struct destination *d, struct request *r)
 	struct member *m;
 	struct link *link;
 
-	if (s->relay != NULL) {
-		r->destination = s->relay;	/* whose it is from now on */
-		s->relay->ops->submit(s->relay, r);
+	if (!is_served_here(s)) {
+		pass_on(s, r);
 		return;
 	}
 	retry_budget_earn(&s->budget, s->conf->retry_percent);
@@ -517,11 +544,26 @@ on_free(struct remote *remote, struct link *link, void *arg)
 	return true;
 }
 
+static void
+pass_on_waiting(struct link_set *s)
+{
+	struct request *r;
+
+	while ((r = request_queue_first(&s->queue)) != NULL) {
+		request_queue_remove(&s->queue, r);
+		pass_on(s, r);
+	}
+}
+
 /* Nobody can serve them, and nobody is waited for. */
 static void
 fail_if_down(struct link_set *s)
 {
-	if (!is_waiting(s) && !is_servable(s))
+	if (is_waiting(s) || is_servable(s))
+		return;
+	if (s->relay != NULL)
+		pass_on_waiting(s);
+	else
 		fail_waiting(s, ERR_LINK_DOWN, NULL);
 }
 
@@ -540,7 +582,7 @@ static bool
 may_go_again(struct link_set *s, const struct request *r, bool is_handed_over)
 {
 	if (r->n_retries >= RETRIES_MAX || s->use == OVERRIDE_DISABLED ||
-	    (!is_waiting(s) && !is_servable(s)))
+	    (s->relay == NULL && !is_waiting(s) && !is_servable(s)))
 		return false;
 	if (!is_handed_over)	/* no peer has to do anything twice */
 		return true;
@@ -560,6 +602,8 @@ send_again(struct link_set *s, struct request *r)
 	log_debug("request", "%s: sent again", r->name);
 	request_queue_return(&s->queue, r);
 	serve_waiting(s);
+	if (s->relay != NULL)
+		fail_if_down(s);
 }
 
 /*

@@ -32,7 +32,7 @@ void			 link_set_rejoin(struct link_set *);
 void			 link_set_serve(struct link_set *);
 struct destination	*link_set_destination(struct link_set *);
 /*
- * Of a loop that has no links: its requests go to this one, on the loop that has them.  Borrowed.
+ * Of a loop but the first: what it has no links for goes to this one, which leads there.  Borrowed.
  */
 void			 link_set_relay(struct link_set *, struct destination *);
 /* One for each URL; borrowed. */

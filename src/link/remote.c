@@ -81,6 +81,8 @@ remote_new(const struct link_env *env, const char *id, const struct conf_url *ur
 static unsigned
 n_limit(const struct remote *r)
 {
+	if (!r->is_started)
+		return 0;
 	return r->n_wanted > r->n_node_wanted ? r->n_wanted : r->n_node_wanted;
 }
 
@@ -116,7 +118,8 @@ remote_start(struct remote *r)
 {
 	r->is_started = true;
 	make_places(r);
-	add_link(r, 0);
+	if (r->place[0].link == NULL)	/* it may have been stopped */
+		add_link(r, 0);
 }
 
 /* Links above the number that is wanted end as soon as nothing is under way on them. */
@@ -138,6 +141,15 @@ trim(void *arg)
 		loop_timer_set(r->env->loop, &r->trim_timer, TRIM_MS, trim, r);
 	else
 		loop_timer_stop(r->env->loop, &r->trim_timer);
+}
+
+void
+remote_stop(struct remote *r)
+{
+	r->is_started = false;
+	trim(r);
+	for (size_t i = 0; i < r->n_users; i++)
+		r->user[i].on_down(r, r->user[i].arg);
 }
 
 void
@@ -344,7 +356,7 @@ remote_of(const struct link *link)
 bool
 remote_is_up(const struct remote *r)
 {
-	for (unsigned i = 0; i < r->n_places; i++)
+	for (unsigned i = 0; i < r->n_places && r->is_started; i++)
 		if (r->place[i].link != NULL && link_is_up(r->place[i].link))
 			return true;
 	return false;
@@ -407,6 +419,8 @@ on_up(struct link *link, void *arg)
 
 	if (link_is_multiplexed(link))
 		fit_node_links(r, link);
+	if (r->env->on_kind != NULL)
+		r->env->on_kind(r->id, link_is_multiplexed(link), r->env->on_kind_arg);
 	on_free(link, r);
 }
 

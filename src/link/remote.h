@@ -52,6 +52,8 @@ void		 remote_set_tls(struct remote *, struct tls_client *);
 bool		 remote_has_users(const struct remote *);
 bool		 remote_is_unused(const struct remote *);	/* no user, nothing under way */
 void		 remote_start(struct remote *);
+/* Its links end as soon as nothing is under way on them.  It may be started again. */
+void		 remote_stop(struct remote *);
 void		 remote_free(struct remote *, enum err why);	/* requests fail with why */
 
 bool		 remote_is_started(const struct remote *);

@@ -19,6 +19,7 @@ struct push {
 	const char *message;
 	size_t message_len;
 	uint64_t hops;			/* nodes it has passed */
+	const char *url;		/* of the node whose link it came over; NULL: begun here */
 };
 
 /* Where pushes go: the front end.  Given to whatever can begin one. */

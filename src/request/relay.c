@@ -67,6 +67,7 @@ struct submission {
 	char *application;		/* request.application */
 	uint64_t begun_ms, deadline_ms, hops;
 	bool is_rest, is_idempotent, has_run;
+	unsigned char n_retries;
 	char trace[TRACE_MAX];
 	char client_address[CLIENT_MAX], client_socket[CLIENT_MAX];
 };
@@ -212,7 +213,7 @@ submit(struct destination *destination, struct request *r)
 		.application = copy_text(r->application), .begun_ms = r->begun_ms,
 		.deadline_ms = r->deadline_ms, .hops = r->hops,
 		.is_rest = r->is_rest, .is_idempotent = r->is_idempotent,
-		.has_run = r->has_run };
+		.has_run = r->has_run, .n_retries = r->n_retries };
 	s->env.text = s->text;
 	if (r->token != NULL) {
 		s->token = xmemdup(r->token->text, r->token->len);
@@ -307,6 +308,7 @@ begin(struct relay_in *in, const struct submission *s)
 	r->is_rest = s->is_rest;
 	r->is_idempotent = s->is_idempotent;
 	r->has_run = s->has_run;
+	r->n_retries = s->n_retries;
 	r->application = copy_text(s->application);
 	memcpy(r->client_address, s->client_address, sizeof(r->client_address));
 	memcpy(r->client_socket, s->client_socket, sizeof(r->client_socket));

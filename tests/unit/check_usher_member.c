@@ -79,13 +79,27 @@ START_TEST(an_announcement_comes_back_as_it_was)
 	struct usher_member u;
 	struct buf b = { 0 };
 
-	usher_member_encode_announcement(&b, "node \"a\"", "pr-oo_f");
+	usher_member_encode_announcement(&b, "node \"a\"", "pr-oo_f", false);
 	ck_assert_str_eq(buf_str(&b), "{\"link\":1,\"node\":\"node \\\"a\\\"\","
 	    "\"proof\":\"pr-oo_f\"}");
 	ck_assert(decode(&u, b.data));
 	ck_assert(u.is_link);
 	ck_assert_str_eq(u.node, "node \"a\"");
 	ck_assert_str_eq(u.proof, "pr-oo_f");
+	ck_assert(!u.is_further);
+	buf_free(&b);
+}
+END_TEST
+
+START_TEST(an_announcement_says_of_a_further_link_that_it_is_one)
+{
+	struct usher_member u;
+	struct buf b = { 0 };
+
+	usher_member_encode_announcement(&b, "a", "p", true);
+	ck_assert_str_eq(buf_str(&b), "{\"link\":1,\"node\":\"a\",\"proof\":\"p\",\"further\":true}");
+	ck_assert(decode(&u, b.data));
+	ck_assert(u.is_link && u.is_further);
 	buf_free(&b);
 }
 END_TEST
@@ -203,6 +217,7 @@ make_suite(void)
 	tcase_add_test(tc, a_reply_carries_the_id_alone);
 	tcase_add_test(tc, an_id_alone_is_known_at_sight);
 	tcase_add_test(tc, an_announcement_comes_back_as_it_was);
+	tcase_add_test(tc, an_announcement_says_of_a_further_link_that_it_is_one);
 	tcase_add_test(tc, an_answer_says_how_much_the_node_takes);
 	tcase_add_loop_test(tc, a_push_comes_back_as_it_was, 0, ARRAY_LEN(pushes));
 	tcase_add_loop_test(tc, what_is_no_object_is_refused, 0, ARRAY_LEN(no_objects));
