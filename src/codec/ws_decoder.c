@@ -66,6 +66,8 @@ struct ws_decoder {
 	struct utf8_state utf8;
 };
 
+_Static_assert(sizeof(void *) > 8 || sizeof(struct ws_decoder) <= 112, "each client has one");
+
 /* What is left of the bytes being fed. */
 struct input {
 	char *p;

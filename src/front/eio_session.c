@@ -63,6 +63,8 @@ struct eio_session {
 	struct client client;		/* last, and only client_size() of it */
 };
 
+_Static_assert(sizeof(void *) > 8 || offsetof(struct eio_session, client) <= 312, "each client has one");
+
 static void on_ping_due(void *);
 static void on_silence(void *);
 static void send_queue(struct eio_session *);
@@ -160,6 +162,7 @@ eio_session_describe(const struct eio_session *s, struct eio_session_info *info)
 		.address = s->client.address,
 		.transport = s->transport != NULL ? s->transport->name : "none",
 		.revision = s->revision,
+		.begun_ms = s->begun_ms,
 		.age_ms = clock_mono_ms() - s->begun_ms,
 		.bytes_in = s->bytes_in,
 		.bytes_out = s->bytes_out,

@@ -40,6 +40,8 @@ struct eio_websocket {
 	char address[];			/* under which its connection is counted */
 };
 
+_Static_assert(sizeof(void *) > 8 || sizeof(struct eio_websocket) <= 56, "each client has one");
+
 static void on_text(struct ws_conn *, const char *, size_t, void *);
 static void on_ws_close(struct ws_conn *, enum err, const char *, void *);
 static bool on_send(void *, const char *, size_t);

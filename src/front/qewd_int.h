@@ -41,6 +41,8 @@ struct qewd_client {
 	struct loop_work release;
 };
 
+_Static_assert(sizeof(void *) > 8 || sizeof(struct qewd_client) <= 136, "each client has one");
+
 /* A request of a client, as the client sees it: what its replies must carry. */
 struct call {
 	LIST_ENTRY(call) link;

@@ -45,6 +45,8 @@ struct sio_session {
 	struct loop_work release;
 };
 
+_Static_assert(sizeof(void *) > 8 || sizeof(struct sio_session) <= 112, "each client has one");
+
 static void on_message(const char *, size_t, void *);
 static void on_eio_close(enum err, void *);
 static void on_connect_timeout(void *);

@@ -76,6 +76,8 @@ struct link {
 	struct timer timer;		/* to dial; or the answer to a registration is due */
 };
 
+_Static_assert(sizeof(void *) > 8 || sizeof(struct link) <= 1100, "each link has one");
+
 static void dial(void *);
 static void on_open(const char *, void *);
 static void on_event(struct envelope *, void *);

@@ -67,6 +67,8 @@ struct conn {
 	struct loop_work flush, reread, release;
 };
 
+_Static_assert(sizeof(void *) > 8 || sizeof(struct conn) <= 248, "each client has one");
+
 static void on_readable(evutil_socket_t fd, short what, void *arg);
 static void on_writable(evutil_socket_t fd, short what, void *arg);
 static void reread(void *arg);

@@ -50,6 +50,8 @@ struct ws_conn {
 	struct loop_work work;		/* to tell of the end, then to be freed */
 };
 
+_Static_assert(sizeof(void *) > 8 || sizeof(struct ws_conn) <= 104, "each client has one");
+
 static void on_read(struct conn *, char *, size_t, void *);
 static void on_conn_close(struct conn *, enum err, void *);
 static void on_message(enum ws_opcode, const char *, size_t, void *);
