@@ -63,7 +63,8 @@ struct eio_session {
 	struct client client;		/* last, and only client_size() of it */
 };
 
-_Static_assert(sizeof(void *) > 8 || offsetof(struct eio_session, client) <= 312, "each client has one");
+_Static_assert(sizeof(void *) > 8 || offsetof(struct eio_session, client) <= 312,
+    "each client has one");
 
 static void on_ping_due(void *);
 static void on_silence(void *);
