@@ -21,6 +21,7 @@
 #include "base/xmalloc.h"
 #include "conf/conf.h"
 #include "dev/dev.h"
+#include "front/address_rates.h"
 #include "front/admission.h"
 #include "net/activation.h"
 #include "net/listener.h"
@@ -200,8 +201,8 @@ node_new(struct conf *conf, struct tls_store *tls, struct dev *dev, struct node_
 	n->resolver = resolver_new();
 	n->admission = admission_new(conf->limits.sessions, conf->limits.sessions_per_address);
 	n->threads = node_threads_new(conf->threads);
-	n->shared = (struct node_shared){ n->resolver, n->admission, overrides_new(),
-		n->revoked, conf->threads > 1 ? n->threads : NULL, NULL };
+	n->shared = (struct node_shared){ n->resolver, n->admission, address_rates_new(),
+		overrides_new(), n->revoked, conf->threads > 1 ? n->threads : NULL, NULL };
 	SLIST_INIT(&n->left_pools);
 	STAILQ_INIT(&n->reload_waiters);
 	n->nl = node_loop_new(&n->shared, 0, conf);
@@ -643,6 +644,7 @@ node_free(struct node *n)
 	resolver_free(n->resolver);
 	node_free_loops(n);
 	admission_free(n->admission);
+	address_rates_free(n->shared.rates);
 	overrides_free(n->shared.overrides);
 	tls_store_free(n->tls);
 	revoked_free(n->revoked);

@@ -11,7 +11,6 @@
 #include "base/xmalloc.h"
 #include "conf/conf.h"
 #include "conf/conf_diff.h"
-#include "front/address_rates.h"
 #include "front/ajax_front.h"
 #include "front/eio_endpoint.h"
 #include "front/http_server.h"
@@ -116,7 +115,6 @@ node_loop_new(const struct node_shared *shared, unsigned number, struct conf *co
 	SLIST_INIT(&nl->left_sets);
 	SLIST_INIT(&nl->ports);
 	make_tokens(nl);
-	nl->rates = address_rates_new();
 	return nl;
 }
 
@@ -302,11 +300,11 @@ join_others(struct node_loop *nl)
 static void
 make_front(struct node_loop *nl, struct loop_next *next)
 {
-	nl->gate.rates = nl->rates;
+	nl->gate.rates = nl->shared->rates;
 	nl->front = qewd_front_new(&nl->gate);
 	nl->plain = plain_front_new(&nl->gate);
 	nl->eio_env.admission = nl->shared->admission;
-	nl->eio_env.rates = nl->rates;
+	nl->eio_env.rates = nl->shared->rates;
 	nl->eio_env.on_session = on_session;
 	nl->eio_env.arg = nl;
 	nl->eio_env.part = nl->number;
@@ -652,7 +650,6 @@ node_loop_free(struct node_loop *nl)
 	token_cache_free(nl->tokens);
 	jwt_ring_free(nl->ring);
 	relay_out_free(nl->relay);
-	address_rates_free(nl->rates);
 	free_ports(nl);
 	free(nl->locals);
 	conf_unref(nl->conf);

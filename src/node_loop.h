@@ -46,6 +46,7 @@ struct token_cache;
 struct node_shared {
 	struct resolver *resolver;
 	struct admission *admission;
+	struct address_rates *rates;
 	struct overrides *overrides;	/* changes while all loops stand still */
 	const struct revoked *revoked;
 	struct node_threads *threads;	/* NULL: there is one loop alone */
@@ -60,7 +61,6 @@ struct node_loop {
 	struct loop *loop;
 	struct jwt_ring *ring;
 	struct token_cache *tokens;
-	struct address_rates *rates;
 	struct requests requests;
 
 	struct relay_out *relay;	/* to what the first has alone; NULL: it is the first */

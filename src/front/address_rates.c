@@ -4,6 +4,7 @@
  */
 #include "front/address_rates.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -23,6 +24,7 @@ struct rate {
 };
 
 struct address_rates {
+	pthread_mutex_t lock;			/* guards what follows */
 	struct strmap *by_address;
 	TAILQ_HEAD(rates, rate) by_use;		/* used last comes last */
 	size_t n;
@@ -33,6 +35,7 @@ address_rates_new(void)
 {
 	struct address_rates *a = xcalloc(1, sizeof(*a));
 
+	pthread_mutex_init(&a->lock, NULL);
 	a->by_address = strmap_new();
 	TAILQ_INIT(&a->by_use);
 	return a;
@@ -55,6 +58,7 @@ address_rates_free(struct address_rates *a)
 	while (!TAILQ_EMPTY(&a->by_use))
 		drop(a, TAILQ_FIRST(&a->by_use));
 	strmap_free(a->by_address, NULL);
+	pthread_mutex_destroy(&a->lock);
 	free(a);
 }
 
@@ -83,15 +87,19 @@ address_rates_take(struct address_rates *a, const struct conf_limits *limits,
     const char *address, uint64_t bytes, uint64_t now_ms)
 {
 	struct rate *r;
+	bool is_taken;
 
 	if (limits->messages_per_address == CONF_NO_LIMIT &&
 	    limits->bytes_per_address == CONF_NO_LIMIT)
 		return true;
+	pthread_mutex_lock(&a->lock);
 	while ((r = TAILQ_FIRST(&a->by_use)) != NULL && r->used_ms + KEPT_MS < now_ms)
 		drop(a, r);
 	r = rate_of(a, address, now_ms);
-	return ratelimit_take(&r->messages, limits->messages_per_address, 1, now_ms) &&
+	is_taken = ratelimit_take(&r->messages, limits->messages_per_address, 1, now_ms) &&
 	    ratelimit_take(&r->bytes, limits->bytes_per_address, bytes, now_ms);
+	pthread_mutex_unlock(&a->lock);
+	return is_taken;
 }
 
 size_t

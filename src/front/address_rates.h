@@ -15,7 +15,7 @@
 struct address_rates;
 struct conf_limits;
 
-/* Belongs to one loop. */
+/* For all loops of a node: any thread may take. */
 struct address_rates	*address_rates_new(void);
 void			 address_rates_free(struct address_rates *);	/* NULL is fine */
 
