@@ -64,6 +64,8 @@ struct submission {
 	struct envelope env;		/* scanned in text */
 	char *token;			/* NULL: it was not looked at */
 	size_t token_len;
+	int64_t token_iat_s;
+	bool is_outside;		/* as that token */
 	char *application;		/* request.application */
 	uint64_t begun_ms, deadline_ms, hops;
 	bool is_rest, is_idempotent, has_run;
@@ -218,6 +220,8 @@ submit(struct destination *destination, struct request *r)
 	if (r->token != NULL) {
 		s->token = xmemdup(r->token->text, r->token->len);
 		s->token_len = r->token->len;
+		s->token_iat_s = r->token->iat_s;
+		s->is_outside = r->token->is_outside;
 	}
 	memcpy(s->trace, r->trace, sizeof(s->trace));
 	memcpy(s->client_address, r->client_address, sizeof(s->client_address));
@@ -324,6 +328,9 @@ read_token(struct relay_in *in, struct request *r, const struct submission *s)
 
 	if (s->token == NULL)
 		return true;
+	if (s->is_outside)
+		return token_check_outside(in->tokens, s->token, s->token_len, s->token_iat_s,
+		    now_ms, &r->token) == JWT_OK;
 	if (s->is_rest)	/* as a rest_front does: most come with a session of their own */
 		return token_check_once(in->tokens, s->token, s->token_len, now_ms, &r->token) ==
 		    JWT_OK;

@@ -8,6 +8,7 @@
 #ifndef TOKEN_TOKEN_H
 #define TOKEN_TOKEN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,6 +45,7 @@ struct token {
 	int64_t nbf_ms;			/* INT64_MIN: absent, null or 0 */
 	int64_t iat_s;			/* of the outside token it stands for, if any;
 					 * INT64_MIN: absent, or no number */
+	bool is_outside;		/* it stands for one of theirs */
 	uint64_t cleared;		/* revoked_generation() by which it was not revoked */
 	struct token_form *forms;	/* rewritten for other applications; owned, at most a few */
 };

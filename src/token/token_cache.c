@@ -314,8 +314,10 @@ register_outside(struct token_cache *c, const struct claims_new *new,
 	claims_register(c->ring, &session, &own);
 	fault = token_new(c->ring, own.data, own.len, t);
 	buf_free(&own);
-	if (fault == JWT_OK)
+	if (fault == JWT_OK) {
 		(*t)->iat_s = outside->iat_s;
+		(*t)->is_outside = true;
+	}
 	return fault;
 }
 
@@ -380,6 +382,34 @@ check_again(struct token_cache *c, struct entry *e, int64_t now_ms, struct token
 	return JWT_OK;
 }
 
+/* Takes t. */
+static enum jwt_fault
+check_new(struct token_cache *c, struct token *t, int64_t now_ms, struct token **out)
+{
+	enum jwt_fault fault = check_state(c, t, now_ms);
+
+	if (fault == JWT_OK)
+		*out = t;
+	else
+		token_unref(t);
+	return fault;
+}
+
+enum jwt_fault
+token_check_outside(struct token_cache *c, const char *text, size_t len, int64_t iat_s,
+    int64_t now_ms, struct token **out)
+{
+	enum jwt_fault fault;
+	struct token *t;
+
+	fault = token_new(c->ring, text, len, &t);
+	if (fault != JWT_OK)
+		return fault;
+	t->iat_s = iat_s;
+	t->is_outside = true;
+	return check_new(c, t, now_ms, out);
+}
+
 enum jwt_fault
 token_check_once(struct token_cache *c, const char *text, size_t len, int64_t now_ms,
     struct token **out)
@@ -392,14 +422,7 @@ token_check_once(struct token_cache *c, const char *text, size_t len, int64_t no
 	fault = token_new(c->ring, text, len, &t);
 	if (fault == JWT_ALGORITHM && c->outside != NULL)
 		fault = token_new_outside(c, text, len, now_ms, &t);
-	if (fault != JWT_OK)
-		return fault;
-	fault = check_state(c, t, now_ms);
-	if (fault == JWT_OK)
-		*out = t;
-	else
-		token_unref(t);
-	return fault;
+	return fault == JWT_OK ? check_new(c, t, now_ms, out) : fault;
 }
 
 enum jwt_fault

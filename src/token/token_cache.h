@@ -65,6 +65,13 @@ MUST_USE enum jwt_fault	 token_check_once(struct token_cache *, const char *text
 			    int64_t now_ms, struct token **t);
 
 /*
+ * The same for a session that another event loop has for an outside token (is_outside), which was
+ * issued at iat_s.
+ */
+MUST_USE enum jwt_fault	 token_check_outside(struct token_cache *, const char *text, size_t len,
+			    int64_t iat_s, int64_t now_ms, struct token **t);
+
+/*
  * The same token for another application (protocol reference section 4.3): claim
  * "application" replaced, every other byte of the payload kept, signed with the
  * secret that verified it.  NUL-terminated, and borrowed from t until this is called

@@ -410,6 +410,26 @@ START_TEST(its_token_is_one_of_the_loop_that_serves)
 }
 END_TEST
 
+/* What is revoked is so by the time of that one. */
+START_TEST(a_session_for_an_outside_token_is_as_old_as_that)
+{
+	struct ask a;
+	struct request *r = new_request(1, &a);
+
+	r->token = good_token(1);
+	r->token->is_outside = true;
+	r->token->iat_s = 4711;
+	request_submit(r, there[1], 60000);
+	pump();
+	ck_assert(served[0]->token->is_outside);
+	ck_assert_int_eq(served[0]->token->iat_s, 4711);
+	ck_assert_uint_eq(token_cache_count(tokens[0]), 0);
+	finish(served[0]);
+	pump();
+	assert_ended(&a, ERR_NONE);
+}
+END_TEST
+
 /* It was good when the request began. */
 START_TEST(a_token_that_has_expired_on_the_way_is_refused)
 {
@@ -752,6 +772,7 @@ make_suite(void)
 	tcase_add_test(tc, requests_of_one_number_are_told_apart_by_their_loops);
 	tcase_add_test(tc, what_is_served_for_others_counts_where_it_began);
 	tcase_add_loop_test(tc, its_token_is_one_of_the_loop_that_serves, 0, 2);
+	tcase_add_test(tc, a_session_for_an_outside_token_is_as_old_as_that);
 	tcase_add_test(tc, a_token_that_has_expired_on_the_way_is_refused);
 	tcase_add_test(tc, one_that_is_cancelled_on_its_way_there_is_taken_back);
 	tcase_add_loop_test(tc, one_that_is_served_is_cancelled_there, 0, 2);
