@@ -65,7 +65,7 @@ struct revoked_mark *eio_session_mark(struct eio_session *);
 struct eio_session_info {
 	const char *sid, *address, *transport;
 	int revision;
-	uint64_t age_ms;
+	uint64_t begun_ms, age_ms;
 	uint64_t bytes_in, bytes_out;	/* of packets */
 };
 

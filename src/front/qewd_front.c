@@ -170,6 +170,13 @@ qewd_front_close_all(struct qewd_front *f, enum err why)
 	}
 }
 
+/* Its open requests, wherever they are. */
+static uint64_t
+n_calls(const struct qewd_client *c)
+{
+	return c->roam == NULL ? c->n_calls : c->n_calls + roam_n_awaited(c);
+}
+
 size_t
 qewd_front_close_some(struct qewd_front *f, size_t n_max, enum err why)
 {
@@ -178,7 +185,7 @@ qewd_front_close_some(struct qewd_front *f, size_t n_max, enum err why)
 
 	for (c = LIST_FIRST(&f->clients); c != NULL; c = next) {
 		next = LIST_NEXT(c, link);
-		if (n_max == 0 || c->n_calls > 0 || sio_session_n_named_calls(c->sio) > 0) {
+		if (n_max == 0 || n_calls(c) > 0 || sio_session_n_named_calls(c->sio) > 0) {
 			n_left++;
 			continue;
 		}
@@ -343,8 +350,8 @@ take_over(struct qewd_client *c, struct qewd_client *away)
 /*
  * A session is on this socket now.  The one it had, if that is not connected, names this
  * client from now on; *n: requests that were still open there.  false: it left nothing.
- * A client that says it has lost that connection is believed: it may know so long before
- * our heart-beat does.
+ * A client that says it has lost that connection is believed, if its own began later: it may know
+ * so long before our heart-beat does.
  */
 static bool
 come_back(struct qewd_client *c, const struct token *t, bool has_lost, uint64_t *n)
@@ -357,7 +364,7 @@ come_back(struct qewd_client *c, const struct token *t, bool has_lost, uint64_t 
 	claims_client(token_cache_ring(f->gate->tokens), t, &sid, &address);
 	before = strmap_find(f->by_sid, buf_str(&sid), strlen(buf_str(&sid)));
 	if (has_lost && before != NULL && before != c && before->sio != NULL &&
-	    !before->is_proven) {
+	    !before->is_proven && roam_begun_ms(before) <= roam_begun_ms(c)) {
 		sio_session_close(before->sio, ERR_REPLACED, NULL);
 		before = strmap_find(f->by_sid, buf_str(&sid), strlen(buf_str(&sid)));
 	}
@@ -623,7 +630,7 @@ serve(struct call *call, const struct usher_member *u)
 			on_cancel(call);
 		return;
 	}
-	if (!gate_check_limits(g, r, &sender, call->client->n_calls) || !gate_check_form(r))
+	if (!gate_check_limits(g, r, &sender, n_calls(call->client)) || !gate_check_form(r))
 		return;
 	if (gate_is_type(r, "ewd-register")) {
 		on_register(call);
@@ -809,7 +816,7 @@ describe(const struct qewd_client *c, struct qewd_client_info *info)
 		.application = plain != NULL ? plain : c->application,
 		.application_len = plain != NULL ? strlen(plain) : c->application_len,
 		.node = c->node,
-		.n_calls = c->n_calls,
+		.n_calls = n_calls(c),
 	};
 	if (c->sio != NULL) {
 		info->n_calls += sio_session_describe(c->sio, &info->eio);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/strmap.h"
 #include "base/xmalloc.h"
 #include "front/gate.h"
@@ -19,7 +20,7 @@
 #include "token/claims.h"
 #include "token/token_cache.h"
 
-#define WAYS_MAX 16	/* loops that a question goes to, one after the other */
+#define WAYS_MAX 64	/* loops that a message goes to, one after the other; more is a ring */
 
 /* A client on a loop. */
 struct place {
@@ -54,8 +55,9 @@ struct message {
 	struct qewd_front *to;
 	char sid[ID_SID_LEN + 1];	/* of the client there */
 	struct place from;
-	bool has_lost;			/* ASK */
-	unsigned ways;
+	bool has_lost;			/* ASK, as the next */
+	uint64_t begun_ms;		/* when the session began that asks */
+	unsigned ways;			/* that it went */
 	uint64_t call;			/* ASK, ANSWER: the request that waits */
 	bool is_source, is_resumed;	/* ANSWER */
 	uint64_t n;
@@ -141,6 +143,15 @@ n_awaited(const struct roam *r)
 	return n;
 }
 
+uint64_t
+roam_begun_ms(const struct qewd_client *c)
+{
+	struct eio_session_info info;
+
+	sio_session_describe(c->sio, &info);
+	return info.begun_ms;
+}
+
 bool
 roam_ask(struct call *call, bool has_lost)
 {
@@ -157,6 +168,7 @@ roam_ask(struct call *call, bool has_lost)
 	buf_free(&address);
 	if (call->is_asking) {
 		m.from = place_of(call->client);
+		m.begun_ms = roam_begun_ms(call->client);
 		post(f, &to, &m);
 	}
 	return call->is_asking;
@@ -223,6 +235,34 @@ forward_to(struct qewd_client *c, const struct place *to, struct message *answer
 	resume_free(texts);
 }
 
+/* It would forward to itself. */
+static bool
+asks_itself(const struct qewd_client *c, const struct message *m)
+{
+	const struct qewd_front *f = m->to;
+
+	return m->from.part == f->others->own && (strcmp(m->from.sid, m->sid) == 0 ||
+	    (c != NULL && find(f, m->from.sid) == c));
+}
+
+static bool
+is_asking(const struct qewd_client *c)
+{
+	const struct call *call;
+
+	LIST_FOREACH(call, &c->calls, link)
+		if (call->is_asking)
+			return true;
+	return false;
+}
+
+/* Whoever came later is believed: what an elder socket says may be late itself. */
+static bool
+gives_way(const struct qewd_client *c, const struct message *m)
+{
+	return m->has_lost && c->sio != NULL && !c->is_proven && roam_begun_ms(c) <= m->begun_ms;
+}
+
 static void
 on_ask(struct message *m)
 {
@@ -230,13 +270,20 @@ on_ask(struct message *m)
 	struct qewd_client *c = find(f, m->sid);
 	struct message answer = { .kind = ANSWER, .call = m->call };
 
-	if (c != NULL && m->has_lost && c->sio != NULL && !c->is_proven) {
+	if (c != NULL && is_forwarding(c) && m->ways < WAYS_MAX) {
+		post(f, &c->roam->to, m);
+		return;
+	}
+	/* Two that ask for each other would each forward to the other. */
+	if (asks_itself(c, m) || (c != NULL && is_asking(c))) {
+		post(f, &m->from, &answer);
+		return;
+	}
+	if (c != NULL && gives_way(c, m)) {
 		sio_session_close(c->sio, ERR_REPLACED, NULL);
 		c = find(f, m->sid);
 	}
-	if (c != NULL && is_forwarding(c) && ++m->ways < WAYS_MAX) {
-		post(f, &c->roam->to, m);
-	} else if (c == NULL && !f->gate->is_draining) {
+	if (c == NULL && !f->gate->is_draining) {
 		forward_to(make_alias(f, m->sid), &m->from, &answer);
 	} else if (c != NULL && c->sio == NULL && c->resume != NULL && !c->is_proven &&
 	    !resume_is_over(c->resume)) {
@@ -264,9 +311,9 @@ find_asking(const struct qewd_client *c, uint64_t id)
 
 static void
 tell(const struct qewd_front *f, const struct place *to, enum roam_event event,
-    const struct place *from)
+    const struct place *from, unsigned ways)
 {
-	struct message m = { .kind = EVENT, .event = event, .from = *from };
+	struct message m = { .kind = EVENT, .event = event, .from = *from, .ways = ways };
 
 	post(f, to, &m);
 }
@@ -277,7 +324,7 @@ drop_source(struct qewd_client *c, unsigned i)
 	struct roam *r = c->roam;
 	struct place own = place_of(c);
 
-	tell(c->front, &r->source[i].at, ROAM_GONE, &own);
+	tell(c->front, &r->source[i].at, ROAM_GONE, &own, 0);
 	r->n--;
 	memmove(&r->source[i], &r->source[i + 1], (r->n - i) * sizeof(r->source[0]));
 }
@@ -303,7 +350,7 @@ on_answer(struct message *m)
 	if (c == NULL) {
 		memcpy(gone.sid, m->sid, sizeof(gone.sid));
 		if (m->is_source)
-			tell(m->to, &m->from, ROAM_GONE, &gone);
+			tell(m->to, &m->from, ROAM_GONE, &gone, 0);
 		return;
 	}
 	if (m->is_source)
@@ -321,8 +368,12 @@ on_text(struct message *m)
 {
 	struct qewd_client *c = find(m->to, m->sid);
 
-	if (c != NULL)
+	if (c != NULL && is_forwarding(c)) {
+		post(c->front, &c->roam->to, m);
+		m->text = (struct buf){ 0 };
+	} else if (c != NULL) {
 		qewd_client_send(c, m->text.data, m->text.len);
+	}
 }
 
 bool
@@ -337,15 +388,21 @@ roam_forward(const struct qewd_client *c, const char *text, size_t len)
 	return true;
 }
 
-void
-roam_tell(struct qewd_client *c, enum roam_event event)
+static void
+tell_sources(struct qewd_client *c, enum roam_event event, unsigned ways)
 {
 	struct place own;
 
 	for (unsigned i = 0; c->roam != NULL && i < c->roam->n; i++) {
 		own = place_of(c);
-		tell(c->front, &c->roam->source[i].at, event, &own);
+		tell(c->front, &c->roam->source[i].at, event, &own, ways);
 	}
+}
+
+void
+roam_tell(struct qewd_client *c, enum roam_event event)
+{
+	tell_sources(c, event, 0);
 }
 
 static void
@@ -360,6 +417,15 @@ set_away(struct qewd_client *c, bool is_away)
 			request_back(call->request);
 }
 
+static void look(struct qewd_client *, unsigned ways);
+
+static void
+end_forwarding(struct qewd_client *c)
+{
+	qewd_client_cancel_all(c);
+	qewd_client_forget(c);
+}
+
 static void
 on_event(struct message *m)
 {
@@ -370,34 +436,39 @@ on_event(struct message *m)
 	switch (m->event) {
 	case ROAM_AWAY:
 		set_away(c, true);
-		roam_tell(c, ROAM_AWAY);
+		tell_sources(c, ROAM_AWAY, m->ways);
 		break;
 	case ROAM_BACK:
 		c->roam->to = m->from;	/* it has another socket there */
 		set_away(c, false);
-		roam_tell(c, ROAM_BACK);
+		tell_sources(c, ROAM_BACK, m->ways);
 		break;
 	case ROAM_DROPPED:
 		qewd_client_cancel_dropped(c);
-		roam_tell(c, ROAM_DROPPED);
-		roam_look(c);
+		tell_sources(c, ROAM_DROPPED, m->ways);
+		look(c, m->ways);
 		break;
 	case ROAM_GONE:
-		qewd_client_cancel_all(c);
-		qewd_client_forget(c);
+		end_forwarding(c);
 		break;
+	}
+}
+
+static void
+cancel_at_sources(struct qewd_client *c, const char *id, size_t len, unsigned ways)
+{
+	for (unsigned i = 0; c->roam != NULL && i < c->roam->n; i++) {
+		struct message m = { .kind = CANCEL, .ways = ways };
+
+		buf_add(&m.text, id, len);
+		post(c->front, &c->roam->source[i].at, &m);
 	}
 }
 
 void
 roam_cancel(struct qewd_client *c, const char *id, size_t len)
 {
-	for (unsigned i = 0; c->roam != NULL && i < c->roam->n; i++) {
-		struct message m = { .kind = CANCEL };
-
-		buf_add(&m.text, id, len);
-		post(c->front, &c->roam->source[i].at, &m);
-	}
+	cancel_at_sources(c, id, len, 0);
 }
 
 static void
@@ -411,7 +482,13 @@ on_cancel(struct message *m)
 	if ((r = qewd_client_find(c, NULL, m->text.data, m->text.len)) != NULL)
 		request_cancel(r);
 	else
-		roam_cancel(c, m->text.data, m->text.len);
+		cancel_at_sources(c, m->text.data, m->text.len, m->ways);
+}
+
+uint64_t
+roam_n_awaited(const struct qewd_client *c)
+{
+	return n_awaited(c->roam);
 }
 
 bool
@@ -420,15 +497,21 @@ roam_is_awaited(const struct qewd_client *c)
 	return n_awaited(c->roam) > 0;
 }
 
-void
-roam_look(struct qewd_client *c)
+static void
+look(struct qewd_client *c, unsigned ways)
 {
-	struct message m = { .kind = DONE };
+	struct message m = { .kind = DONE, .ways = ways };
 
 	if (!is_forwarding(c) || is_awaited(c))
 		return;
 	m.from = place_of(c);
 	post(c->front, &c->roam->to, &m);
+}
+
+void
+roam_look(struct qewd_client *c)
+{
+	look(c, 0);
 }
 
 static void
@@ -440,7 +523,7 @@ on_done(struct message *m)
 		if (strcmp(c->roam->source[i].at.sid, m->from.sid) == 0)
 			c->roam->source[i].n_awaited = 0;
 	if (c != NULL)
-		roam_look(c);
+		look(c, m->ways);
 }
 
 uint64_t
@@ -467,6 +550,17 @@ roam_free(struct qewd_client *c)
 	c->roam = NULL;
 }
 
+/* No question makes one; should there be one all the same, nothing runs in it for ever. */
+static void
+break_ring(const struct message *m)
+{
+	struct qewd_client *c = find(m->to, m->sid);
+
+	log_debug_for("sio", m->sid, "what comes for it runs in a ring between loops");
+	if (c != NULL && is_forwarding(c))
+		end_forwarding(c);
+}
+
 static void
 take(void *arg)
 {
@@ -476,7 +570,11 @@ take(void *arg)
 	};
 	struct message *m = arg;
 
-	on_kind[m->kind](m);
+	m->ways++;
+	if (m->ways > WAYS_MAX && m->kind != ASK)
+		break_ring(m);
+	else
+		on_kind[m->kind](m);
 	buf_free(&m->text);
 	free(m);
 }

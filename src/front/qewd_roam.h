@@ -36,6 +36,8 @@ void	 qewd_front_set_others(struct qewd_front *, const struct qewd_others *);
  * is answered by qewd_client_answer().
  */
 bool	 roam_ask(struct call *, bool has_lost);
+/* When the session of a client that is connected began: of two, who is the one that came later? */
+uint64_t roam_begun_ms(const struct qewd_client *);
 
 /* What is told of a client whose requests are on other loops. */
 enum roam_event { ROAM_AWAY, ROAM_BACK, ROAM_DROPPED, ROAM_GONE };
@@ -43,8 +45,9 @@ enum roam_event { ROAM_AWAY, ROAM_BACK, ROAM_DROPPED, ROAM_GONE };
 void	 roam_tell(struct qewd_client *, enum roam_event);
 /* It cancels a request that is not here. */
 void	 roam_cancel(struct qewd_client *, const char *id, size_t len);
-/* Has it open requests on other loops? */
-bool	 roam_is_awaited(const struct qewd_client *);
+/* Its open requests on other loops; those of one loop count until all of them have ended. */
+uint64_t roam_n_awaited(const struct qewd_client *);
+bool	 roam_is_awaited(const struct qewd_client *);	/* are there any? */
 /* All of it is another client's of this loop from now on; gives how many requests are open elsewhere. */
 uint64_t roam_move(struct qewd_client *from, struct qewd_client *to);
 

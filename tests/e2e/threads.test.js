@@ -495,6 +495,45 @@ test('a client that moves from loop to loop keeps its requests, and may cancel t
 	await assertSilent(at);
 });
 
+test('a client that asks twice for what it has left on another loop is answered twice', async (t) => {
+	const { node } = await near(t);
+	const old = await rawBrowser(t, node.port);
+	const from = await loopOf(node, old);
+	await drop(node, old);
+
+	const back = await comeBackElsewhere(t, node, old, from);
+	back.emit({ type: 'ewd-reregister', token: old.token, resume: true });
+	const { message } = await back.nextReply('the second answer');
+	assert.deepStrictEqual([message.ok, message.resumed], [true, undefined]);
+	emit(back, 1, { push: { type: 'news', to: { socket: old.sid }, message: {} } }, DONE);
+	const types = [(await back.nextReply()).type, (await back.nextReply()).type];
+	assert.deepStrictEqual(types.sort(), ['job', 'news']);
+	await assertSilent(back);
+});
+
+test('requests that a client has on another loop count as its own, also when the node stops', async (t) => {
+	const { node } = await near(t, 'limits: { in_flight_per_session: 1 }\n');
+	const gate = new Gate(t);
+	const old = await rawBrowser(t, node.port);
+	const from = await loopOf(node, old);
+	emit(old, 'a', { send: { n: 1 } }, { gate: gate.file }, { finish: { n: 2 } });
+	await old.nextReply();
+	await drop(node, old);
+	const back = await comeBackElsewhere(t, node, old, from);
+	const idle = await rawClient(t, node.port);
+
+	const { sessions } = await result(node, 'sessions');
+	assert.strictEqual(sessions.find((s) => s.sid === back.sid.slice(0, 8)).calls, 1);
+	emit(back, 'b', DONE);
+	assertError(await back.nextReply(), { type: 'job', code: 'too_many', ms_requestId: 'b' });
+	const stopped = node.stop('SIGTERM');
+	assert.strictEqual(await idle.whenClosed(), 1001);
+	gate.open();
+	assert.strictEqual((await back.nextReply('what is open still')).message.n, 2);
+	assert.strictEqual(await back.whenClosed(), 1001);
+	await stopped;
+});
+
 // ---- the end ----
 
 test('a node that stops answers what is open on every loop, and tells all sessions', async (t) => {
