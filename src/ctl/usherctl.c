@@ -212,7 +212,7 @@ parse_arguments(int argc, char **argv, struct arguments *a)
 		fprintf(stderr, "usherctl: a command is missing; try 'usherctl --help'\n");
 		exit(STATUS_USAGE);
 	}
-	if (strcmp(argv[optind], "help") == 0) {
+	if (strcmp(argv[optind], "help") == 0 && !a->is_json) {
 		print_help();
 		exit(EXIT_SUCCESS);
 	}
