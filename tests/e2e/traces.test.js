@@ -447,8 +447,10 @@ const GROUPED = ['all', 'all-fail', 'all-same-fail', 'half-fail'];
 const FRAGMENTS = JSON.stringify(path.join(__dirname, 'data', 'traces', 'www', 'kit-app'));
 
 // second: a second service, for one of the recordings
+// One event loop: each numbers its REST requests (ms_requestId) for itself.
 const masterConfig = (first, second) => `
 node: master
+threads: 1
 ${LISTEN}
 ${JWT}
 destinations:
