@@ -174,16 +174,33 @@ test('slow browsers get all of it, in order', async (t) => {
 	assertOracle(await slow);
 });
 
+// How long requests of a page take, one after the other, in milliseconds.
+async function median(page) {
+	const times = [];
+
+	for (let i = 0; i < 25; i++) {
+		const begun = performance.now();
+		assert.strictEqual(await page.ask({ n: 1, size: 100 }), 'own');
+		times.push(performance.now() - begun);
+	}
+	return times.sort((a, b) => a - b)[12];
+}
+
 test('one reader that never reads a stream of replies is cut alone, and the others go on', async (t) => {
 	const MB = 1000000, stream = IS_LONG ? 100 : 20;
 	const worker = await startUsherd(t, workerOf(WORKER, 'size: 4'));
 	const master = await startUsherd(t, masterOf(worker.url) + 'limits: { send_queue: 4MB }\n');
 	await master.linked();
+	const [page] = await openPages(t, master.port, 1, new Books());
+	const usually = await median(page);
 	const before = descriptors(master);
 	const deaf = await rawBrowser(t, master.port);
 	deaf.ws._socket.pause();
 	deaf.emit({ type: 'work', token: deaf.token, params: { tag: 'stream', n: stream, size: MB } });
 
+	// A page beside it hardly notices; were it to wait for the reader, that were seconds.
+	const meanwhile = await median(page);
+	assert.ok(meanwhile < 10 * usually + 500, `${meanwhile} ms, usually ${usually} ms`);
 	const books = await load(t, master.port, { pages: 6, requests: scaled(30, 3000) });
 	assertOracle(books);
 	await assertNothingStays(master, before);

@@ -21,7 +21,7 @@ const scaled = (short, long) => !IS_LONG ? short : long < short ? long : Math.ma
 const WORKER = JSON.stringify(['python3', '-I', '-S', path.join(__dirname, 'worker.py')]);
 
 // Nothing takes this long; a load that does has lost a final.
-const LOAD_MS = IS_LONG ? 3600000 : 60000;
+const LOAD_MS = IS_LONG ? 3600000 : 180000;
 
 const FOR_EVER_MS = 2 ** 31 - 1;
 
