@@ -7,7 +7,7 @@ const test = require('node:test');
 const { chromiumPage } = require('./lib/chromium');
 const { scripted, workerOf } = require('./lib/configs');
 const { ask } = require('./lib/http');
-const { ADMIN, NOWHERE, held, httpOf } = require('./lib/operator');
+const { ADMIN, NOWHERE, held, httpOf, result } = require('./lib/operator');
 const { rawBrowser } = require('./lib/raw');
 const { JWT, LISTEN, startUsherd } = require('./lib/usherd');
 
@@ -92,6 +92,17 @@ test('the status page', async (t) => {
 		const errors = await cells('errors');
 		assert.deepStrictEqual(errors.map((row) => row[1]), ['handler_error', 'link_down']);
 		assert.strictEqual(errors[0][6], '<script>alert(2)</script>', 'as text');
+	});
+
+	await t.test('shows what an operator has set', async () => {
+		const states = (id) => page.value(`[...document.querySelectorAll("#${id} tbody tr td:nth-child(2)")].map((td) => td.textContent).join()`);
+		await result(master, 'pause', 'far');
+		await result(master, 'drain', 'own');
+		await page.until('both states', '["destinations", "pools"].every((id) => /paused|drained/.test(document.querySelector(`#${id} tbody`).textContent))');
+		assert.deepStrictEqual([await states('destinations'), await states('pools')], ['paused,down', 'drained']);
+		await result(master, 'resume', 'far');
+		await result(master, 'enable', 'own');
+		await page.until('the end of it', '!/paused|drained/.test(document.body.textContent)');
 	});
 
 	await t.test('charts move with what happens', async () => {
