@@ -152,6 +152,19 @@ test('what was set of the log stays over a reload, with who did it', async (t) =
 	assert.deepStrictEqual([back.log_level, back.log_set], ['error', undefined], 'that of the new file');
 });
 
+test('what was revoked stays so over a reload, with who did it and since when', async (t) => {
+	const node = await startUsherd(t, workerOf(scripted) + ADMIN);
+	await result(node, 'revoke', 'jti', 'some-session');
+	const list = async () => (await result(node, 'revoke')).revoked.map((one) => { delete one.left_ms; return one; });
+	const before = await list();
+	await reloaded(node);
+
+	assert.strictEqual(before.length, 1);
+	assert.match(before[0].who, /^(root|user \d+)$/);
+	assert.deepStrictEqual(await list(), before);
+	assert.strictEqual((await result(node, 'status')).revoked, 1);
+});
+
 test('a trace goes on over a reload', async (t) => {
 	const node = await startUsherd(t, workerOf(scripted) + ADMIN);
 	const browser = await rawBrowser(t, node.port, 'remote-app');
