@@ -11,6 +11,7 @@
 #include "conf/conf.h"
 #include "node_int.h"
 #include "node_upgrade.h"
+#include "request/override.h"
 
 static struct node *
 node_of(const struct admin_ask *a)
@@ -106,7 +107,10 @@ on_upgraded(const char *fault, int pid, void *arg)
 		admin_refuse(a, "not_upgraded", "this usherd goes on: %s", fault);
 		return;
 	}
-	admin_json_text(&a->out, "text", "the new usherd serves, and this one drains");
+	admin_json_text(&a->out, "text", overrides_get(a->view->overrides, 0) == NULL ?
+	    "the new usherd serves, and this one drains" :
+	    "the new usherd serves, and this one drains; what was set here at run time is not "
+	    "set there");
 	admin_json_u64(&a->out, "pid", (uint64_t)pid);
 	admin_done(a);
 }

@@ -165,6 +165,25 @@ test('what was revoked stays so over a reload, with who did it and since when', 
 	assert.strictEqual((await result(node, 'status')).revoked, 1);
 });
 
+test('upgrade says that what was set stays behind', async (t) => {
+	const node = await startUsherd(t, workerOf(scripted) + ADMIN);
+	let successor;
+	node.stop = async () => {	// both write to the pipes that are waited for
+		node.kill('SIGTERM');
+		if (successor !== undefined)
+			process.kill(successor, 'SIGTERM');
+		await node.end();
+	};
+	await result(node, 'pause', 'remote-app');
+	const { code, stdout } = await ctl(node, ['upgrade']);
+	successor = Number((await node.logged(/upgrade: process (\d+) serves/))[1]);
+
+	assert.strictEqual(code, 0);
+	assert.match(stdout, /what was set here at run time is not set there/);
+	await waitFor('the new one at the admin socket', async () => (await result(node, 'status')).pid === successor);
+	assert.strictEqual((await result(node, 'status')).set, undefined);
+});
+
 test('a trace goes on over a reload', async (t) => {
 	const node = await startUsherd(t, workerOf(scripted) + ADMIN);
 	const browser = await rawBrowser(t, node.port, 'remote-app');
