@@ -186,6 +186,17 @@ is_asked(const struct node_loop *nl, const struct destination *d)
 	return false;
 }
 
+struct destination *
+node_links_left(const struct node_loop *nl, const char *name)
+{
+	const struct left_set *left;
+
+	SLIST_FOREACH(left, &nl->left_sets, link)
+		if (strcmp(link_set_destination(left->set)->name, name) == 0)
+			return link_set_destination(left->set);
+	return NULL;
+}
+
 static void
 leave_remotes(const struct node_loop *nl)
 {

@@ -25,6 +25,8 @@ void		  node_links_set(struct node_loop *, struct link_set **sets, const struct 
 /* A loop but the first: this URL is a node's, to which it has links of its own, or not. */
 void		  node_links_set_kind(struct node_loop *, const char *remote, bool is_node);
 bool		  node_links_is_up(const struct node_loop *, const char *url);	/* a link is */
+/* A destination of this name that is left over; NULL: none. */
+struct destination *node_links_left(const struct node_loop *, const char *name);
 /* Frees what is left over and not needed any more; false: something is. */
 bool		  node_links_sweep(struct node_loop *);
 void		  node_links_free(struct node_loop *);	/* all, with what is under way */

@@ -14,6 +14,7 @@
 #include "net/listener.h"
 #include "net/loop.h"
 #include "node_int.h"
+#include "node_links.h"
 #include "node_loop.h"
 #include "node_plan.h"
 #include "node_threads.h"
@@ -31,11 +32,15 @@ loop_at(const struct node *n, unsigned number)
 	return node_threads_loop(n->threads, number);
 }
 
-/* The destination of this name, for requests of other loops. */
+/*
+ * The destination of this name, for requests of other loops.  What a reload left over as well: they
+ * may have been on their way here when it came.
+ */
 static struct destination *
 find_destination(const char *name, void *arg)
 {
 	const struct node *n = arg;
+	struct pool *left;
 
 	for (size_t i = 0; i < n->conf->n_applications; i++)
 		if (strcmp(n->conf->applications[i].name, name) == 0)
@@ -43,7 +48,9 @@ find_destination(const char *name, void *arg)
 	for (size_t i = 0; n->nl->link_sets != NULL && i < n->conf->n_destinations; i++)
 		if (strcmp(n->conf->destinations[i].name, name) == 0)
 			return link_set_destination(n->nl->link_sets[i]);
-	return NULL;
+	if ((left = node_reload_left_pool(n, name)) != NULL)
+		return pool_destination(left);
+	return node_links_left(n->nl, name);
 }
 
 void

@@ -254,6 +254,18 @@ sweep_pools(void *arg)
 		loop_timer_set(n->loop, &n->sweep_timer, SWEEP_MS, sweep_pools, n);
 }
 
+struct pool *
+node_reload_left_pool(const struct node *n, const char *application)
+{
+	const struct left_pool *left;
+
+	SLIST_FOREACH(left, &n->left_pools, link)
+		if (!left->is_stopping &&
+		    strcmp(pool_destination(left->pool)->application, application) == 0)
+			return left->pool;
+	return NULL;
+}
+
 void
 node_reload_free_pools(struct node *n)
 {

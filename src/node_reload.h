@@ -10,6 +10,7 @@
 
 struct node;
 struct node_reload;
+struct pool;
 STAILQ_HEAD(reload_waiters, reload_waiter);
 
 /* Called once, on the first loop.  fault: why nothing has changed; NULL: all has. */
@@ -25,6 +26,8 @@ void		 node_reload_forget(struct node *, const void *arg);
 /* Waits for the thread; what it made is dropped.  Whoever waits is told that the node stops. */
 void		 node_reload_end(struct node *);
 
+/* A pool of this application that a reload left over, and that takes requests still; NULL: none. */
+struct pool	*node_reload_left_pool(const struct node *, const char *application);
 /* Pools that a reload left over, with all that is under way. */
 void		 node_reload_free_pools(struct node *);
 

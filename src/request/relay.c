@@ -320,21 +320,30 @@ begin(struct relay_in *in, const struct submission *s)
 	return r;
 }
 
-/* It was found good a moment ago; only its time may be over. */
-static bool
+/* It was found good a moment ago; its time may be over since, or its secret gone. */
+static enum jwt_fault
 read_token(struct relay_in *in, struct request *r, const struct submission *s)
 {
 	int64_t now_ms = clock_wall_ms();
 
 	if (s->token == NULL)
-		return true;
+		return JWT_OK;
 	if (s->is_outside)
 		return token_check_outside(in->tokens, s->token, s->token_len, s->token_iat_s,
-		    now_ms, &r->token) == JWT_OK;
+		    now_ms, &r->token);
 	if (s->is_rest)	/* as a rest_front does: most come with a session of their own */
-		return token_check_once(in->tokens, s->token, s->token_len, now_ms, &r->token) ==
-		    JWT_OK;
-	return token_check(in->tokens, s->token, s->token_len, now_ms, &r->token) == JWT_OK;
+		return token_check_once(in->tokens, s->token, s->token_len, now_ms, &r->token);
+	return token_check(in->tokens, s->token, s->token_len, now_ms, &r->token);
+}
+
+/* As the gate does. */
+static void
+refuse_token(struct request *r, enum jwt_fault fault)
+{
+	char *text = xasprintf("Invalid JWT: %s", jwt_fault_text(fault));
+
+	request_fail(r, jwt_fault_err(fault), fault == JWT_REVOKED ? NULL : text);
+	free(text);
 }
 
 static void
@@ -342,11 +351,12 @@ serve(struct relay_in *in, struct request *r, const struct submission *s)
 {
 	struct destination *d = in->is_stopped ? NULL : in->find(s->destination, in->arg);
 	uint64_t now_ms = clock_mono_ms();
+	enum jwt_fault fault;
 
 	if (d == NULL)
 		request_fail(r, ERR_STOPPING, NULL);
-	else if (!read_token(in, r, s))
-		request_fail(r, ERR_TOKEN_EXPIRED, NULL);
+	else if ((fault = read_token(in, r, s)) != JWT_OK)
+		refuse_token(r, fault);
 	else
 		request_submit(r, d, s->deadline_ms > now_ms ? s->deadline_ms - now_ms : 0);
 }

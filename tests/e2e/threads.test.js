@@ -421,6 +421,34 @@ test('reloads while a crowd asks', async (t) => {
 	assert.ok(reloads > 1);
 });
 
+test('a reload that removes an application serves what is on its way to it', async (t) => {
+	const yaml = (more) => nodeOf('near', { 'browser-app': scriptedApp('size: 1'), ...more }, ADMIN + FOUR);
+	const other = { other: scriptedApp('size: 2') };
+	const node = await startUsherd(t, yaml(other));
+	const browsers = await oneOnEach(t, node);
+	await Promise.all(browsers.map((browser) => browser.register('other')));
+	let isOver = false;
+
+	const asking = Promise.all(browsers.map(async (browser) => {
+		for (let i = 0; i < 40; i++)
+			emit(browser, i, DONE);
+		for (let open = 40; open > 0; open--) {
+			const { message } = await browser.nextReply();
+			assert.ok(message.done || message.code === 'no_handler', JSON.stringify(message));
+			if (!isOver)
+				emit(browser, open++, DONE);
+		}
+	}));
+	for (const more of [{}, other, {}, other, {}]) {
+		const { length } = node.log;
+		fs.writeFileSync(path.join(node.dir, 'usher.yaml'), yaml(more));
+		node.kill('SIGHUP');
+		await node.logged(/reload: the configuration is/, length);
+	}
+	isOver = true;
+	await asking;
+});
+
 // ---- sessions that come back ----
 
 // Drops the connection; the node has seen it.

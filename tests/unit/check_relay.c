@@ -445,6 +445,25 @@ START_TEST(a_token_that_has_expired_on_the_way_is_refused)
 }
 END_TEST
 
+START_TEST(one_whose_secret_has_gone_on_the_way_is_told_so)
+{
+	static const struct jwt_secret other = { "2",
+		(const unsigned char *)"another secret, that is long enough", 35 };
+	struct ask a;
+	struct request *r = new_request(1, &a);
+
+	ck_assert_int_eq(token_check(tokens[1], vector_login, strlen(vector_login), NOW_MS,
+	    &r->token), JWT_OK);
+	request_submit(r, there[1], 60000);
+	jwt_ring_set(rings[0], &other, 1);
+	token_cache_clear(tokens[0]);
+	pump();
+	ck_assert_uint_eq(n_served, 0);
+	assert_ended(&a, jwt_fault_err(JWT_SIGNATURE));
+	ck_assert_ptr_nonnull(strstr(a.text, jwt_fault_text(JWT_SIGNATURE)));
+}
+END_TEST
+
 /* ---- cancellation at each point ---- */
 
 START_TEST(one_that_is_cancelled_on_its_way_there_is_taken_back)
@@ -774,6 +793,7 @@ make_suite(void)
 	tcase_add_loop_test(tc, its_token_is_one_of_the_loop_that_serves, 0, 2);
 	tcase_add_test(tc, a_session_for_an_outside_token_is_as_old_as_that);
 	tcase_add_test(tc, a_token_that_has_expired_on_the_way_is_refused);
+	tcase_add_test(tc, one_whose_secret_has_gone_on_the_way_is_told_so);
 	tcase_add_test(tc, one_that_is_cancelled_on_its_way_there_is_taken_back);
 	tcase_add_loop_test(tc, one_that_is_served_is_cancelled_there, 0, 2);
 	tcase_add_test(tc, an_answer_that_is_late_is_for_nobody);
