@@ -6,7 +6,7 @@ const test = require('node:test');
 const { scripted, workerOf } = require('./lib/configs');
 const { fakeNode } = require('./lib/fake-node');
 const { ask: askHttp } = require('./lib/http');
-const { ADMIN, held, metricsOf, result } = require('./lib/operator');
+const { ADMIN, held, linkedOnAllLoops, metricsOf, result } = require('./lib/operator');
 const { metric } = require('./lib/prometheus');
 const { rawBrowser } = require('./lib/raw');
 const { assertError } = require('./lib/replies');
@@ -29,13 +29,15 @@ u_services:
   - { path: /safe, destination: far, idempotent: true }
 `;
 
-async function start(t, count, { link = '', secret = SECRET } = {}) {
+async function start(t, count, { link = '', secret = SECRET, more = '' } = {}) {
 	const far = [];
 
 	for (let i = 0; i < count; i++)
 		far.push(await fakeNode(t, { secret }));
-	const master = await startUsherd(t, masterOf(far.map((n) => n.url), link));
+	const master = await startUsherd(t, masterOf(far.map((n) => n.url), link) + more);
 	await master.linked(count);
+	if (secret)
+		await linkedOnAllLoops(master, count);
 	return { far, master, browser: await rawBrowser(t, master.port) };
 }
 
@@ -104,8 +106,9 @@ test('what has sent an intermediate is not sent again', async (t) => {
 	assertError(await browser.nextReply(), { type: 'safe', code: 'link_lost', ms_requestId: 1 });
 });
 
+// That of another event loop would be one.
 test('without another link nothing is sent again', async (t) => {
-	const { far, browser } = await start(t, 1);
+	const { far, browser } = await start(t, 1, { more: 'threads: 1\n' });
 	ask(browser, 'safe', 1);
 	const { at } = await sent(far);
 	at.cut();
@@ -148,7 +151,8 @@ test('what has been sent once may have run, whatever ends it then', async (t) =>
 
 test('a node that stops has its requests served by another, and finishes what it has', async (t) => {
 	const workers = [await startUsherd(t, workerOf(scripted)), await startUsherd(t, workerOf(scripted).replace('node: worker', 'node: other'))];
-	const master = await startUsherd(t, masterOf(workers.map((w) => w.url.replace('http', 'ws')), ''));
+	// One event loop: each learns for itself that a node stops.
+	const master = await startUsherd(t, masterOf(workers.map((w) => w.url.replace('http', 'ws')), '') + 'threads: 1\n');
 	await master.linked(2);
 	const browser = await rawBrowser(t, master.port), other = await rawBrowser(t, master.port);
 	const busy = held(t);
@@ -212,10 +216,11 @@ test('what was never handed to the network is sent again, whatever its route say
 	const COUNT = 40;	// more than the kernel takes for a reader that does not read
 
 	await result(master, 'disable', 'far', far[1].url);
-	far[0].open[0].ws._socket.pause();
+	far[0].open.forEach((link) => link.ws._socket.pause());
 	for (let i = 0; i < COUNT; i++)
 		browser.emit({ type: 'job', token: browser.token, ms_requestId: i, text });
-	await waitFor('all to be under way', async () => (await result(master, 'links')).links[0].in_flight === COUNT);
+	await waitFor('all to be under way', async () => (await result(master, 'links')).links
+	    .reduce((sum, link) => sum + link.in_flight, 0) === COUNT);
 	await result(master, 'enable', 'far', far[1].url);
 	far[1].answer = (request) => {
 		request.final({ of: 'the other' });

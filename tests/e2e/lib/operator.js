@@ -11,7 +11,7 @@ const { ask } = require('./http');
 const { run } = require('./processes');
 const { parseMetrics } = require('./prometheus');
 const { PROGRAM, folder, startUsherd } = require('./usherd');
-const { Inbox } = require('./wait');
+const { Inbox, waitFor } = require('./wait');
 
 const USHERCTL = path.join(path.dirname(PROGRAM), 'usherctl');
 const ADMIN = 'admin: { socket: admin.sock, http: "127.0.0.1:0" }\n';
@@ -92,6 +92,14 @@ function held(t) {
 	};
 }
 
+// Waits until each event loop of the node has its links to so many usher nodes.
+async function linkedOnAllLoops(node, count = 1) {
+	const { loops } = await result(node, 'status');
+
+	await waitFor('the links of all loops', async () =>
+		(await result(node, 'links')).links.filter((l) => l.state === 'up').length >= loops * count);
+}
+
 // A master in front of a worker node, both with an admin socket.
 async function pair(t, pool) {
 	const worker = await startUsherd(t, workerOf(scripted, pool) + ADMIN);
@@ -101,4 +109,4 @@ async function pair(t, pool) {
 	return { worker, master };
 }
 
-module.exports = { ADMIN, NOWHERE, USHERCTL, control, ctl, held, httpOf, metricsOf, pair, result, socketOf, table };
+module.exports = { ADMIN, NOWHERE, USHERCTL, control, ctl, held, httpOf, linkedOnAllLoops, metricsOf, pair, result, socketOf, table };
