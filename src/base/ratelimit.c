@@ -21,7 +21,9 @@ ratelimit_take(struct ratelimit *r, uint64_t per_second, uint64_t n, uint64_t no
 	r->level += passed * per_second;
 	if (r->level > full)
 		r->level = full;
-	r->at_ms = now_ms;
+	/* Who shares it may have looked at the clock before another: no time counts twice. */
+	if (now_ms > r->at_ms)
+		r->at_ms = now_ms;
 	/* What is larger than the whole bucket passes when the bucket is full, and empties it. */
 	if (n * 1000 > r->level && r->level < full)
 		return false;

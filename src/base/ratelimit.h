@@ -15,7 +15,10 @@ struct ratelimit {
 	uint64_t at_ms;		/* when that was so; 0: never used */
 };
 
-/* Take n if there is as much; per_second UINT64_MAX never refuses. */
+/*
+ * Take n if there is as much; per_second UINT64_MAX never refuses.  now_ms may be older than the
+ * last: then no time has passed.
+ */
 bool	ratelimit_take(struct ratelimit *, uint64_t per_second, uint64_t n, uint64_t now_ms);
 
 /* Zero-initialised none has been refused. */

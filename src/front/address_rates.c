@@ -77,7 +77,8 @@ rate_of(struct address_rates *a, const char *address, uint64_t now_ms)
 		*strmap_at(a->by_address, address, len) = r;
 		a->n++;
 	}
-	r->used_ms = now_ms;
+	if (now_ms > r->used_ms)	/* each loop has a clock of its own */
+		r->used_ms = now_ms;
 	TAILQ_INSERT_TAIL(&a->by_use, r, by_use);
 	return r;
 }

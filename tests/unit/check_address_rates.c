@@ -51,6 +51,30 @@ START_TEST(after_a_second_all_of_it_is_there_again)
 }
 END_TEST
 
+/* One address has sessions on two event loops, and one of those is 400 ms behind. */
+START_TEST(loops_whose_clocks_differ_give_no_more)
+{
+	unsigned n_taken = 0;
+
+	for (uint64_t ms = 0; ms < 10000; ms += 10) {
+		n_taken += address_rates_take(a, &limits, "192.0.2.1", 10, 1400 + ms);
+		n_taken += address_rates_take(a, &limits, "192.0.2.1", 10, 1000 + ms);
+	}
+	ck_assert_uint_ge(n_taken, 3 + 29);
+	ck_assert_uint_le(n_taken, 3 + 30);
+}
+END_TEST
+
+/* What the loop that is behind sends last does not make it older than it is. */
+START_TEST(a_clock_behind_makes_nothing_forgotten_too_early)
+{
+	for (int i = 0; i < 3; i++)
+		ck_assert(address_rates_take(a, &limits, "192.0.2.1", 10, 2000));
+	ck_assert(!address_rates_take(a, &limits, "192.0.2.1", 10, 1000));
+	ck_assert(!address_rates_take(a, &limits, "192.0.2.1", 10, 2001));
+}
+END_TEST
+
 START_TEST(only_those_of_the_last_second_take_room)
 {
 	char address[32];
@@ -87,6 +111,8 @@ make_suite(void)
 	tcase_add_test(tc, each_address_has_its_own);
 	tcase_add_test(tc, bytes_count_as_messages_do);
 	tcase_add_loop_test(tc, after_a_second_all_of_it_is_there_again, 0, 3);
+	tcase_add_test(tc, loops_whose_clocks_differ_give_no_more);
+	tcase_add_test(tc, a_clock_behind_makes_nothing_forgotten_too_early);
 	tcase_add_test(tc, only_those_of_the_last_second_take_room);
 	tcase_add_test(tc, without_limits_nothing_is_remembered);
 	suite_add_tcase(s, tc);

@@ -78,6 +78,21 @@ START_TEST(a_clock_that_stands_or_goes_back_gives_nothing)
 }
 END_TEST
 
+/* Each event loop reads the clock for itself. */
+START_TEST(clocks_that_differ_count_no_time_twice)
+{
+	struct ratelimit r = { 0 };
+	unsigned taken = 0;
+
+	for (uint64_t ms = 0; ms < 10000; ms++) {
+		taken += take_ones(&r, 100, 3, T0 + 50 + ms);
+		taken += take_ones(&r, 100, 3, T0 + ms);
+	}
+	ck_assert_uint_ge(taken, 100 + 999);
+	ck_assert_uint_le(taken, 100 + 1000);
+}
+END_TEST
+
 START_TEST(no_limit_never_refuses)
 {
 	struct ratelimit r = { 0 };
@@ -147,6 +162,7 @@ make_suite(void)
 	tcase_add_test(tc, over_a_long_time_the_rate_holds);
 	tcase_add_test(tc, what_is_larger_than_the_bucket_passes_when_it_is_full);
 	tcase_add_test(tc, a_clock_that_stands_or_goes_back_gives_nothing);
+	tcase_add_test(tc, clocks_that_differ_count_no_time_twice);
 	tcase_add_test(tc, no_limit_never_refuses);
 	tcase_add_test(tc, so_many_may_be_refused_at_once_and_no_more);
 	tcase_add_test(tc, refusals_are_forgotten_in_a_minute);
