@@ -6,6 +6,12 @@
 
 #include <stdint.h>
 
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
+#include "base/compiler.h"
+
 static const char standard[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char url_safe[] =
@@ -38,6 +44,49 @@ encode_three(char out[4], const uint8_t p[3], const char *letters)
 	out[3] = letters[bits & 63];
 }
 
+#ifdef FOR_AVX2
+#define LONG_BYTES 48	/* from here on it is worth the look at the processor */
+
+/*
+ * In steps of 24 bytes, which are 32 letters; how many bytes were done.  From its number to a
+ * letter there is one distance for each kind of letter.
+ */
+static FOR_AVX2 size_t
+encode_long(char *out, const uint8_t *p, size_t n, const char *letters)
+{
+	/* Capitals are 13, small letters 0, digits 1 to 10, the last two 11 and 12. */
+	const __m256i distance = _mm256_setr_epi8('a' - 26, '0' - 52, '0' - 52, '0' - 52, '0' - 52,
+	    '0' - 52, '0' - 52, '0' - 52, '0' - 52, '0' - 52, '0' - 52, (char)(letters[62] - 62),
+	    (char)(letters[63] - 63), 'A', 0, 0, 'a' - 26, '0' - 52, '0' - 52, '0' - 52, '0' - 52,
+	    '0' - 52, '0' - 52, '0' - 52, '0' - 52, '0' - 52, '0' - 52, (char)(letters[62] - 62),
+	    (char)(letters[63] - 63), 'A', 0, 0);
+	const __m256i spread = _mm256_setr_epi8(1, 0, 2, 1, 4, 3, 5, 4, 7, 6, 8, 7, 10, 9, 11, 10,
+	    1, 0, 2, 1, 4, 3, 5, 4, 7, 6, 8, 7, 10, 9, 11, 10);
+	size_t done = 0;
+
+	/* Each half is read as 16 bytes, of which 12 count. */
+	for (; n - done >= 28; done += 24, out += 32) {
+		__m256i v, odd, even, number, kind;
+
+		v = _mm256_inserti128_si256(_mm256_castsi128_si256(
+		    _mm_loadu_si128((const __m128i *)(const void *)(p + done))),
+		    _mm_loadu_si128((const __m128i *)(const void *)(p + done + 12)), 1);
+		v = _mm256_shuffle_epi8(v, spread);
+		odd = _mm256_mulhi_epu16(_mm256_and_si256(v, _mm256_set1_epi32(0x0fc0fc00)),
+		    _mm256_set1_epi32(0x04000040));
+		even = _mm256_mullo_epi16(_mm256_and_si256(v, _mm256_set1_epi32(0x003f03f0)),
+		    _mm256_set1_epi32(0x01000010));
+		number = _mm256_or_si256(odd, even);
+		kind = _mm256_subs_epu8(number, _mm256_set1_epi8(51));
+		kind = _mm256_or_si256(kind, _mm256_and_si256(_mm256_set1_epi8(13),
+		    _mm256_cmpgt_epi8(_mm256_set1_epi8(26), number)));
+		_mm256_storeu_si256((__m256i *)(void *)out,
+		    _mm256_add_epi8(number, _mm256_shuffle_epi8(distance, kind)));
+	}
+	return done;
+}
+#endif
+
 /* Returns how many letters the last group lacks of four. */
 static size_t
 encode(struct buf *b, const uint8_t *p, size_t n, const char *letters)
@@ -45,6 +94,15 @@ encode(struct buf *b, const uint8_t *p, size_t n, const char *letters)
 	char *out = buf_reserve(b, n / 3 * 4 + 4);
 	size_t len = 0;
 
+#ifdef FOR_AVX2
+	if (n >= LONG_BYTES && HAS_AVX2()) {
+		size_t done = encode_long(out, p, n, letters);
+
+		len = done / 3 * 4;
+		p += done;
+		n -= done;
+	}
+#endif
 	for (; n >= 3; p += 3, n -= 3, len += 4)
 		encode_three(out + len, p, letters);
 	if (n > 0)
@@ -105,6 +163,59 @@ bits_of_four(const char *text, uint32_t *bits)
 	return ((a | b | c | d) & 0x80) == 0;
 }
 
+#ifdef FOR_AVX2
+#define LONG_LETTERS 64	/* from here on it is worth the look at the processor */
+
+/* The bytes of v between the two, themselves included. */
+static inline FOR_AVX2 __m256i
+between(__m256i v, char low, char high)
+{
+	return _mm256_and_si256(_mm256_cmpgt_epi8(v, _mm256_set1_epi8((char)(low - 1))),
+	    _mm256_cmpgt_epi8(_mm256_set1_epi8((char)(high + 1)), v));
+}
+
+static inline FOR_AVX2 __m256i
+add_where(__m256i v, __m256i where, int n)
+{
+	return _mm256_add_epi8(v, _mm256_and_si256(where, _mm256_set1_epi8((char)n)));
+}
+
+/*
+ * In steps of 32 letters, which are 24 bytes; how many letters were done.  Stops in front of what
+ * is none.  Writes up to four bytes more than those.
+ */
+static FOR_AVX2 size_t
+decode_long(uint8_t *out, const char *text, size_t n)
+{
+	const __m256i order = _mm256_setr_epi8(2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, -1, -1, -1, -1,
+	    2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, -1, -1, -1, -1);
+	size_t done = 0;
+
+	for (; n - done >= 32; done += 32, out += 24) {
+		__m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(text + done));
+		__m256i capital = between(v, 'A', 'Z'), small = between(v, 'a', 'z');
+		__m256i digit = between(v, '0', '9'), dash = between(v, '-', '-');
+		__m256i line = between(v, '_', '_');
+		__m256i any = _mm256_or_si256(_mm256_or_si256(capital, small),
+		    _mm256_or_si256(digit, _mm256_or_si256(dash, line)));
+
+		if (_mm256_movemask_epi8(any) != -1)
+			break;
+		v = add_where(v, capital, -'A');
+		v = add_where(v, small, 26 - 'a');
+		v = add_where(v, digit, 52 - '0');
+		v = add_where(v, dash, 62 - '-');
+		v = add_where(v, line, 63 - '_');
+		v = _mm256_maddubs_epi16(v, _mm256_set1_epi32(0x01400140));
+		v = _mm256_madd_epi16(v, _mm256_set1_epi32(0x00011000));
+		v = _mm256_shuffle_epi8(v, order);
+		_mm_storeu_si128((__m128i *)(void *)out, _mm256_castsi256_si128(v));
+		_mm_storeu_si128((__m128i *)(void *)(out + 12), _mm256_extracti128_si256(v, 1));
+	}
+	return done;
+}
+#endif
+
 bool
 base64url_decode(struct buf *b, const char *text, size_t n)
 {
@@ -114,7 +225,16 @@ base64url_decode(struct buf *b, const char *text, size_t n)
 
 	if (n % 4 == 1)
 		return false;
-	out = (uint8_t *)buf_reserve(b, n / 4 * 3 + 3);
+	out = (uint8_t *)buf_reserve(b, n / 4 * 3 + 4);
+#ifdef FOR_AVX2
+	if (n >= LONG_LETTERS && HAS_AVX2()) {
+		size_t done = decode_long(out, text, n);
+
+		len = done / 4 * 3;
+		text += done;
+		n -= done;
+	}
+#endif
 	for (; n >= 4; text += 4, n -= 4) {
 		if (!bits_of_four(text, &bits))
 			return false;

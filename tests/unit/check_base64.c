@@ -132,6 +132,45 @@ START_TEST(each_byte_is_a_letter_or_refused)
 }
 END_TEST
 
+/* A long text takes another way than a short one. */
+START_TEST(a_long_text_is_that_of_its_pieces)
+{
+	struct buf whole = { 0 }, pieces = { 0 };
+	uint8_t bytes[768];
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * 7 + i / 256);
+	base64_encode(&whole, bytes, sizeof(bytes));
+	for (size_t i = 0; i < sizeof(bytes); i += 3)
+		base64_encode(&pieces, bytes + i, 3);
+	ck_assert_str_eq(buf_str(&whole), buf_str(&pieces));
+	whole.len = pieces.len = 0;
+	base64url_encode(&whole, bytes, sizeof(bytes));
+	for (size_t i = 0; i < sizeof(bytes); i += 3)
+		base64url_encode(&pieces, bytes + i, 3);
+	ck_assert_str_eq(buf_str(&whole), buf_str(&pieces));
+	buf_free(&whole);
+	buf_free(&pieces);
+}
+END_TEST
+
+START_TEST(what_is_no_letter_is_found_at_every_place_of_a_long_text)
+{
+	static const char alphabet[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	char text[160];
+	struct buf b = { 0 };
+
+	for (int c = 1; c < 256; c++) {
+		memset(text, 'A', sizeof(text));
+		text[_i] = (char)c;
+		ck_assert_int_eq(base64url_decode(&b, text, sizeof(text)), strchr(alphabet, c) != NULL);
+		b.len = 0;
+	}
+	buf_free(&b);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -145,6 +184,8 @@ make_suite(void)
 	tcase_add_loop_test(tc, what_is_not_the_one_encoding_is_refused, 0, ARRAY_LEN(foreign));
 	tcase_add_test(tc, a_nul_among_the_letters_is_refused);
 	tcase_add_test(tc, each_byte_is_a_letter_or_refused);
+	tcase_add_test(tc, a_long_text_is_that_of_its_pieces);
+	tcase_add_loop_test(tc, what_is_no_letter_is_found_at_every_place_of_a_long_text, 0, 160);
 	suite_add_tcase(s, tc);
 	return s;
 }
