@@ -5,6 +5,7 @@
 #include "token/token_int.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,19 +23,33 @@ static const char *const claim_name[CLAIM_N] = {
 };
 const struct json_names claim_names = { CLAIM_N, claim_name };
 
+/* A token with room for those claims alone that there are; its texts follow. */
+#define TOKEN_HEAD offsetof(struct token, claims.member[CLAIM_N])
+
+/* Claims being read, before it is known how much room their token takes. */
+struct reading {
+	struct json_object claims;
+	const char *payload;
+	size_t payload_len;
+	const char *application, *jti;	/* unescaped, in the payload or in the rooms */
+	size_t application_len, jti_len;	/* jti NULL: it has none that counts */
+	struct buf application_room, jti_room;
+	int64_t exp_ms, nbf_ms, iat_s;
+};
+
 /* Notes the claims; false if one that we read is there twice, so that two readers could differ. */
 static bool
-note_claims(struct token *t)
+note_claims(struct reading *g)
 {
 	struct json_scan scan;
 	struct json_value v;
 
-	json_scan_init(&scan, t->payload, t->payload_len, JWT_DEPTH_MAX);
-	if (!json_scan_members(&scan, &v, &claim_names, &t->claims, -1, NULL) ||
+	json_scan_init(&scan, g->payload, g->payload_len, JWT_DEPTH_MAX);
+	if (!json_scan_members(&scan, &v, &claim_names, &g->claims, -1, NULL) ||
 	    v.kind != JSON_OBJECT)
 		return false;
 	for (int i = 0; i < CLAIM_N; i++)
-		if (t->claims.member[i].seen > 1)
+		if (g->claims.member[i].seen > 1)
 			return false;
 	return true;
 }
@@ -59,14 +74,14 @@ floor_ms(double seconds)
  * master takes for "none".  Returns false if it is anything else but a number.
  */
 static bool
-read_time(const struct token *t, enum claim_name name, double *seconds, bool *is_set)
+read_time(const struct reading *g, enum claim_name name, double *seconds, bool *is_set)
 {
-	struct json_value v = t->claims.member[name].value;
+	struct json_value v = g->claims.member[name].value;
 
 	*is_set = false;
 	if (v.kind == JSON_NONE || v.kind == JSON_NULL)
 		return true;
-	if (!json_number_double(t->payload, v, seconds))
+	if (!json_number_double(g->payload, v, seconds))
 		return false;
 	*is_set = *seconds != 0;
 	return true;
@@ -74,53 +89,85 @@ read_time(const struct token *t, enum claim_name name, double *seconds, bool *is
 
 /* "After exp" and "before nbf" have to mean the same in whole milliseconds as in fractions. */
 static bool
-read_times(struct token *t)
+read_times(struct reading *g)
 {
 	double exp, nbf, iat;
 	bool has_exp, has_nbf;
 
-	if (json_number_double(t->payload, t->claims.member[CLAIM_IAT].value, &iat))
-		t->iat_s = floor_ms(iat) / 1000;
-	if (!read_time(t, CLAIM_EXP, &exp, &has_exp) || !read_time(t, CLAIM_NBF, &nbf, &has_nbf))
+	g->iat_s = INT64_MIN;
+	if (json_number_double(g->payload, g->claims.member[CLAIM_IAT].value, &iat))
+		g->iat_s = floor_ms(iat) / 1000;
+	if (!read_time(g, CLAIM_EXP, &exp, &has_exp) || !read_time(g, CLAIM_NBF, &nbf, &has_nbf))
 		return false;
-	t->exp_ms = has_exp ? floor_ms(exp) : INT64_MAX;
-	t->nbf_ms = INT64_MIN;
+	g->exp_ms = has_exp ? floor_ms(exp) : INT64_MAX;
+	g->nbf_ms = INT64_MIN;
 	if (has_nbf) {
 		int64_t before = floor_ms(-nbf);
 
-		t->nbf_ms = before == INT64_MIN ? INT64_MAX : -before;
+		g->nbf_ms = before == INT64_MIN ? INT64_MAX : -before;
 	}
 	return true;
 }
 
-/* A claim that is a string, unescaped; NULL if it is none.  Gives it. */
-static char *
-read_string(const struct token *t, enum claim_name name, size_t *len)
+static void
+read_names(struct reading *g)
 {
-	struct buf room = { 0 };
-	const char *text;
-	char *s = NULL;
+	const struct json_member *m = g->claims.member;
 
-	*len = 0;
-	if (json_string_view(t->payload, t->claims.member[name].value, &text, len, &room))
-		s = xmemdup(text, *len);
-	buf_free(&room);
-	return s;
+	if (!json_string_view(g->payload, m[CLAIM_APPLICATION].value, &g->application,
+	    &g->application_len, &g->application_room)) {
+		g->application = "";
+		g->application_len = 0;
+	}
+	/* Cut at a NUL it would be another session's. */
+	if (!json_string_view(g->payload, m[CLAIM_JTI].value, &g->jti, &g->jti_len, &g->jti_room) ||
+	    memchr(g->jti, '\0', g->jti_len) != NULL)
+		g->jti = NULL;
 }
 
-static void
-read_names(struct token *t)
+/* Where the text, with a NUL, lies in a block from now on. */
+static char *
+put_text(char **at, const char *text, size_t len)
 {
-	size_t jti_len;
+	char *to = *at;
 
-	t->application = read_string(t, CLAIM_APPLICATION, &t->application_len);
-	if (t->application == NULL)
-		t->application = xstrdup("");
-	t->jti = read_string(t, CLAIM_JTI, &jti_len);
-	if (t->jti != NULL && strlen(t->jti) != jti_len) {
-		free(t->jti);	/* cut at a NUL it would be another session's */
-		t->jti = NULL;
-	}
+	memcpy(to, text, len);
+	to[len] = '\0';
+	*at = to + len + 1;
+	return to;
+}
+
+static struct token *
+token_of(const struct reading *g, const char *text, size_t len, unsigned key)
+{
+	size_t texts = len + g->payload_len + g->application_len + 3 +
+	    (g->jti != NULL ? g->jti_len + 1 : 0);
+	struct token *t = xmalloc(TOKEN_HEAD + texts);
+	char *at = (char *)t + TOKEN_HEAD;
+
+	memset(t, 0, offsetof(struct token, claims));
+	memcpy(&t->claims, &g->claims, TOKEN_HEAD - offsetof(struct token, claims));
+	t->refs = 1;
+	t->key = key;
+	t->exp_ms = g->exp_ms;
+	t->nbf_ms = g->nbf_ms;
+	t->iat_s = g->iat_s;
+	t->len = len;
+	t->text = put_text(&at, text, len);
+	t->payload_len = g->payload_len;
+	t->payload = put_text(&at, g->payload, g->payload_len);
+	t->application_len = g->application_len;
+	t->application = put_text(&at, g->application, g->application_len);
+	if (g->jti != NULL)
+		t->jti = put_text(&at, g->jti, g->jti_len);
+	return t;
+}
+
+size_t
+token_bytes(const struct token *t)
+{
+	return TOKEN_HEAD + t->len + t->payload_len + t->application_len + 3 +
+	    (t->jti != NULL ? strlen(t->jti) + 1 : 0);
 }
 
 enum jwt_fault
@@ -141,26 +188,19 @@ enum jwt_fault
 token_read(const char *text, size_t len, const char *payload, size_t payload_len, unsigned key,
     struct token **out)
 {
-	enum jwt_fault fault = JWT_OK;
-	struct token *t = xcalloc(1, sizeof(*t));
+	struct reading g;
 
-	t->refs = 1;
-	t->iat_s = INT64_MIN;
-	t->text = xmemdup(text, len);
-	t->len = len;
-	t->payload_len = payload_len;
-	t->payload = xmemdup(payload, payload_len);
-	t->key = key;
-	if (!note_claims(t))
-		fault = JWT_BAD_JSON;
-	else if (!read_times(t))
-		fault = JWT_BAD_TIME;
-	if (fault != JWT_OK) {
-		token_unref(t);
-		return fault;
-	}
-	read_names(t);
-	*out = t;
+	g.payload = payload;
+	g.payload_len = payload_len;
+	if (!note_claims(&g))
+		return JWT_BAD_JSON;
+	if (!read_times(&g))
+		return JWT_BAD_TIME;
+	g.application_room = g.jti_room = (struct buf){ 0 };
+	read_names(&g);
+	*out = token_of(&g, text, len, key);
+	buf_free(&g.application_room);
+	buf_free(&g.jti_room);
 	return JWT_OK;
 }
 
@@ -191,19 +231,7 @@ token_unref(struct token *t)
 		return;
 	while ((form = t->forms) != NULL) {
 		t->forms = form->next;
-		token_form_free(form);
+		free(form);
 	}
-	free(t->text);
-	free(t->payload);
-	free(t->application);
-	free(t->jti);
 	free(t);
-}
-
-void
-token_form_free(struct token_form *form)
-{
-	free(form->application);
-	free(form->text);
-	free(form);
 }

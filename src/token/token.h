@@ -3,7 +3,8 @@
  * A verified token: what the rest of the program knows of a session.
  *
  * Objects are read-only and shared by counting references; they live on one loop
- * and are found again through token_cache.
+ * and are found again through token_cache.  Each is one block of memory, with its texts behind
+ * it: where each reply has a token of its own, many are made and freed.
  */
 #ifndef TOKEN_TOKEN_H
 #define TOKEN_TOKEN_H
@@ -31,13 +32,12 @@ extern const struct json_names claim_names;
 
 struct token {
 	unsigned refs;
-	char *text;			/* the token itself, NUL-terminated */
+	char *text;			/* the token itself, NUL-terminated, as are the next ones */
 	size_t len;			/* JWT_MAX_BYTES at most */
-	char *payload;			/* its claims, a JSON object, NUL-terminated */
+	char *payload;			/* its claims, a JSON object */
 	size_t payload_len;
-	struct json_object claims;	/* noted in payload with claim_names */
 	unsigned key;			/* index in the ring of the secret that verified it */
-	char *application;		/* the claim, NUL-terminated; "" if absent or no string */
+	char *application;		/* the claim; "" if absent or no string */
 	size_t application_len;		/* may hold NULs */
 	char *jti;			/* NULL: has none, or it is no string without NULs */
 	int64_t exp_ms;			/* INT64_MAX: never (absent, null as stock writes it for a
@@ -48,6 +48,8 @@ struct token {
 	bool is_outside;		/* it stands for one of theirs */
 	uint64_t cleared;		/* revoked_generation() by which it was not revoked */
 	struct token_form *forms;	/* rewritten for other applications; owned, at most a few */
+	struct json_object claims;	/* noted in payload with claim_names; the block has room for
+					 * these alone */
 };
 
 struct token	*token_ref(struct token *);

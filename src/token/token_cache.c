@@ -153,14 +153,24 @@ bytes_of_form(const struct token_form *form)
 static size_t
 bytes_of(const struct token *t)
 {
-	size_t n = sizeof(struct entry) + sizeof(*t) + t->len + t->payload_len +
-	    t->application_len + 3;
+	size_t n = sizeof(struct entry) + token_bytes(t);
 
-	if (t->jti != NULL)
-		n += strlen(t->jti) + 1;
 	for (const struct token_form *form = t->forms; form != NULL; form = form->next)
 		n += bytes_of_form(form);
 	return n;
+}
+
+/* Of those that were not used for long nothing is in the processor's caches. */
+static void
+fetch_oldest(struct token_cache *c)
+{
+	struct entry *oldest = TAILQ_LAST(&c->by_use, by_use), *next;
+
+	if (oldest == NULL)
+		return;
+	__builtin_prefetch(oldest->token);
+	if ((next = TAILQ_PREV(oldest, by_use, by_use)) != NULL)
+		__builtin_prefetch(next);
 }
 
 /* Charges the entry used last with what its token takes now, and keeps to the limits. */
@@ -177,6 +187,7 @@ charge(struct token_cache *c, struct entry *e)
 		if (oldest == e)
 			break;
 		remove_entry(c, oldest);
+		fetch_oldest(c);
 	}
 }
 
@@ -477,18 +488,21 @@ drop_form(struct token *t)
 	if (form == NULL)
 		return;
 	*link = NULL;
-	token_form_free(form);
+	free(form);
 }
 
 static struct token_form *
 form_new(const char *name, size_t n, const char *text, size_t len)
 {
-	struct token_form *form = xcalloc(1, sizeof(*form));
+	struct token_form *form = xmalloc(sizeof(*form) + n + 1 + len + 1);
+	char *at = (char *)(form + 1);
 
-	form->application = xmemdup(name, n);
-	form->application_len = n;
-	form->text = xmemdup(text, len);
-	form->len = len;
+	*form = (struct token_form){ .application = at, .application_len = n,
+		.text = at + n + 1, .len = len };
+	memcpy(form->application, name, n);
+	form->application[n] = '\0';
+	memcpy(form->text, text, len);
+	form->text[len] = '\0';
 	return form;
 }
 

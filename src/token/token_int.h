@@ -7,12 +7,12 @@
 
 #include "token/token.h"
 
-/* A token rewritten for another application. */
+/* A token rewritten for another application; one block, its texts behind it. */
 struct token_form {
 	struct token_form *next;
-	char *application;	/* owned, NUL-terminated; may hold NULs */
+	char *application;	/* NUL-terminated; may hold NULs */
 	size_t application_len;
-	char *text;		/* owned, NUL-terminated */
+	char *text;		/* NUL-terminated */
 	size_t len;
 };
 
@@ -30,6 +30,7 @@ MUST_USE enum jwt_fault	 token_read(const char *text, size_t len, const char *pa
 /* JWT_OK, JWT_NOT_YET or JWT_EXPIRED, in the order of the stock master. */
 MUST_USE enum jwt_fault	 token_check_time(const struct token *, int64_t now_ms);
 
-void			 token_form_free(struct token_form *);
+/* Bytes of its block. */
+size_t			 token_bytes(const struct token *);
 
 #endif
