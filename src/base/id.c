@@ -7,12 +7,13 @@
 #include "base/id.h"
 
 #include <endian.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "base/log.h"
 
-#define STORE_BYTES 256	/* getrandom(2) gives up to 256 bytes without a short read */
+#define STORE_BYTES 1024
 
 static _Thread_local unsigned char store[STORE_BYTES];
 static _Thread_local size_t store_left;
@@ -23,12 +24,14 @@ fill(void *p, size_t n)
 	unsigned char *at = p;
 
 	while (n > 0) {
-		size_t part = n < STORE_BYTES ? n : STORE_BYTES;
+		ssize_t part = getrandom(at, n, 0);
 
-		if (getrandom(at, part, 0) != (ssize_t)part)
-			fatalx("getrandom failed");
+		if (part < 0 && errno != EINTR)
+			fatal("getrandom");
+		if (part < 0)
+			continue;
 		at += part;
-		n -= part;
+		n -= (size_t)part;
 	}
 }
 
@@ -138,18 +141,20 @@ digits_of(const unsigned char *p)
 void
 id_hex(char *hex, size_t n_bytes)
 {
-	unsigned char r[16];
-	char eight[8];
+	unsigned char r[16] = { 0 };
 	uint64_t digits;
 
 	for (size_t at = 0; at < n_bytes; at += sizeof(r)) {
-		size_t n = n_bytes - at < sizeof(r) ? n_bytes - at : sizeof(r);
+		size_t i, n = n_bytes - at < sizeof(r) ? n_bytes - at : sizeof(r);
 
-		id_random(r, sizeof(r));
-		for (size_t i = 0; i < n; i += 4) {
+		id_random(r, n);
+		for (i = 0; i + 4 <= n; i += 4) {
 			digits = digits_of(r + i);
-			memcpy(eight, &digits, sizeof(eight));
-			memcpy(hex + 2 * (at + i), eight, n - i < 4 ? 2 * (n - i) : sizeof(eight));
+			memcpy(hex + 2 * (at + i), &digits, sizeof(digits));
+		}
+		if (i < n) {
+			digits = digits_of(r + i);
+			memcpy(hex + 2 * (at + i), &digits, 2 * (n - i));
 		}
 	}
 	hex[2 * n_bytes] = '\0';

@@ -13,7 +13,7 @@
 #define SIZE_MIN_BITS	6			/* nothing smaller than 64 bytes */
 #define SIZE_MAX_BITS	18			/* larger than 256 KiB: not kept */
 #define SIZES		(4 * (SIZE_MAX_BITS - SIZE_MIN_BITS) + 1)
-#define KEPT_BYTES	(128 << 10)		/* of one size ... */
+#define KEPT_BYTES	(256 << 10)		/* of one size ... */
 #define KEPT_MIN	2			/* ... but that many of each */
 
 #ifdef __SANITIZE_ADDRESS__
