@@ -90,6 +90,7 @@ take(struct spares *s, size_t *n)
 		return xmalloc(*n);
 	s->list[i].first = b->next;
 	s->list[i].bytes -= *n;
+	__builtin_prefetch(b->next, 1);	/* mostly more than one is needed */
 	return b;
 }
 

@@ -50,6 +50,7 @@ struct conn {
 	bool is_secured;		/* the TLS handshake is over */
 	bool reads_on_write;		/* TLS reads on when it can write ... */
 	bool writes_on_read;		/* ... or writes on when it can read */
+	bool is_pipe;			/* and no socket, as has turned out */
 	int fd;
 	uint32_t last_bytes;		/* of output that was written at once: as much may come again */
 	uint32_t dropped;		/* lingering: bytes that came in */
@@ -187,6 +188,35 @@ uint64_t
 conn_sent(const struct conn *c)
 {
 	return c->state == CONN_DEAD ? c->n_written : conn_position(c);
+}
+
+/* recv(2) and send(2) cost less than read(2) and write(2), which pipes need. */
+static ssize_t
+receive(struct conn *c, void *to, size_t len)
+{
+	ssize_t n;
+
+	if (!c->is_pipe) {
+		n = recv(c->fd, to, len, 0);
+		if (n >= 0 || errno != ENOTSOCK)
+			return n;
+		c->is_pipe = true;
+	}
+	return read(c->fd, to, len);
+}
+
+static ssize_t
+put(struct conn *c, const void *from, size_t len)
+{
+	ssize_t n;
+
+	if (!c->is_pipe) {
+		n = send(c->fd, from, len, MSG_NOSIGNAL);
+		if (n >= 0 || errno != ENOTSOCK)
+			return n;
+		c->is_pipe = true;
+	}
+	return write(c->fd, from, len);
 }
 
 /* Bytes for the owner, or for nobody. */
@@ -346,7 +376,7 @@ read_more(struct conn *c, char *to, size_t room, size_t n_read)
 	/* Only what is there: a read that met a fault would hide it from the next one. */
 	if (ioctl(c->fd, FIONREAD, &there) != 0 || there <= 0)
 		return 0;
-	n = read(c->fd, to, room);
+	n = receive(c, to, room);
 	return n > 0 ? n : 0;
 }
 
@@ -359,7 +389,7 @@ read_once(struct conn *c)
 	ssize_t n;
 
 	do
-		n = read(c->fd, data, size);
+		n = receive(c, data, size);
 	while (n < 0 && errno == EINTR);
 	if (n > 0) {
 		n += read_more(c, data + n, size - (size_t)n, (size_t)n);
@@ -555,7 +585,7 @@ flush_now(void *arg)
 	while ((left = conn_queued(c)) > 0) {
 		left = left < WRITE_MAX ? left : WRITE_MAX;
 		n = c->tls != NULL ? write_tls(c, c->out.data + c->written, left) :
-		    write(c->fd, c->out.data + c->written, left);
+		    put(c, c->out.data + c->written, left);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {

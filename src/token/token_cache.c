@@ -22,7 +22,7 @@
 #include "token/token_int.h"
 
 #define BUCKETS TOKEN_CACHE_ENTRIES	/* a power of two */
-#define HASHED_LETTERS 48
+#define HASHED_LETTERS 16	/* 96 bits of the signature */
 #define OUTSIDE_LIFETIME_S 300	/* of a session whose token is shown each time */
 #define CHECKS_MAX 64		/* secrets that are counted, old ones included */
 
@@ -89,7 +89,7 @@ token_cache_bytes(const struct token_cache *c)
 	return c->bytes;
 }
 
-/* Of the last letters, 43 of which are the signature. */
+/* Of the last letters, which are of the signature. */
 static uint64_t
 hash_of(const struct token_cache *c, const char *text, size_t len)
 {
