@@ -154,27 +154,11 @@ envelope_check_reply(struct envelope *e)
 	return err != ERR_NONE ? err : check_names(e, &e->message, twice_in_message);
 }
 
-/* Only the members that there are names for. */
-static void
-copy_object(struct json_object *to, const struct json_object *from)
-{
-	to->open = from->open;
-	to->close = from->close;
-	to->n_members = from->n_members;
-	memcpy(to->member, from->member, ENV_N * sizeof(from->member[0]));
-}
-
 void
 envelope_copy(struct envelope *to, const struct envelope *from, const char *text)
 {
+	memcpy(to, from, ENVELOPE_BYTES);
 	to->text = text;
-	to->len = from->len;
-	to->event = from->event;
-	to->arg = from->arg;
-	copy_object(&to->top, &from->top);
-	copy_object(&to->message, &from->message);
-	to->second = from->second;
-	to->fault = from->fault;
 }
 
 const char *

@@ -10,6 +10,8 @@
 #ifndef CODEC_ENVELOPE_H
 #define CODEC_ENVELOPE_H
 
+#include <stddef.h>
+
 #include "base/buf.h"
 #include "base/err.h"
 #include "codec/json_scan.h"
@@ -55,11 +57,14 @@ struct envelope {
 	size_t len;
 	struct json_value event;	/* the event's name: JSON_STRING, or JSON_NUMBER */
 	struct json_value arg;		/* first argument; JSON_NONE if there is none */
-	struct json_object top;		/* its members, if it is an object */
-	struct json_object message;	/* members of its "message", if that is an object */
 	struct json_value second;	/* an event's second argument; JSON_NONE if there is none */
 	const char *fault;		/* after ERR_BAD_JSON or ERR_BAD_MESSAGE: why; static text */
+	struct json_object top;		/* its members, if it is an object */
+	struct json_object message;	/* members of its "message", if that is an object */
 };
+
+/* Bytes of an envelope whose message nobody looks at: that of a request is large and has none. */
+#define ENVELOPE_BYTES offsetof(struct envelope, top.member[ENV_N])
 
 /*
  * Scans the array of a Socket.IO event: ["name", argument, ...].  Arguments
@@ -82,7 +87,10 @@ MUST_USE enum err	 envelope_scan_object(struct envelope *, const char *text, siz
 MUST_USE enum err	 envelope_check_request(struct envelope *);
 MUST_USE enum err	 envelope_check_reply(struct envelope *);
 
-/* The same envelope of the same text, wherever that is now. */
+/*
+ * The same envelope of the same text, wherever that is now, but for the members of its message.
+ * It needs no more than ENVELOPE_BYTES.
+ */
 void	envelope_copy(struct envelope *, const struct envelope *from, const char *text);
 
 /* The raw JSON text of a member of the top object or of message; NULL and 0 if absent. */

@@ -104,7 +104,7 @@ add_text(struct buf *b, const char *name, const char *value)
 }
 
 void
-usher_member_encode_request(struct buf *b, const struct usher_member *u)
+usher_member_encode_request(struct buf *b, const struct usher_call *u)
 {
 	buf_reserve(b, 512);	/* as a rule all of it */
 	buf_add_str(b, "{\"id\":");

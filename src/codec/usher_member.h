@@ -39,6 +39,12 @@ struct usher_member {
 	struct push_target push;	/* "push" */
 };
 
+/* What a request says on a link; borrowed. */
+struct usher_call {
+	uint64_t id, deadline_ms, hops;
+	const char *trace, *client_address, *client_socket;
+};
+
 /* Reads the member's value v in text; false: not an object. */
 bool	usher_member_decode(struct usher_member *, const char *text, struct json_value v);
 
@@ -46,7 +52,7 @@ bool	usher_member_decode(struct usher_member *, const char *text, struct json_va
 bool	usher_member_is_id(const char *text, struct json_value v, uint64_t *id);
 
 /* Append a value.  Of a request on a link: */
-void	usher_member_encode_request(struct buf *, const struct usher_member *);
+void	usher_member_encode_request(struct buf *, const struct usher_call *);
 /* Of a reply: {"id":N} */
 void	usher_member_encode_reply(struct buf *, uint64_t id);
 /* The same to out, which has USHER_ID_MAX bytes; how long it is. */

@@ -459,6 +459,7 @@ read_member(struct call *call, struct request *r, const struct usher_member *u)
 	}
 }
 
+/* u: what a proven node says; NULL: it is none. */
 static struct call *
 call_new(struct qewd_client *c, const struct envelope *env, const uint64_t *ack,
     const struct usher_member *u)
@@ -472,10 +473,12 @@ call_new(struct qewd_client *c, const struct envelope *env, const uint64_t *ack,
 	call->to_node = c->is_proven || env->top.member[ENV_JWT].value.kind == JSON_TRUE;
 	LIST_INSERT_HEAD(&c->calls, call, link);
 	c->n_calls++;
-	call->request = r = request_new(c->front->gate->requests, &origin_ops, call, env, u->trace);
+	call->request = r = request_new(c->front->gate->requests, &origin_ops, call, env,
+	    u != NULL ? u->trace : "");
 	gate_set_client_text(r->client_address, sio_session_client(c->sio)->address);
 	gate_set_client_text(r->client_socket, sio_session_sid(c->sio));
-	read_member(call, r, u);
+	if (u != NULL)
+		read_member(call, r, u);
 	return call;
 }
 
@@ -638,7 +641,7 @@ serve(struct call *call, const struct usher_member *u)
 		if (gate_check_token(g, r, &sender))
 			on_reregister(call);
 	} else {
-		gate_pass(g, r, &sender, u->has_deadline ? u->deadline_ms : UINT64_MAX);
+		gate_pass(g, r, &sender, u != NULL && u->has_deadline ? u->deadline_ms : UINT64_MAX);
 	}
 }
 
@@ -646,11 +649,11 @@ static void
 on_event(struct envelope *env, bool is_over_rate, const uint64_t *ack, void *arg)
 {
 	struct qewd_client *c = arg;
-	struct usher_member u = { 0 };
+	struct usher_member member, *u = NULL;	/* large, and mostly of no use */
 	struct call *call;
 
 	if (is_over_rate && gate_is_message(env)) {
-		call = call_new(c, env, ack, &u);
+		call = call_new(c, env, ack, NULL);
 		request_fail(call->request, ERR_TOO_MANY, GATE_OVER_RATE);
 		return;
 	}
@@ -660,13 +663,14 @@ on_event(struct envelope *env, bool is_over_rate, const uint64_t *ack, void *arg
 		return;
 	}
 	if (c->is_proven) {
-		(void)usher_member_decode(&u, env->text, env->top.member[ENV_USHER].value);
+		u = &member;
+		(void)usher_member_decode(u, env->text, env->top.member[ENV_USHER].value);
 		if (json_string_is(env->text, env->top.member[ENV_TYPE].value, "usher-cancel")) {
-			on_node_cancel(c, &u);
+			on_node_cancel(c, u);
 			return;
 		}
 	}
-	serve(call_new(c, env, ack, &u), &u);
+	serve(call_new(c, env, ack, u), u);
 }
 
 /* ---- replies ---- */

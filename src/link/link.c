@@ -456,8 +456,9 @@ splice_request(struct link *l, struct request *r, struct buf *out)
 {
 	struct spares *spares = loop_spares(l->env->loop);
 	struct buf member = { 0 };
-	struct usher_member u = { .id = r->served_id, .deadline_ms = request_left_ms(r),
-		.hops = r->hops + 1 };
+	struct usher_call call = { .id = r->served_id, .deadline_ms = request_left_ms(r),
+		.hops = r->hops + 1, .trace = r->trace, .client_address = r->client_address,
+		.client_socket = r->client_socket };
 	struct json_edit edits[3];
 	const char *text;
 	size_t len, n = 0;
@@ -472,10 +473,7 @@ splice_request(struct link *l, struct request *r, struct buf *out)
 	}
 	if (l->is_multiplexed) {
 		spares_take_buf(spares, &member, MEMBER_ROOM);
-		memcpy(u.trace, r->trace, sizeof(u.trace));
-		memcpy(u.client_address, r->client_address, sizeof(u.client_address));
-		memcpy(u.client_socket, r->client_socket, sizeof(u.client_socket));
-		usher_member_encode_request(&member, &u);
+		usher_member_encode_request(&member, &call);
 	}
 	edits[n++] = (struct json_edit){ .name = ENV_JWT, .value = "true", .len = 4 };
 	edits[n++] = (struct json_edit){ .name = ENV_USHER, .value = member.data,
@@ -782,24 +780,45 @@ is_refusal(const struct link *l, const struct request *r, const struct envelope 
 	    json_string_is(env->text, json_member_of(env->text, m, "by"), l->peer_node);
 }
 
+/* A member that is more than an id: of a push, or written in another way. */
+static RARE struct request *
+on_other_member(struct link *l, const struct envelope *env, struct json_value member)
+{
+	struct request *r = NULL;
+	struct usher_member u;
+
+	if (usher_member_decode(&u, env->text, member) && u.has_id)
+		r = idmap_find(&l->in_flight, u.id);
+	if (r == NULL && u.push.kind != PUSH_NONE)
+		on_push(l, env, &u);
+	else if (r == NULL)
+		stray(l, "a reply to no open request");
+	return r;
+}
+
+/* The request that this is a reply to; NULL: it is none, and has been dealt with. */
+static struct request *
+request_of(struct link *l, const struct envelope *env)
+{
+	struct json_value member = env->top.member[ENV_USHER].value;
+	struct request *r;
+	uint64_t id;
+
+	if (!usher_member_is_id(env->text, member, &id))
+		return on_other_member(l, env, member);
+	r = idmap_find(&l->in_flight, id);
+	if (r == NULL)
+		stray(l, "a reply to no open request");
+	return r;
+}
+
 static void
 on_multiplexed_reply(struct link *l, struct envelope *env)
 {
-	struct json_value member = env->top.member[ENV_USHER].value;
-	struct usher_member u = { .push.kind = PUSH_NONE };
-	struct request *r = NULL;
+	struct request *r = request_of(l, env);
 
-	if (usher_member_is_id(env->text, member, &u.id) ||
-	    (usher_member_decode(&u, env->text, member) && u.has_id))
-		r = idmap_find(&l->in_flight, u.id);
-	if (r == NULL && u.push.kind != PUSH_NONE) {
-		on_push(l, env, &u);
+	if (r == NULL)
 		return;
-	}
-	if (r == NULL) {
-		stray(l, "a reply to no open request");
-		return;
-	}
 	if (envelope_check_reply(env) != 0) {
 		log_warnx_of(request_subject(r, l->name), "unusable reply: %s", env->fault);
 		forget(l, r);

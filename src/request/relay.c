@@ -211,12 +211,12 @@ submit(struct destination *destination, struct request *r)
 	s = xmalloc(sizeof(*s));
 	*s = (struct submission){ .to = out->to, .from = out, .loop = out->requests->loop,
 		.number = out->number, .id = r->id, .destination = xstrdup(d->name),
-		.text = xmemdup(r->text, r->env.len), .env = r->env,
+		.text = xmemdup(r->text, r->env.len),
 		.application = copy_text(r->application), .begun_ms = r->begun_ms,
 		.deadline_ms = r->deadline_ms, .hops = r->hops,
 		.is_rest = r->is_rest, .is_idempotent = r->is_idempotent,
 		.has_run = r->has_run, .n_retries = r->n_retries };
-	s->env.text = s->text;
+	envelope_copy(&s->env, &r->env, s->text);
 	if (r->token != NULL) {
 		s->token = xmemdup(r->token->text, r->token->len);
 		s->token_len = r->token->len;

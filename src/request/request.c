@@ -27,6 +27,7 @@ set_trace(struct request *r, const char *parent)
 {
 	traceparent_follow(r->trace, parent);
 	memcpy(r->name, r->trace + TRACE_ID_AT, REQUEST_ID_LEN);
+	r->name[REQUEST_ID_LEN] = '\0';
 }
 
 static void
@@ -59,9 +60,10 @@ struct request *
 request_new_relayed(struct requests *all, const struct origin_ops *origin, void *arg,
     const struct envelope *env, const char *trace)
 {
-	struct request *r = spares_take(loop_spares(all->loop), sizeof(*r));
+	struct request *r = spares_take(loop_spares(all->loop), REQUEST_BYTES);
 
-	memset(r, 0, offsetof(struct request, env));
+	memset(r, 0, offsetof(struct request, name));
+	r->client_address[0] = r->client_socket[0] = '\0';
 	r->all = all;
 	r->id = ++all->last_id;
 	r->origin = origin;
@@ -162,7 +164,7 @@ end(struct request *r, const struct reply *final, const char *how)
 		all->n_open--;
 	if (is_awaited(r))
 		no_longer_awaited(all);
-	spares_give(loop_spares(all->loop), r, sizeof(*r));
+	spares_give(loop_spares(all->loop), r, REQUEST_BYTES);
 }
 
 static void

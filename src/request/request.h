@@ -63,8 +63,6 @@ struct request {
 	struct requests *all;
 	LIST_ENTRY(request) link;	/* all->open */
 	uint64_t id;			/* this node's number */
-	char name[REQUEST_ID_LEN + 1];	/* in logs and error replies */
-	char trace[TRACE_MAX];		/* traceparent of this hop */
 
 	const struct origin_ops *origin;	/* NULL: it has left */
 	void *origin_arg;
@@ -102,11 +100,18 @@ struct request {
 					 * before its link was lost and the request went on to another */
 	bool is_idempotent;		/* the route's: to run it twice does no harm */
 	unsigned char n_retries;	/* how often it was sent again */
+
+	/* What follows is not cleared when it begins, but set. */
+	char name[REQUEST_ID_LEN + 1];	/* in logs and error replies */
+	char trace[TRACE_MAX];		/* traceparent of this hop */
 	char client_address[CLIENT_MAX];	/* where it began */
 	char client_socket[CLIENT_MAX];
 	char type_room[64];		/* the journal reads 40 of them */
-	struct envelope env;		/* scanned in text; last, for it is large and need not be cleared */
+	struct envelope env;		/* scanned in text; the first ENVELOPE_BYTES of it */
 };
+
+/* What one takes of memory, without its message. */
+#define REQUEST_BYTES (offsetof(struct request, env) + ENVELOPE_BYTES)
 
 /*
  * A request that begins here and now.  Copies the event; env is what scanning it

@@ -17,9 +17,10 @@ decode(struct usher_member *u, const char *text)
 
 START_TEST(a_request_comes_back_as_it_was)
 {
-	struct usher_member u = { .id = 7, .deadline_ms = UINT64_C(9007199254740991), .hops = 8,
+	struct usher_call u = { .id = 7, .deadline_ms = UINT64_C(9007199254740991), .hops = 8,
 		.trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-		.client_address = "2001:db8::1", .client_socket = "a\"\\b" }, back;
+		.client_address = "2001:db8::1", .client_socket = "a\"\\b" };
+	struct usher_member back;
 	struct buf b = { 0 };
 
 	usher_member_encode_request(&b, &u);
