@@ -581,8 +581,9 @@ on_down(struct remote *remote, void *arg)
 static bool
 may_go_again(struct link_set *s, const struct request *r, bool is_handed_over)
 {
-	if (r->n_retries >= RETRIES_MAX || s->use == OVERRIDE_DISABLED ||
-	    (s->relay == NULL && !is_waiting(s) && !is_servable(s)))
+	if (r->n_retries >= RETRIES_MAX || s->use == OVERRIDE_DISABLED)
+		return false;
+	if (!is_waiting(s) && !is_servable(s) && (s->relay == NULL || is_handed_over))
 		return false;
 	if (!is_handed_over)	/* no peer has to do anything twice */
 		return true;
