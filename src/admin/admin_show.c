@@ -7,6 +7,7 @@
  */
 #include "config.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -74,17 +75,34 @@ add_counters(struct admin_ask *a)
 	admin_json_close(&a->out, '}');
 }
 
+/* Sessions of all loops, and away; those of each as a text, "12 11 12". */
+static void
+add_sessions(struct admin_ask *a)
+{
+	const struct admin_view *v = a->view;
+	uint64_t n[2] = { 0 }, before;
+	struct buf of_loops = { 0 };
+
+	for (size_t i = 0; i < v->n_loops; i++) {
+		before = n[0];
+		qewd_front_each(v->loops[i].front, count_client, n);
+		buf_printf(&of_loops, "%s%" PRIu64, i > 0 ? " " : "", n[0] - before);
+	}
+	admin_json_u64(&a->out, "sessions", n[0]);
+	admin_json_u64(&a->out, "sessions_away", n[1]);
+	admin_json_text(&a->out, "sessions_of_loops", buf_str(&of_loops));
+	buf_free(&of_loops);
+}
+
 void
 admin_show_status(struct admin_ask *a)
 {
 	const struct admin_view *v = a->view;
-	uint64_t n_clients[2] = { 0 }, n_requests = 0, n_workers = 0;
+	uint64_t n_requests = 0, n_workers = 0;
 	struct pool_info pool;
 
-	for (size_t i = 0; i < v->n_loops; i++) {
-		qewd_front_each(v->loops[i].front, count_client, n_clients);
+	for (size_t i = 0; i < v->n_loops; i++)
 		n_requests += v->loops[i].requests->n_open;
-	}
 	for (size_t i = 0; i < v->conf->n_applications; i++) {
 		pool_describe(v->pools[i], &pool);
 		n_workers += pool.n_idle + pool.n_busy;
@@ -95,8 +113,7 @@ admin_show_status(struct admin_ask *a)
 	admin_json_text(&a->out, "state", v->state == ADMIN_DRAINING ? "draining" : "serving");
 	admin_json_u64(&a->out, "uptime_ms", clock_mono_ms() - v->begun_ms);
 	admin_json_text(&a->out, "configuration", v->conf->path);
-	admin_json_u64(&a->out, "sessions", n_clients[0]);
-	admin_json_u64(&a->out, "sessions_away", n_clients[1]);
+	add_sessions(a);
 	admin_json_u64(&a->out, "requests", n_requests);
 	admin_json_u64(&a->out, "loops", v->n_loops);
 	add_destination_counts(a);

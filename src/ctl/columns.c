@@ -19,6 +19,7 @@ static const struct column status_rows[] = {
 	{ "sessions away", "sessions_away", FORMAT_NUMBER },
 	{ "open requests", "requests", FORMAT_NUMBER },
 	{ "event loops", "loops", FORMAT_NUMBER },
+	{ "sessions of each", "sessions_of_loops", FORMAT_TEXT },
 	{ "destinations", "destinations", FORMAT_NUMBER },
 	{ "destinations up", "destinations_up", FORMAT_NUMBER },
 	{ "applications", "applications", FORMAT_NUMBER },
