@@ -4,6 +4,7 @@
  */
 #include "link/remote.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -169,6 +170,9 @@ remote_fit(struct remote *r)
 static void
 fit_node_links(struct remote *r, const struct link *up)
 {
+	if (!r->is_started)	/* one that is at work still has come back: it is to end */
+		return;
+	assert(r->n_node_wanted <= r->n_places);
 	for (unsigned i = 0; i < r->n_places; i++) {
 		struct link *link = r->place[i].link;
 
@@ -234,7 +238,7 @@ remote_grow(struct remote *r, uint64_t n_waiting)
 	uint64_t n_coming = 0;
 	unsigned place = r->n_wanted;
 
-	if (n_waiting == 0 || !is_stock(r))
+	if (n_waiting == 0 || !r->is_started || !is_stock(r))
 		return;
 	for (unsigned i = r->n_wanted; i-- > 0;) {
 		if (r->place[i].link == NULL)
