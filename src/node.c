@@ -289,8 +289,10 @@ void
 node_run(struct node *n)
 {
 	node_loop_start(n->nl);
-	for (size_t i = 0; i < n->conf->n_applications; i++)
+	for (size_t i = 0; i < n->conf->n_applications; i++) {
+		pool_apply_overrides(n->pools[i]);
 		pool_start(n->pools[i]);
+	}
 	if (n->dev != NULL)
 		dev_watch(n->dev, n->loop, on_files_changed, n);
 	on_log_tick(n);

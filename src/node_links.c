@@ -133,6 +133,7 @@ void
 node_links_set(struct node_loop *nl, struct link_set **sets, const struct node_plan *plan)
 {
 	struct remote **remotes;
+	struct left_set *left;
 
 	for (size_t i = 0; i < nl->n_remotes; i++)
 		remote_clear_users(nl->remotes[i]);
@@ -145,6 +146,8 @@ node_links_set(struct node_loop *nl, struct link_set **sets, const struct node_p
 	for (size_t i = 0; i < nl->n_remotes; i++)
 		if (remote_is_started(nl->remotes[i]))
 			remote_fit(nl->remotes[i]);
+	SLIST_FOREACH(left, &nl->left_sets, link)
+		link_set_leave(left->set);
 	for (size_t i = 0; plan->old != NULL && i < plan->conf->n_destinations; i++)
 		link_set_serve(sets[i]);
 }

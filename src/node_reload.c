@@ -297,6 +297,7 @@ leave_old_pools(struct node *n, const struct node_plan *plan)
 		left->pool = n->pools[k];
 		left->conf = conf_ref(plan->old);
 		SLIST_INSERT_HEAD(&n->left_pools, left, link);
+		pool_leave(left->pool);
 		loop_timer_set(n->loop, &n->sweep_timer, SWEEP_MS, sweep_pools, n);
 	}
 }
@@ -327,6 +328,7 @@ start_pools(struct node *n, const struct node_plan *plan)
 
 		if (plan->old_pool[i] == PLAN_NEW) {
 			log_info("application %s is new", name);
+			pool_apply_overrides(n->pools[i]);
 			pool_start(n->pools[i]);
 		} else if (plan->roll[i] == PLAN_STAYS) {
 			log_info("application %s: nothing has changed for its workers: they stay",

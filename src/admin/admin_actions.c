@@ -141,7 +141,8 @@ in_flight(const struct admin_view *v, const struct subject *s)
 
 	if (app != SIZE_MAX) {
 		pool_describe(v->pools[app], &info);
-		return info.in_flight;
+		return info.in_flight + (info.is_paused || info.use != OVERRIDE_NONE ?
+		    info.n_to_serve : 0);
 	}
 	for (size_t k = 0; k < v->n_loops && i != SIZE_MAX; k++)
 		n += link_set_in_flight(v->loops[k].link_sets[i], v->loops[k].requests, s->url);

@@ -561,7 +561,7 @@ add_request(struct buf *out, const struct request *r, uint64_t now_ms)
 		admin_json_u64(out, "left_ms", request_left_ms(r));
 	else
 		admin_json_text(out, "left_ms", NULL);
-	admin_json_text(out, "from", r->asked_by != NULL ? "handler" :
+	admin_json_text(out, "from", r->asked_for != NULL ? "handler" :
 	    *r->client_address != '\0' ? r->client_address : NULL);
 	admin_json_bool(out, "away", r->is_away || r->origin == NULL);
 	admin_json_u64(out, "intermediates", r->n_replies);

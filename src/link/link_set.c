@@ -701,6 +701,16 @@ link_set_apply_overrides(struct link_set *s)
 }
 
 void
+link_set_leave(struct link_set *s)
+{
+	if (!s->is_paused)
+		return;
+	s->is_paused = false;
+	begin_resuming(s);
+	link_set_serve(s);
+}
+
+void
 link_set_serve(struct link_set *s)
 {
 	char text[WHY_MAX];
@@ -773,11 +783,13 @@ link_set_describe_url(struct link_set *s, size_t i, struct link_set_url *url)
 size_t
 link_set_in_flight(const struct link_set *s, const struct requests *all, const char *url)
 {
+	bool is_draining = s->use != OVERRIDE_NONE && !s->is_paused;
 	const struct request *r;
 	size_t n = 0;
 
 	LIST_FOREACH(r, &all->open, link)
-		n += r->destination == &s->destination && r->served_by != NULL &&
-		    (url == NULL || strcmp(remote_url(remote_of(r->served_by)), url) == 0);
+		if (r->destination == &s->destination)
+			n += r->served_by == NULL ? url == NULL && is_draining :
+			    url == NULL || strcmp(remote_url(remote_of(r->served_by)), url) == 0;
 	return n;
 }

@@ -43,6 +43,8 @@ void			 link_set_queue(const struct link_set *, uint64_t *n, uint64_t *bytes,
 			    uint64_t *queue_max);
 /* What an operator has set was changed: goes by it now. */
 void			 link_set_apply_overrides(struct link_set *);
+/* A reload has removed it: ends a pause, which nobody can end any more. */
+void			 link_set_leave(struct link_set *);
 /* "serving", "paused", "resuming", "drained" or "disabled". */
 const char		*link_set_state(const struct link_set *);
 bool			 link_set_is_paused(const struct link_set *);
@@ -50,7 +52,7 @@ bool			 link_set_is_paused(const struct link_set *);
 enum override_kind	 link_set_use(const struct link_set *);
 /* Neither refuses them all nor lacks a link, or they wait for one. */
 bool			 link_set_takes_requests(const struct link_set *);
-/* Requests at its links, or at those to one URL. */
+/* Requests at its links, or at those to one URL; of a drained one also those that wait. */
 size_t			 link_set_in_flight(const struct link_set *, const struct requests *,
 			    const char *url);
 

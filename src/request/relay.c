@@ -68,7 +68,7 @@ struct submission {
 	bool is_outside;		/* as that token */
 	char *application;		/* request.application */
 	uint64_t begun_ms, deadline_ms, hops;
-	bool is_rest, is_idempotent, has_run;
+	bool is_rest, is_idempotent, has_run, is_under_way;
 	unsigned char n_retries;
 	char trace[TRACE_MAX];
 	char client_address[CLIENT_MAX], client_socket[CLIENT_MAX];
@@ -215,7 +215,7 @@ submit(struct destination *destination, struct request *r)
 		.application = copy_text(r->application), .begun_ms = r->begun_ms,
 		.deadline_ms = r->deadline_ms, .hops = r->hops,
 		.is_rest = r->is_rest, .is_idempotent = r->is_idempotent,
-		.has_run = r->has_run, .n_retries = r->n_retries };
+		.has_run = r->has_run, .is_under_way = r->is_under_way, .n_retries = r->n_retries };
 	envelope_copy(&s->env, &r->env, s->text);
 	if (r->token != NULL) {
 		s->token = xmemdup(r->token->text, r->token->len);
@@ -312,6 +312,7 @@ begin(struct relay_in *in, const struct submission *s)
 	r->is_rest = s->is_rest;
 	r->is_idempotent = s->is_idempotent;
 	r->has_run = s->has_run;
+	r->is_under_way = s->is_under_way;
 	r->n_retries = s->n_retries;
 	r->application = copy_text(s->application);
 	memcpy(r->client_address, s->client_address, sizeof(r->client_address));

@@ -90,14 +90,15 @@ struct request {
 	uint64_t deadline_ms;		/* monotonic */
 	struct timer deadline_timer;
 	uint64_t hops;			/* nodes it has passed before this one */
-	const struct destination *asked_by;	/* the application whose handler asks; NULL: none of
-					 * this node; borrowed, for comparing */
+	const struct request *asked_for;	/* whose handler asks; NULL: none of this node; borrowed,
+					 * and there for as long as it is not over */
 	bool is_rest;			/* an HTTP request to a local application */
 	bool is_relayed;		/* of another loop (relay.h), where it is counted */
 	bool is_away;			/* whoever asked lost its connection, and may come back */
 	bool cancel_on_leave;		/* the route's: then it is not wanted any more */
 	bool has_run;			/* a handler has, and its final led on to another; or it may have,
 					 * before its link was lost and the request went on to another */
+	bool is_under_way;		/* part of what its application has begun: passes a pause */
 	bool is_idempotent;		/* the route's: to run it twice does no harm */
 	unsigned char n_retries;	/* how often it was sent again */
 

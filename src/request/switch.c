@@ -224,6 +224,7 @@ send_on(const struct switch_table *t, struct request *r, const struct reply *rep
 	} else if (!check_token(t, reply, &token)) {
 		request_fail(r, ERR_TOKEN_EXPIRED, NULL);
 	} else {
+		r->is_under_way = r->destination == d;
 		request_replace(r, &env, token);
 		if (request_has_internal_type(r))
 			request_fail(r, ERR_NOT_ALLOWED, "messages of this type are not sent on");
@@ -242,7 +243,7 @@ switch_final(const struct switch_table *t, struct request *r, const struct reply
 	bool is_one;
 
 	if (!reply->is_local || reply->is_error || reply->body == NULL || r->destination == NULL ||
-	    r->asked_by != NULL || r->is_rest)
+	    r->asked_for != NULL || r->is_rest)
 		return false;
 	is_one = read_wish(&w, reply);
 	r->has_run = r->has_run || is_one;

@@ -180,7 +180,7 @@ calls_begin(struct calls *c, struct request *outer, const struct handler_msg *ms
 	c->n++;
 	call->request = r = request_new(c->env->requests, &origin_ops, call, &env, outer->trace);
 	buf_free(&text);
-	r->asked_by = outer->destination;
+	r->asked_for = outer;
 	r->hops = outer->hops + 1;
 	memcpy(r->client_address, outer->client_address, sizeof(r->client_address));
 	memcpy(r->client_socket, outer->client_socket, sizeof(r->client_socket));

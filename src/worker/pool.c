@@ -43,6 +43,7 @@ struct pool {
 	enum override_kind use;
 	bool is_paused;
 	struct request_queue queue;
+	uint64_t n_under_way;		/* of those, that a pause does not hold up */
 	struct strmap *types;		/* what the last ready worker serves; NULL: it did not say */
 	uint64_t retry_ms;		/* 0: start at once */
 	struct timer retry_timer;
@@ -147,8 +148,6 @@ pool_new(const struct pool_env *env, const struct conf_application *conf)
 	p->n_slots = conf->pool_size + 1;
 	p->slot = xcalloc(p->n_slots, sizeof(struct worker *));
 	request_queue_init(&p->queue, conf->pool_queue, conf->pool_queue_bytes);
-	p->use = overrides_use(env->overrides, conf->name, NULL);
-	p->is_paused = overrides_is_paused(env->overrides, conf->name);
 	return p;
 }
 
@@ -259,11 +258,42 @@ start_one(struct pool *p)
 	return *slot;
 }
 
-/* Does it wait for resume?  Calls of the application's own handlers would hold up --wait. */
+/*
+ * Is it part of what has begun here: what the final of one of our own has led back to, or a call
+ * that one of ours waits for, be it that of a handler elsewhere?
+ */
+static bool
+is_under_way(const struct pool *p, const struct request *r)
+{
+	if (r->is_under_way)
+		return true;
+	for (const struct request *outer = r->asked_for; outer != NULL; outer = outer->asked_for)
+		if (outer->destination == &p->destination)
+			return true;
+	return false;
+}
+
+/* Does it wait for resume?  What is under way would hold up --wait. */
 static bool
 has_to_wait(const struct pool *p, const struct request *r)
 {
-	return p->is_paused && r->asked_by != &p->destination;
+	return p->is_paused && !r->is_under_way;
+}
+
+static bool
+queue_add(struct pool *p, struct request *r)
+{
+	if (!request_queue_add(&p->queue, r))
+		return false;
+	p->n_under_way += r->is_under_way;
+	return true;
+}
+
+static void
+queue_remove(struct pool *p, struct request *r)
+{
+	request_queue_remove(&p->queue, r);
+	p->n_under_way -= r->is_under_way;
 }
 
 /* The next in the queue that may go; NULL: none. */
@@ -272,6 +302,8 @@ next_to_serve(const struct pool *p)
 {
 	struct request *r;
 
+	if (p->is_paused && p->n_under_way == 0)
+		return NULL;
 	TAILQ_FOREACH(r, &p->queue.list, waiting)
 		if (!has_to_wait(p, r))
 			break;
@@ -281,14 +313,7 @@ next_to_serve(const struct pool *p)
 static uint64_t
 n_to_serve(const struct pool *p)
 {
-	const struct request *r;
-	uint64_t n = 0;
-
-	if (!p->is_paused)
-		return p->queue.n;
-	TAILQ_FOREACH(r, &p->queue.list, waiting)
-		n += !has_to_wait(p, r);
-	return n;
+	return p->is_paused ? p->n_under_way : p->queue.n;
 }
 
 /* As many as there are requests that nobody is about to take; all with pool.prefork. */
@@ -520,7 +545,7 @@ first_nested(const struct pool *p)
 	struct request *r;
 
 	TAILQ_FOREACH(r, &p->queue.list, waiting)
-		if (r->asked_by != NULL)
+		if (r->asked_for != NULL)
 			break;
 	return r;
 }
@@ -532,7 +557,7 @@ refuse_calls_if_stuck(struct pool *p)
 	struct request *r;
 
 	while (is_waiting_for_itself(p) && (r = first_nested(p)) != NULL) {
-		request_queue_remove(&p->queue, r);
+		queue_remove(p, r);
 		request_fail(r, ERR_OVERLOADED, "all workers of the application wait for calls");
 	}
 }
@@ -566,19 +591,20 @@ submit(struct destination *d, struct request *r)
 	struct pool *p = (struct pool *)d;
 	struct worker *w;
 
+	r->is_under_way = is_under_way(p, r);
 	if (p->is_stopping) {
 		request_fail(r, ERR_STOPPING, NULL);
-	} else if (p->use != OVERRIDE_NONE && r->asked_by != d) {
+	} else if (p->use != OVERRIDE_NONE && !r->is_under_way) {
 		refuse(p, r);
 	} else if (!serves_type(p, r)) {
 		refuse_type(p, r);
 	} else if (!has_to_wait(p, r) && (w = choose(p)) != NULL) {
 		worker_submit(w, r);
-	} else if (r->asked_by != NULL && is_waiting_for_itself(p)) {
+	} else if (r->asked_for != NULL && is_waiting_for_itself(p)) {
 		request_fail(r, ERR_OVERLOADED, "all workers of the application wait for calls");
 	} else {
 		set_queue_max(p);
-		if (!request_queue_add(&p->queue, r)) {
+		if (!queue_add(p, r)) {
 			request_fail(r, ERR_OVERLOADED,
 			    "queue of the application is full (pool.queue, pool.queue_bytes)");
 			return;
@@ -595,7 +621,7 @@ cancel(struct destination *d, struct request *r, enum err why)
 	if (r->served_by != NULL)
 		worker_cancel(r->served_by, r, why);
 	else
-		request_queue_remove(&p->queue, r);
+		queue_remove(p, r);
 }
 
 static const char *
@@ -695,7 +721,7 @@ on_room(struct worker *w, void *arg)
 		p->retry_ms = 0;
 	begin_replacement(p, w);
 	while (worker_has_room(w) && (r = next_to_serve(p)) != NULL) {
-		request_queue_remove(&p->queue, r);
+		queue_remove(p, r);
 		if (serves_type(p, r))
 			worker_submit(w, r);
 		else
@@ -715,12 +741,16 @@ on_return(struct worker *w UNUSED, struct request *r, void *arg)
 	struct pool *p = arg;
 	struct worker *other;
 
-	if (p->is_stopping)
+	if (p->is_stopping) {
 		request_fail(r, ERR_STOPPING, NULL);
-	else
+	} else if (p->use == OVERRIDE_DISABLED) {
+		refuse(p, r);
+	} else {
 		request_queue_return(&p->queue, r);
-	if (!p->is_stopping && (other = choose(p)) != NULL)
-		on_room(other, p);
+		p->n_under_way += r->is_under_way;
+		if ((other = choose(p)) != NULL)
+			on_room(other, p);
+	}
 }
 
 static void
@@ -764,7 +794,7 @@ pool_stop(struct pool *p, bool is_quick, void (*on_stopped)(void *), void *arg)
 	loop_timer_stop(p->env->loop, &p->retry_timer);
 	loop_timer_stop(p->env->loop, &p->idle_timer);
 	while ((r = request_queue_first(&p->queue)) != NULL) {
-		request_queue_remove(&p->queue, r);
+		queue_remove(p, r);
 		request_fail(r, ERR_STOPPING, NULL);
 	}
 	for (unsigned i = 0; i < p->n_slots; i++) {
@@ -788,7 +818,7 @@ refuse_waiting(struct pool *p)
 	struct request *r;
 
 	while ((r = request_queue_first(&p->queue)) != NULL) {
-		request_queue_remove(&p->queue, r);
+		queue_remove(p, r);
 		refuse(p, r);
 	}
 }
@@ -812,6 +842,13 @@ pool_apply_overrides(struct pool *p)
 		return;
 	if (p->use == OVERRIDE_DISABLED)
 		refuse_waiting(p);
+	serve_waiting(p);
+}
+
+void
+pool_leave(struct pool *p)
+{
+	p->is_paused = false;
 	serve_waiting(p);
 }
 
@@ -860,6 +897,7 @@ pool_describe(const struct pool *p, struct pool_info *info)
 		.queue = p->queue.n,
 		.queue_bytes = p->queue.bytes,
 		.queue_max = p->conf->pool_queue,
+		.n_to_serve = n_to_serve(p),
 		.n_started = p->last_number,
 		.n_lost = p->n_lost,
 		.roll = roll_state(p),

@@ -54,7 +54,7 @@ struct pool_env {
 	unsigned depth_max;		/* limits.json_depth */
 };
 
-/* Borrows both. */
+/* Borrows both.  What operators have set counts from pool_apply_overrides() on: any thread may. */
 struct pool		*pool_new(const struct pool_env *, const struct conf_application *);
 /* Workers are started when there is work, or (pool.prefork) now. */
 void			 pool_start(struct pool *);
@@ -70,6 +70,7 @@ struct pool_info {
 	unsigned n_starting, n_idle, n_busy, n_unready, n_leaving;
 	unsigned in_flight;		/* requests at workers */
 	uint64_t queue, queue_bytes, queue_max;
+	uint64_t n_to_serve;		/* in the queue; while it is paused those under way alone */
 	unsigned n_started;		/* workers, since the daemon began */
 	uint64_t n_lost;		/* those of them that ended unasked */
 	enum pool_roll roll;
@@ -95,9 +96,12 @@ void			 pool_reload(struct pool *, const struct conf_application *);
 
 /*
  * The overrides have changed.  While it is paused requests wait, and no worker is started for
- * them; calls of its own handlers are served nevertheless, as part of what is under way.
+ * them; what is under way goes on nevertheless: calls that a request at its workers waits for, of its
+ * own handlers or of those that they have called on this node, and finals that lead back to it.
  */
 void			 pool_apply_overrides(struct pool *);
+/* A reload has removed it: what waits is served, for nobody can end a pause of it any more. */
+void			 pool_leave(struct pool *);
 /* "serving", "paused", "drained" or "disabled". */
 const char		*pool_state(const struct pool *);
 

@@ -22,6 +22,7 @@
 #include "conf/conf.h"
 #include "loop_unit.h"
 #include "request/forward.h"
+#include "request/override.h"
 #include "request/request.h"
 #include "request/service.h"
 #include "token/claims.h"
@@ -65,6 +66,7 @@ static const char script[] =
 	"	*'\"type\":\"go and last\"'*) wait_to_go; finish $id; exit 0;;\n"
 	"	*'\"type\":\"call\"'*) caller=$id; call app echo;;\n"
 	"	*'\"type\":\"go and call\"'*) caller=$id; wait_to_go; call app echo;;\n"
+	"	*'\"type\":\"ask\"'*) caller=$id; call app other;;\n"
 	"	*'\"type\":\"go and ask\"'*) caller=$id; wait_to_go; call app other;;\n"
 	"	*'\"type\":\"push\"'*) finish $id; say '{\"op\":\"push\",\"to\":{\"socket\":\"S\"},"
 	    "\"type\":\"news\",\"message\":[1e2]}';;\n"
@@ -95,6 +97,7 @@ static unsigned n_asks;
 static struct request *elsewhere;	/* held by the fake destination */
 static char pushed[2 * PUSH_TEXT_MAX];
 static bool has_stopped;
+static struct overrides *overrides;
 
 /* ---- fakes ---- */
 
@@ -199,6 +202,7 @@ setup(void)
 		.line_max = 1000000, .reply_max = 1000000, .depth_max = 64,
 	};
 	env.tokens = token_cache_new(env.ring);
+	env.overrides = overrides = overrides_new();
 	conf = (struct conf_application){
 		.name = (char *)"app", .command = command, .directory = folder,
 		.pool_size = 1, .pool_concurrency = 1,
@@ -235,6 +239,7 @@ teardown(void)
 	ck_assert_uint_eq(all.n_open, 0);
 	service_table_free(services);
 	token_cache_free(env.tokens);
+	overrides_free(overrides);
 	jwt_ring_free(env.ring);
 	loop_free(loop);
 	ck_assert_int_eq(chdir("/"), 0);
@@ -274,8 +279,9 @@ session(void)
 	return t;
 }
 
+/* Made, and not submitted. */
 static struct ask *
-ask_within(const char *type, uint64_t timeout_ms)
+prepare(const char *type)
 {
 	struct ask *a = &asks[n_asks++];
 	struct envelope e;
@@ -286,6 +292,14 @@ ask_within(const char *type, uint64_t timeout_ms)
 	a->request = request_new(&all, &origin, a, &e, "");
 	a->request->token = session();
 	free(text);
+	return a;
+}
+
+static struct ask *
+ask_within(const char *type, uint64_t timeout_ms)
+{
+	struct ask *a = prepare(type);
+
 	request_submit(a->request, pool_destination(pool), timeout_ms);
 	return a;
 }
@@ -1074,6 +1088,165 @@ START_TEST(a_quick_stop_does_not_wait_for_one_at_work)
 }
 END_TEST
 
+/* ---- what an operator has set ---- */
+
+static void
+set(enum override_kind kind)
+{
+	bool is_new;
+
+	ck_assert(overrides_set(overrides, kind, "app", NULL, "operator", &is_new));
+	pool_apply_overrides(pool);
+}
+
+static void
+end_of(enum override_kind kind)
+{
+	ck_assert(overrides_clear(overrides, kind, "app", NULL));
+	pool_apply_overrides(pool);
+}
+
+static struct pool_info
+info(void)
+{
+	struct pool_info i;
+
+	pool_describe(pool, &i);
+	return i;
+}
+
+/* A reload makes pools in a thread of its own, which must not look at what operators set. */
+START_TEST(what_is_set_counts_from_when_the_pool_is_told)
+{
+	bool is_new;
+
+	ck_assert(overrides_set(overrides, OVERRIDE_PAUSED, "app", NULL, "operator", &is_new));
+	begin(NULL);
+	ck_assert_str_eq(pool_state(pool), "serving");
+	pool_apply_overrides(pool);
+	ck_assert_str_eq(pool_state(pool), "paused");
+}
+END_TEST
+
+START_TEST(while_it_is_paused_requests_wait_and_start_no_worker)
+{
+	begin(NULL);
+	set(OVERRIDE_PAUSED);
+	for (int i = 0; i < 3; i++)
+		ask("echo");
+	loop_run_turns(loop, 20);
+	ck_assert_uint_eq(counted(METRIC_WORKERS_STARTED), 0);
+	ck_assert_uint_eq(info().queue, 3);
+	ck_assert_uint_eq(info().n_to_serve, 0);
+	end_of(OVERRIDE_PAUSED);
+	for (int i = 0; i < 3; i++)
+		ck_assert_uint_eq(served_by(&asks[i]), 1);
+}
+END_TEST
+
+START_TEST(one_that_a_reload_has_removed_is_paused_no_more)
+{
+	begin(NULL);
+	set(OVERRIDE_PAUSED);
+	ask("echo");
+	pool_leave(pool);
+	ck_assert_uint_eq(served_by(&asks[0]), 1);
+}
+END_TEST
+
+/* "app" has two workers: one holds the outer request, and the call waits until the other is free. */
+START_TEST(a_call_of_its_own_goes_before_what_a_pause_holds_up)
+{
+	conf.pool_size = 2;
+	conf.pool_prefork = true;
+	begin("{\"op\":\"ready\",\"cancel\":true}");
+	ask("hold");
+	wait_until_heard("\"type\":\"hold\"");
+	ask("go and call");
+	wait_until_heard("\"type\":\"go and call\"");
+	ask("echo");
+	set(OVERRIDE_PAUSED);
+	go();
+	while (info().n_to_serve == 0)
+		loop_run_turns(loop, 1);
+	ck_assert_uint_eq(info().queue, 2);
+	request_cancel(asks[0].request);
+	served_by(&asks[1]);
+	ck_assert_uint_eq(info().n_to_serve, 0);
+	ck_assert(!asks[2].is_over);
+	end_of(OVERRIDE_PAUSED);
+	served_by(&asks[2]);
+}
+END_TEST
+
+/* Its handler has asked another application, and a handler of that asks "app" in turn. */
+START_TEST(a_call_that_comes_back_by_another_application_is_under_way)
+{
+	static const enum override_kind kinds[] = { OVERRIDE_PAUSED, OVERRIDE_DRAINED };
+	struct ask *back;
+
+	conf.pool_size = 2;
+	begin(NULL);
+	ask("ask");
+	while (elsewhere == NULL)
+		loop_run_turns(loop, 1);
+	set(kinds[_i]);
+	back = prepare("echo");
+	back->request->asked_for = elsewhere;
+	request_submit(back->request, pool_destination(pool), TIMEOUT_MS);
+	served_by(back);
+	back = prepare("echo");
+	request_submit(back->request, pool_destination(pool), TIMEOUT_MS);
+	loop_run_turns(loop, 20);
+	ck_assert_int_eq(back->is_over, kinds[_i] == OVERRIDE_DRAINED);
+}
+END_TEST
+
+START_TEST(what_a_final_has_led_back_is_under_way)
+{
+	static const enum override_kind kinds[] = { OVERRIDE_PAUSED, OVERRIDE_DRAINED };
+	struct ask *a;
+
+	begin(NULL);
+	set(kinds[_i]);
+	a = prepare("echo");
+	a->request->is_under_way = true;
+	request_submit(a->request, pool_destination(pool), TIMEOUT_MS);
+	served_by(a);
+}
+END_TEST
+
+START_TEST(a_drained_pool_still_has_to_serve_what_waits)
+{
+	begin(NULL);
+	ask("echo");
+	ask("echo");
+	set(OVERRIDE_DRAINED);
+	ck_assert_uint_eq(info().in_flight, 0);
+	ck_assert_uint_eq(info().n_to_serve, 2);
+	assert_fails(ask("echo"), ERR_STOPPING);
+	served_by(&asks[0]);
+	served_by(&asks[1]);
+	ck_assert_uint_eq(info().n_to_serve, 0);
+}
+END_TEST
+
+/* The worker of "last" has been given the next one already, and ends without reading it. */
+START_TEST(what_comes_back_to_a_disabled_pool_is_refused)
+{
+	begin(NULL);
+	ask("last");
+	ask("echo");
+	served_by(&asks[0]);
+	ck_assert_ptr_nonnull(asks[1].request->served_by);
+	loop_run_turns(loop, 3);
+	set(OVERRIDE_DISABLED);
+	go();
+	assert_fails(&asks[1], ERR_STOPPING);
+	ck_assert_uint_eq(n_heard("\"n\":2"), 0);
+}
+END_TEST
+
 static TCase *
 add_case(Suite *s, const char *name)
 {
@@ -1137,6 +1310,19 @@ add_ends(TCase *tc)
 }
 
 static void
+add_overrides(TCase *tc)
+{
+	tcase_add_test(tc, what_is_set_counts_from_when_the_pool_is_told);
+	tcase_add_test(tc, while_it_is_paused_requests_wait_and_start_no_worker);
+	tcase_add_test(tc, one_that_a_reload_has_removed_is_paused_no_more);
+	tcase_add_test(tc, a_call_of_its_own_goes_before_what_a_pause_holds_up);
+	tcase_add_loop_test(tc, a_call_that_comes_back_by_another_application_is_under_way, 0, 2);
+	tcase_add_loop_test(tc, what_a_final_has_led_back_is_under_way, 0, 2);
+	tcase_add_test(tc, a_drained_pool_still_has_to_serve_what_waits);
+	tcase_add_test(tc, what_comes_back_to_a_disabled_pool_is_refused);
+}
+
+static void
 add_calls(TCase *tc)
 {
 	tcase_add_test(tc, a_call_to_the_full_pool_itself_is_answered_overloaded);
@@ -1155,6 +1341,7 @@ make_suite(void)
 	add_cancelling(add_case(s, "cancelling"));
 	add_ends(add_case(s, "ends"));
 	add_calls(add_case(s, "calls"));
+	add_overrides(add_case(s, "overrides"));
 	return s;
 }
 
