@@ -8,7 +8,7 @@ const path = require('node:path');
 const test = require('node:test');
 const { masterOf, nodeOf, scripted, scriptedApp } = require('./lib/configs');
 const { fakeNode } = require('./lib/fake-node');
-const { ADMIN, ctl, held, metricsOf, result, table } = require('./lib/operator');
+const { ADMIN, ctl, held, linkedOnAllLoops, metricsOf, result, table } = require('./lib/operator');
 const { metric } = require('./lib/prometheus');
 const { rawBrowser } = require('./lib/raw');
 const { assertError } = require('./lib/replies');
@@ -26,6 +26,8 @@ async function start(t, { nodes = 1, link = '', secret = SECRET } = {}) {
 		far.push(await fakeNode(t, { secret }));
 	const master = await startUsherd(t, masterOf(far.map((n) => n.url), link) + ADMIN);
 	await master.linked(nodes);
+	if (secret)
+		await linkedOnAllLoops(master, nodes);
 	return { far, master, browser: await rawBrowser(t, master.port) };
 }
 
@@ -86,7 +88,8 @@ test('a URL that is disabled gets nothing, the others serve; with all of them th
 		assert.strictEqual((await browser.nextReply()).message.code, undefined);
 	assert.strictEqual(far[0].requests.items.length, 0);
 	const { links } = await result(master, 'links');
-	assert.deepStrictEqual(links.map((l) => l.use), ['disabled', 'serving']);
+	// Each event loop has a link to each URL.
+	assert.deepStrictEqual([...new Set(links.map((l) => l.url + l.use))], [far[0].url + 'disabled', far[1].url + 'serving']);
 
 	await result(master, 'disable', 'far', far[1].url.replace('ws', 'http'));
 	assertError(await browser.request({ type: 'job' }), { type: 'job', code: 'link_down' });

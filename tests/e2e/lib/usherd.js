@@ -70,6 +70,8 @@ class Usherd extends Child {
 }
 
 // USHER_THREADS: how many event loops a daemon has where its configuration does not say it.
+const LOOPS = Number(process.env.USHER_THREADS) || 1;
+
 function withThreads(yaml) {
 	const threads = process.env.USHER_THREADS;
 
@@ -109,4 +111,4 @@ async function runUsherd(t, args, files = {}, env = {}) {
 	return result;
 }
 
-module.exports = { withThreads, startUsherd, startDev, runUsherd, folder, nodeKit, PROGRAM, HANDLERS, KITS, SECRET, LISTEN, JWT };
+module.exports = { LOOPS, withThreads, startUsherd, startDev, runUsherd, folder, nodeKit, PROGRAM, HANDLERS, KITS, SECRET, LISTEN, JWT };
