@@ -12,7 +12,7 @@ const { masterOf, nodeOf, scriptedApp, workerOf } = require('./lib/configs');
 const { crowd, assertPerfect } = require('./lib/crowd');
 const { cutter } = require('./lib/cutter');
 const { fakeNode } = require('./lib/fake-node');
-const { ADMIN, control, ctl, metricsOf, result } = require('./lib/operator');
+const { ADMIN, control, ctl, linkedOnAllLoops, metricsOf, result } = require('./lib/operator');
 const { Poller, event, messageOf } = require('./lib/polling');
 const { metric } = require('./lib/prometheus');
 const { rawBrowser, rawClient } = require('./lib/raw');
@@ -262,6 +262,25 @@ test('to a stock service there are as many links as are set, for all loops toget
 	for (const [i, browser] of browsers.entries())
 		assert.deepStrictEqual((({ ms_requestId, message }) => [ms_requestId, message.of])(await browser.nextReply()), [i, i]);
 	assert.strictEqual(far.registrations.length, 2);
+});
+
+test('to a node of ours there is one link of each loop', async (t) => {
+	const { far, master } = await before(t);
+	await linkedOnAllLoops(master);
+	const browsers = await oneOnEach(t, master);
+	const used = new Set();
+
+	for (const browser of browsers) {
+		browser.emit({ type: 'job', token: browser.token });
+		const request = await far.next();
+		used.add(request.link);
+		request.final({ ok: true });
+		assert.strictEqual((await browser.nextReply()).message.ok, true);
+	}
+	assert.strictEqual(used.size, LOOPS);
+	assert.strictEqual(far.open.length, LOOPS);
+	const { links } = await result(master, 'links');
+	assert.deepStrictEqual(links.map((l) => l.loop).sort(), [0, 1, 2, 3]);
 });
 
 test('a stock service answers a crowd on all loops', async (t) => {
