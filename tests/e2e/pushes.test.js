@@ -10,6 +10,8 @@ const { rawBrowser, rawClient } = require('./lib/raw');
 const { job } = require('./lib/scripts');
 const { linkProof, session } = require('./lib/tokens');
 const { startUsherd, SECRET } = require('./lib/usherd');
+const { waitFor } = require('./lib/wait');
+const { faultProxy } = require('../faults/proxy');
 
 const DONE = { finish: { done: true } };
 const news = (to, message = { n: 1 }) => ({ push: Object.assign({ type: 'news', message }, to && { to }) });
@@ -119,6 +121,48 @@ for (const [where, startChain] of Object.entries(chains)) {
 	});
 }
 
+test('while the first of several links is dialled anew, pushes come over another, once', async (t) => {
+	const worker = await startUsherd(t, workerOf(scripted, 'size: 1'));
+	const proxy = await faultProxy(t, worker.port);
+	const master = await startUsherd(t, masterOf(proxy.url, 'node_links: 3') + 'threads: 1\n');
+	await waitFor('three links', () => (master.log.match(/up, multiplexed/g) || []).length === 3);
+	const browser = await rawBrowser(t, master.port);
+	assert.deepStrictEqual(await push(browser, news()), [NEWS]);
+
+	for (let i = 0; i < 2; i++) {	/* the first, and the one that is the first then */
+		proxy.plan({ up: { after: 0, then: 'hole' } });
+		const [first] = proxy.pairs;
+		first.cut();
+		await waitFor('the link to be down', () =>
+			(master.log.match(/: down: /g) || []).length === i + 1);
+		assert.deepStrictEqual(await push(browser, news(), news({ all: true })), [NEWS, NEWS]);
+	}
+});
+
+test('a first link that comes back takes no pushes a second time', async (t) => {
+	const worker = await startUsherd(t, workerOf(scripted, 'size: 1'));
+	const proxy = await faultProxy(t, worker.port);
+	const master = await startUsherd(t, masterOf(proxy.url, 'node_links: 2') + 'threads: 1\n');
+	const nUp = () => (master.log.match(/up, multiplexed/g) || []).length;
+	await waitFor('two links', () => nUp() === 2);
+	const browser = await rawBrowser(t, master.port);
+
+	const [first] = proxy.pairs;
+	first.cut();
+	await waitFor('the link to be up again', () => nUp() === 3);
+	for (let i = 0; i < 10; i++)
+		await push(browser, news());
+	assert.deepStrictEqual(await heard(browser), []);
+	browser.emit({ ...job(...Array(10).fill(news()), DONE), token: browser.token });
+	const texts = [];
+	await waitFor('ten pushes and the final', async () => {
+		texts.push(await browser.nextText());
+		return texts.length === 11;
+	});
+	assert.strictEqual(texts.filter((text) => text === NEWS).length, 10);
+	assert.deepStrictEqual(await heard(browser), []);
+});
+
 test('a link as to a stock service carries no pushes', async (t) => {
 	const worker = await startUsherd(t, workerOf(scripted, 'size: 1'));
 	const master = await startUsherd(t, masterOf(worker.url, 'protocol: qewd, links: 1'));
@@ -136,7 +180,7 @@ test('who may push', async (t) => {
 
 	await t.test('a node that was asked to prove itself and did', async (t) => {
 		const far = await fakeNode(t, { secret: SECRET });
-		const master = await startUsherd(t, masterOf(far.url));
+		const master = await startUsherd(t, masterOf(far.url) + 'threads: 1\n');	// each loop has its own link
 		await master.linked();
 		const browser = await rawBrowser(t, master.port);
 		targets(browser).forEach((text) => far.open[0].emit(text));
@@ -177,7 +221,7 @@ test('who may push', async (t) => {
 
 	await t.test('and a nonsense of a push harms nobody', async (t) => {
 		const far = await fakeNode(t, { secret: SECRET });
-		const master = await startUsherd(t, masterOf(far.url));
+		const master = await startUsherd(t, masterOf(far.url) + 'threads: 1\n');	// each loop has its own link
 		await master.linked();
 		const browser = await rawBrowser(t, master.port);
 		for (const to of ['{}', '[]', '1', 'null', '{"socket":1}', '{"all":false}', '{"socket":"a","all":true}', '{"socket":"' + 'x'.repeat(300) + '"}'])
