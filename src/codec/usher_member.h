@@ -17,6 +17,7 @@
 #include "codec/traceparent.h"
 
 #define USHER_PROOF_PREFIX "usher-link\n"	/* what is signed: this and the Engine.IO sid */
+#define USHER_FIRST	   "usher-first"	/* a message: further no more, pushes come over it */
 #define USHER_HOPS_MAX	   8
 #define USHER_ID_MAX	   32			/* {"id":N} */
 #define CLIENT_MAX	   80			/* an address or a socket id with its NUL */

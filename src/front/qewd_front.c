@@ -669,6 +669,11 @@ on_event(struct envelope *env, bool is_over_rate, const uint64_t *ack, void *arg
 			on_node_cancel(c, u);
 			return;
 		}
+		if (c->is_further &&
+		    json_string_is(env->text, env->top.member[ENV_TYPE].value, USHER_FIRST)) {
+			c->is_further = false;
+			return;
+		}
 	}
 	serve(call_new(c, env, ack, u), u);
 }

@@ -56,6 +56,7 @@ struct link {
 	enum link_state state;
 	struct sio_client *client;	/* NULL: waiting */
 	bool is_multiplexed;
+	bool takes_pushes;		/* or would, if it were up */
 	char peer_node[128];		/* multiplexed: its name */
 	size_t peer_message_max;	/* bytes of a frame it takes */
 	struct request *current;	/* exclusive: the one under way */
@@ -251,8 +252,8 @@ add_announcement(struct link *l, const char *sid, struct buf *out)
 	buf_add_str(&signed_text, sid);
 	jwt_hmac(token_cache_ring(l->env->tokens), JWT_FIRST, signed_text.data, signed_text.len,
 	    &proof);
-	usher_member_encode_announcement(out, l->env->node, buf_str(&proof),
-	    l->number > 1);
+	l->takes_pushes = l->ev->takes_pushes(l, l->arg);
+	usher_member_encode_announcement(out, l->env->node, buf_str(&proof), !l->takes_pushes);
 	buf_free(&signed_text);
 	buf_free(&proof);
 }
@@ -406,6 +407,10 @@ on_close(enum err why, const char *detail, void *arg)
 		complain(l, why, detail, wait_ms);
 	set_state(l, LINK_WAITING);
 	loop_timer_set(l->env->loop, &l->timer, wait_ms, dial, l);
+	if (l->takes_pushes) {
+		l->takes_pushes = false;
+		l->ev->on_no_pushes(l, l->arg);
+	}
 	if (was_up) {
 		metrics_inc(loop_metrics(l->env->loop), METRIC_LINKS_LOST);
 		fail_in_flight(l, why == ERR_TOO_BIG && !l->is_multiplexed ? ERR_REPLY_TOO_BIG :
@@ -550,6 +555,16 @@ send_cancel(struct link *l, uint64_t id)
 	buf_add_str(b, "{\"type\":\"usher-cancel\",\"usher\":");
 	usher_member_encode_reply(b, id);
 	buf_add_char(b, '}');
+	(void)sio_client_end(l->client, SIZE_MAX);
+}
+
+void
+link_take_pushes(struct link *l)
+{
+	struct buf *b = sio_client_begin(l->client, CANCEL_ROOM);
+
+	l->takes_pushes = true;
+	buf_add_str(b, "{\"type\":\"" USHER_FIRST "\"}");
 	(void)sio_client_end(l->client, SIZE_MAX);
 }
 

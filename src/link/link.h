@@ -52,6 +52,9 @@ struct link_events {
 	 * true: it is taken care of; false: it fails.
 	 */
 	bool (*on_lost)(struct link *, struct request *, bool is_handed_over, void *arg);
+	/* It registers: are pushes of a node to come over it?  They do until it is closed. */
+	bool (*takes_pushes)(struct link *, void *arg);
+	void (*on_no_pushes)(struct link *, void *arg);
 	/* The node stops, and has not run this request.  true: it is taken care of. */
 	bool (*on_refused)(struct link *, struct request *, void *arg);
 };
@@ -66,6 +69,9 @@ struct link	*link_new(const struct link_env *, const struct conf_url *, struct t
 
 /* Closes in order; its requests are failed with why; no event is called. */
 void		 link_free(struct link *, enum err why);
+
+/* It is up, to a node, and took no pushes: they come over it from now on. */
+void		 link_take_pushes(struct link *);
 
 /* How it is dialled from now on. */
 void		 link_set_tls(struct link *, struct tls_client *);

@@ -34,6 +34,7 @@ struct remote {
 	char *application;
 	struct place *place;
 	unsigned n_places;
+	struct link *first;		/* that takes a node's pushes, or has registered to; NULL: none */
 	unsigned n_wanted;		/* of a stock peer; others end when they are free */
 	unsigned n_node_wanted;		/* of a node */
 	uint64_t idle_ms;		/* until all but the first end; CONF_NO_LIMIT: never */
@@ -50,6 +51,8 @@ static void on_down(struct link *, void *);
 static void on_free(struct link *, void *);
 static bool on_lost(struct link *, struct request *, bool, void *);
 static bool on_refused(struct link *, struct request *, void *);
+static bool takes_pushes(struct link *, void *);
+static void on_no_pushes(struct link *, void *);
 static void fit_node_links(struct remote *, const struct link *up);
 
 static const struct link_events link_events = {
@@ -58,6 +61,8 @@ static const struct link_events link_events = {
 	.on_free = on_free,
 	.on_lost = on_lost,
 	.on_refused = on_refused,
+	.takes_pushes = takes_pushes,
+	.on_no_pushes = on_no_pushes,
 };
 
 struct remote *
@@ -75,6 +80,42 @@ remote_new(const struct link_env *env, const char *id, const struct conf_url *ur
 	r->application = xstrdup(application);
 	remote_clear_users(r);
 	return r;
+}
+
+/* ---- which of them takes pushes ---- */
+
+/* One that is up takes them, so that none are lost while the one that did is dialled anew. */
+static void
+choose_first(struct remote *r)
+{
+	for (unsigned i = 0; i < r->n_places && r->first == NULL; i++) {
+		struct link *link = r->place[i].link;
+
+		if (link == NULL || !link_is_up(link) || !link_is_multiplexed(link))
+			continue;
+		r->first = link;
+		link_take_pushes(link);
+	}
+}
+
+/* Just one does, or each push would come twice. */
+static bool
+takes_pushes(struct link *link, void *arg)
+{
+	struct remote *r = arg;
+
+	if (r->first == NULL)
+		r->first = link;
+	return r->first == link;
+}
+
+static void
+on_no_pushes(struct link *link UNUSED, void *arg)
+{
+	struct remote *r = arg;
+
+	r->first = NULL;
+	choose_first(r);
 }
 
 /* ---- how many links ---- */
@@ -109,9 +150,13 @@ add_link(struct remote *r, unsigned i)
 static void
 end_link(struct remote *r, unsigned i)
 {
-	r->n_answered += link_answered(r->place[i].link);
-	link_free(r->place[i].link, ERR_LINK_LOST);
+	struct link *link = r->place[i].link;
+
+	r->n_answered += link_answered(link);
 	r->place[i].link = NULL;
+	if (r->first == link)
+		on_no_pushes(link, r);
+	link_free(link, ERR_LINK_LOST);
 }
 
 void
@@ -421,6 +466,7 @@ on_up(struct link *link, void *arg)
 {
 	struct remote *r = arg;
 
+	choose_first(r);
 	if (link_is_multiplexed(link))
 		fit_node_links(r, link);
 	if (r->env->on_kind != NULL)
