@@ -202,7 +202,8 @@ node_new(struct conf *conf, struct tls_store *tls, struct dev *dev, struct node_
 	n->admission = admission_new(conf->limits.sessions, conf->limits.sessions_per_address);
 	n->threads = node_threads_new(conf->threads);
 	n->shared = (struct node_shared){ n->resolver, n->admission, address_rates_new(),
-		overrides_new(), n->revoked, conf->threads > 1 ? n->threads : NULL, NULL };
+		overrides_new(), n->revoked, conf->threads > 1 ? &n->n_requests : NULL,
+		conf->threads > 1 ? n->threads : NULL, NULL };
 	SLIST_INIT(&n->left_pools);
 	STAILQ_INIT(&n->reload_waiters);
 	n->nl = node_loop_new(&n->shared, 0, conf);

@@ -110,6 +110,7 @@ node_loop_new(const struct node_shared *shared, unsigned number, struct conf *co
 	nl->conf = conf_ref(conf);
 	nl->loop = loop_new();
 	nl->requests = (struct requests){ .loop = nl->loop, .node = nl->conf->node,
+		.n_open_in_all = shared->n_requests,
 		.journal = journal_new(),
 		.slow_ms = nl->conf->log_slow_ms };
 	SLIST_INIT(&nl->left_sets);

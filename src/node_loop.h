@@ -49,6 +49,7 @@ struct node_shared {
 	struct address_rates *rates;
 	struct overrides *overrides;	/* changes while all loops stand still */
 	const struct revoked *revoked;
+	atomic_size_t *n_requests;	/* open ones of all loops; NULL: there is one loop alone */
 	struct node_threads *threads;	/* NULL: there is one loop alone */
 	struct relay_in *relay;		/* of the first loop; NULL: the same */
 };

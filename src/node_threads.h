@@ -3,8 +3,9 @@
  * The event loops of a node: a thread each, but for the first, which is the main thread's, and has
  * what there is once: listeners, worker pools, the links of stock peers, the operator's side.
  *
- * They share nothing but the configuration and the count of sessions (front/admission), and talk by
- * loop_post().  What concerns all of them at a moment is done while they stand still.
+ * They share nothing but the configuration and what is counted for limits of the node (sessions:
+ * front/admission, addresses: front/address_rates, open requests), and talk by loop_post().  What
+ * concerns all of them at a moment is done while they stand still.
  */
 #ifndef NODE_THREADS_H
 #define NODE_THREADS_H

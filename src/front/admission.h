@@ -2,7 +2,7 @@
 /*
  * How many connections and how many sessions there are, in all and from each address.
  *
- * It is the one thing that the loops of a node share and change: all may call at any time.
+ * All loops of a node share it: all may call at any time.
  *
  * The two are counted apart, since a session that polls has now no connection and now
  * several.  A session that is a WebSocket takes one place of each.

@@ -54,14 +54,12 @@ gate_set_client_text(char *to, const char *from)
 	to[len] = '\0';
 }
 
-/* Each loop has its share. */
 bool
-gate_has_room(const struct gate *g, size_t n_open)
+gate_has_room(const struct gate *g, size_t n_more)
 {
-	uint64_t n_loops = g->conf->threads > 1 ? g->conf->threads : 1;
 	uint64_t max = g->conf->limits.in_flight;
 
-	return max == CONF_NO_LIMIT || n_open <= (max + n_loops - 1) / n_loops;
+	return max == CONF_NO_LIMIT || requests_n_open(g->requests) + n_more <= max;
 }
 
 bool
@@ -78,7 +76,7 @@ gate_check_limits(const struct gate *g, struct request *r, const struct gate_sen
 		request_fail(r, ERR_STOPPING, NULL);
 		return false;
 	}
-	if (!gate_has_room(g, g->requests->n_open)) {
+	if (!gate_has_room(g, 0)) {
 		request_fail(r, ERR_OVERLOADED, "too many requests in flight (limits.in_flight)");
 		return false;
 	}

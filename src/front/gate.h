@@ -60,8 +60,8 @@ void	gate_set_client_text(char *to, const char *from);
 MUST_USE bool	gate_check_limits(const struct gate *, struct request *,
 		    const struct gate_sender *, uint64_t n_open);
 MUST_USE bool	gate_check_form(struct request *);
-/* Without a request: is there room for one more?  May this address send so many bytes now? */
-bool		gate_has_room(const struct gate *, size_t n_open);
+/* Without a request: is there room for so many more?  May this address send so many bytes now? */
+bool		gate_has_room(const struct gate *, size_t n_more);
 bool		gate_takes_from(const struct gate *, const char *address, size_t bytes);
 /* Sets r->token; where that is set, nothing is left to check. */
 MUST_USE bool	gate_check_token(const struct gate *, struct request *,

@@ -303,7 +303,7 @@ check_head(struct rest_front *f, struct http_exchange *x, const struct rest_matc
 
 	if (f->gate->is_draining) {
 		refuse(f, x, &(struct refusal){ .err = ERR_STOPPING }, NULL);
-	} else if (!gate_has_room(f->gate, f->gate->requests->n_open + 1)) {
+	} else if (!gate_has_room(f->gate, 1)) {
 		refuse(f, x, &(struct refusal){ .err = ERR_OVERLOADED,
 		    .text = xstrdup("too many requests in flight (limits.in_flight)") }, NULL);
 	} else if (!takes_from(f, http_exchange_client(x), head)) {

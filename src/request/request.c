@@ -85,6 +85,8 @@ request_new(struct requests *all, const struct origin_ops *origin, void *arg,
 
 	r->is_relayed = false;
 	all->n_open++;
+	if (all->n_open_in_all != NULL)
+		atomic_fetch_add_explicit(all->n_open_in_all, 1, memory_order_relaxed);
 	all->n_awaited++;
 	metrics_inc(loop_metrics(all->loop), METRIC_REQUESTS);
 	return r;
@@ -116,6 +118,14 @@ log_end(const struct request *r, const char *how, uint64_t now_ms)
 		    where, (unsigned long long)took_ms, how);
 	log_debug_of("request", request_subject(r, NULL), "type %s at %s: %s after %llu ms",
 	    r->type, where, how, (unsigned long long)took_ms);
+}
+
+static void
+no_longer_open(struct requests *all)
+{
+	all->n_open--;
+	if (all->n_open_in_all != NULL)
+		atomic_fetch_sub_explicit(all->n_open_in_all, 1, memory_order_relaxed);
 }
 
 static void
@@ -161,7 +171,7 @@ end(struct request *r, const struct reply *final, const char *how)
 	free_message(r, r->text, r->env.len, r->type);
 	LIST_REMOVE(r, link);
 	if (!r->is_relayed)
-		all->n_open--;
+		no_longer_open(all);
 	if (is_awaited(r))
 		no_longer_awaited(all);
 	spares_give(loop_spares(all->loop), r, REQUEST_BYTES);

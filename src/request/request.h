@@ -8,6 +8,7 @@
 #ifndef REQUEST_REQUEST_H
 #define REQUEST_REQUEST_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -41,6 +42,7 @@ struct requests {
 	uint64_t last_id;
 	struct request_list open;	/* the youngest first */
 	size_t n_open;			/* but for those of other loops */
+	atomic_size_t *n_open_in_all;	/* the same of all loops together; NULL: this is all */
 	size_t n_awaited;		/* open, and whoever asked is still there */
 	const struct switch_table *switches;	/* finals that lead on; NULL: none do */
 	struct journal *journal;	/* of those that have ended; NULL: nobody keeps one */
@@ -48,6 +50,14 @@ struct requests {
 	void (*on_idle)(void *arg);	/* no request is awaited any more; NULL: nobody asks */
 	void *on_idle_arg;
 };
+
+/* How many are open on all loops together. */
+static inline size_t
+requests_n_open(const struct requests *all)
+{
+	return all->n_open_in_all == NULL ? all->n_open :
+	    atomic_load_explicit(all->n_open_in_all, memory_order_relaxed);
+}
 
 /* Is shown what happens to each request of a loop. */
 enum request_sight { REQUEST_SUBMITTED, REQUEST_REPLIED, REQUEST_ENDED };

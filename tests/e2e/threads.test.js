@@ -244,6 +244,24 @@ test('requests of all loops are cancelled, or end with their sessions', async (t
 	await waitFor('no request to be open', async () => (await result(node, 'status')).requests === 0);
 });
 
+test('limits.in_flight is that of all loops together, wherever the requests come in', async (t) => {
+	const { node } = await near(t, `limits: { in_flight: ${LOOPS} }\n`);
+	const browsers = await oneOnEach(t, node);
+	const gate = new Gate(t);
+
+	for (let i = 0; i < LOOPS; i++)
+		emit(browsers[1], i, { gate: gate.file }, DONE);
+	await waitFor('all to be open', async () => (await result(node, 'status')).requests === LOOPS);
+	emit(browsers[2], 'one more', DONE);
+	assertError(await browsers[2].nextReply(), { type: 'job', code: 'overloaded', ms_requestId: 'one more' });
+	gate.open();
+	for (let i = 0; i < LOOPS; i++)
+		assert.strictEqual((await browsers[1].nextReply()).message.done, true);
+	await waitFor('none to be open', async () => (await result(node, 'status')).requests === 0);
+	emit(browsers[2], 'again', DONE);
+	assert.strictEqual((await browsers[2].nextReply()).message.done, true);
+});
+
 // ---- links ----
 
 test('to a stock service there are as many links as are set, for all loops together', async (t) => {
