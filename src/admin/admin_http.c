@@ -54,13 +54,14 @@ static void show_version(struct http_exchange *, const struct admin_view *);
 static const struct page {
 	const char *path;
 	void (*show)(struct http_exchange *, const struct admin_view *);
+	bool is_of_all;			/* it looks at all loops, which stand still meanwhile */
 } pages[] = {
-	{ "/", show_page },
-	{ "/status.json", show_status },
-	{ "/metrics", show_metrics },
-	{ "/healthz", show_health },
-	{ "/readyz", show_readiness },
-	{ "/version", show_version },
+	{ "/", show_page, false },
+	{ "/status.json", show_status, true },
+	{ "/metrics", show_metrics, true },
+	{ "/healthz", show_health, false },
+	{ "/readyz", show_readiness, true },
+	{ "/version", show_version, false },
 };
 
 static void
@@ -180,10 +181,13 @@ static void
 on_request(struct http_exchange *x, void *arg)
 {
 	const struct admin_http *h = arg;
+	const struct page *page = find_page(http_exchange_head(x)->path);
 
-	admin_hold(h->view);
-	find_page(http_exchange_head(x)->path)->show(x, h->view);
-	admin_release(h->view);
+	if (page->is_of_all)
+		admin_hold(h->view);
+	page->show(x, h->view);
+	if (page->is_of_all)
+		admin_release(h->view);
 }
 
 /* ---- pages ---- */

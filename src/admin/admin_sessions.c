@@ -229,13 +229,21 @@ admin_enforce_revoked(const struct admin_view *v, int64_t now_s, struct admin_re
 	    count->n_clients, count->n_requests);
 }
 
-/* What cannot be saved holds until the daemon ends, and whoever asked must know. */
+/*
+ * What cannot be saved holds until the daemon ends, and whoever asked must know.  The loops do not
+ * stand still while a disk is waited for.
+ */
 static void
 save(struct admin_ask *a)
 {
 	const char *path = a->view->conf->jwt.revoked_file;
-	char *why = path != NULL ? revoked_save(a->view->revoked, path) : NULL;
+	char *why = NULL;
 
+	if (path != NULL) {
+		admin_release(a->view);
+		why = revoked_save(a->view->revoked, path);
+		admin_hold(a->view);
+	}
 	if (why == NULL) {
 		admin_done(a);
 		return;

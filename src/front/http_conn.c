@@ -117,6 +117,13 @@ http_conn_bind(struct http_conn *h)
 	h->is_loose = false;
 }
 
+void
+http_conn_wait(struct http_conn *h)
+{
+	conn_pause(h->conn);
+	set_state(h, HTTP_IDLE);
+}
+
 /* ---- ends ---- */
 
 static void
@@ -451,8 +458,7 @@ take_head(struct http_conn *h)
 	}
 	if (conn_queued(h->conn) > limits->send_queue) {
 		/* No more requests while so many answers wait to be read. */
-		conn_pause(h->conn);
-		set_state(h, HTTP_IDLE);
+		http_conn_wait(h);
 		return false;
 	}
 	end = http_head_end(h->in.data, h->in.len, &h->scanned);

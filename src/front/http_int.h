@@ -109,6 +109,8 @@ extern const struct conn_events http_conn_events;
 
 /* As far as what was read goes. */
 void	http_conn_advance(struct http_conn *);
+/* Nothing more is looked at before what was answered has been written. */
+void	http_conn_wait(struct http_conn *);
 
 /* It belongs to a session, which is counted, or it ends: it is no load any more. */
 void	http_conn_bind(struct http_conn *);

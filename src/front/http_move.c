@@ -60,7 +60,7 @@ http_conn_moves(struct http_conn *h)
 		return false;
 	undo_exchange(h);
 	if (conn_queued(h->conn) > 0)
-		conn_pause(h->conn);	/* on_drained() comes back to it */
+		http_conn_wait(h);
 	else
 		move(h, to);
 	return true;

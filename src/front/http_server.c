@@ -71,7 +71,8 @@ http_server_drain(struct http_server *s)
 	http_intros_stop(s);
 	for (h = LIST_FIRST(&s->conns); h != NULL; h = next) {
 		next = LIST_NEXT(h, link);
-		if (h->state == HTTP_IDLE && !h->goes_on)
+		/* What it has sent already, and waits, is answered. */
+		if (h->state == HTTP_IDLE && !h->goes_on && h->in.len == 0)
 			conn_close(h->conn, ERR_STOPPING);
 	}
 }

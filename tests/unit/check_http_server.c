@@ -492,6 +492,39 @@ START_TEST(a_server_that_drains_ends_what_is_idle_and_what_is_answered)
 }
 END_TEST
 
+/* Reads no more than it must for the file to be queued to its end. */
+static bool
+file_is_answered(void *arg UNUSED)
+{
+	if (loop_metrics(loop)->value[METRIC_HTTP_REQUESTS] > 0)
+		return true;
+	peer_reads(FILE_BYTES / 64);
+	return false;
+}
+
+static bool
+peer_reads_and_is_waiting(void *arg UNUSED)
+{
+	while (peer_reads(1 << 20) > 0)
+		;
+	ck_assert(!peer_is_at_end);
+	return waiting != NULL;
+}
+
+START_TEST(a_server_that_drains_serves_what_waits_behind_an_answer)
+{
+	peer_sends(GET_BIG LATER);
+	loop_run_until(loop, file_is_answered, NULL);
+	ck_assert_ptr_null(waiting);
+	http_server_drain(server);
+	loop_run_until(loop, peer_reads_and_is_waiting, NULL);
+	answer_later("done");
+	loop_run_until(loop, peer_sees_end, NULL);
+	ck_assert_uint_gt(peer_got.len, FILE_BYTES);
+	ck_assert_mem_eq(peer_got.data + peer_got.len - 4, "done", 4);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -518,6 +551,7 @@ make_suite(void)
 	tcase_add_test(tc, little_is_read_ahead);
 	tcase_add_test(tc, a_connection_that_was_taken_has_what_came_behind_the_head);
 	tcase_add_test(tc, a_server_that_drains_ends_what_is_idle_and_what_is_answered);
+	tcase_add_test(tc, a_server_that_drains_serves_what_waits_behind_an_answer);
 	suite_add_tcase(s, tc);
 	return s;
 }
