@@ -216,17 +216,22 @@ on_pong(struct eio_session *s)
 
 /* ---- packets in ---- */
 
-/* Every packet costs, whatever is in it. */
-static bool
-is_within_rates(struct eio_session *s, size_t bytes)
+/* Every packet costs, whatever is in it.  Which limits refuse it; NULL: none. */
+static const char *
+rate_above(struct eio_session *s, size_t bytes)
 {
 	const struct conf_limits *limits = &s->env->conf->limits;
 	uint64_t now_ms = s->heard_ms;
 
-	return s->is_trusted || s->client.is_node ||
-	    (ratelimit_take(&s->messages, limits->messages_per_second, 1, now_ms) &&
-	    ratelimit_take(&s->bytes, limits->bytes_per_second, bytes, now_ms) &&
-	    address_rates_take(s->env->rates, limits, s->client.address, bytes, now_ms));
+	if (s->is_trusted || s->client.is_node)
+		return NULL;
+	if (!ratelimit_take(&s->messages, limits->messages_per_second, 1, now_ms) ||
+	    !ratelimit_take(&s->bytes, limits->bytes_per_second, bytes, now_ms))
+		return "limits.messages_per_second or limits.bytes_per_second";
+	if (!address_rates_take(s->env->rates, limits, s->client.address, bytes, now_ms))
+		return "limits.messages_per_second_per_address or "
+		    "limits.bytes_per_second_per_address";
+	return NULL;
 }
 
 /* A burst is told so; who goes on as if nothing had been said is shut out. */
@@ -244,6 +249,7 @@ void
 eio_session_on_packet(struct eio_session *s, const char *data, size_t len)
 {
 	struct eio_packet p;
+	const char *rate;
 
 	if (s->has_ended)
 		return;
@@ -255,10 +261,10 @@ eio_session_on_packet(struct eio_session *s, const char *data, size_t len)
 	s->n_in++;
 	s->bytes_in += len;
 	metrics_add(loop_metrics(s->env->loop), METRIC_RECEIVED_BYTES, len);
-	s->is_over_rate = !is_within_rates(s, len);
+	rate = rate_above(s, len);
+	s->is_over_rate = rate != NULL;
 	if (is_flooding(s)) {
-		eio_session_close(s, ERR_TOO_MANY, "limits.messages_per_second or "
-		    "limits.bytes_per_second");
+		eio_session_close(s, ERR_TOO_MANY, rate);
 		return;
 	}
 	switch (p.type) {

@@ -43,6 +43,19 @@ async function burst(client, n, message = { type: 'echo' }) {
 
 const count = (codes, code) => codes.filter((c) => c === code).length;
 
+test('who is shut out is logged with the limits that it is above', async (t) => {
+	for (const name of ['messages_per_second', 'messages_per_second_per_address']) {
+		const usher = await startUsherd(t, edge(name + ': 20'));
+		const loud = await rawBrowser(t, usher.port);
+		const flood = setInterval(() => { for (let i = 0; i < 100; i++) loud.emit({ type: 'echo' }); }, 5);
+		atEnd(t, () => clearInterval(flood));
+		assert.strictEqual(await loud.whenClosed(), 1008);
+		clearInterval(flood);
+		await waitFor('its line in the log', () => usher.log.includes(`limits.${name} or limits.${
+			name.replace('messages', 'bytes')}`));
+	}
+});
+
 test('messages a second of one session', async (t) => {
 	const usher = await startUsherd(t, edge('messages_per_second: 20'));
 	const loud = await rawBrowser(t, usher.port), quiet = await rawBrowser(t, usher.port);
