@@ -284,18 +284,14 @@ build_listeners(struct conf *conf, const struct conf_node *root, struct conf_fau
 
 /* Whoever can read it can be any user, so that nobody but its owner and its group may. */
 static void
-check_secret_mode(struct conf_secret *secret, const char *path, struct conf_node *file,
-    struct conf_faults *faults)
+check_secret_mode(struct conf_secret *secret, const char *path, mode_t mode,
+    struct conf_node *file, struct conf_faults *faults)
 {
-	struct stat st;
-
-	if (stat(path, &st) != 0)
-		return;		/* it was there a moment ago, and was read */
-	if ((st.st_mode & (S_IROTH | S_IWOTH)) != 0)
+	if ((mode & (S_IROTH | S_IWOTH)) != 0)
 		conf_node_fault(file, faults, "secret_file: every user of this machine can %s %s: "
 		    "chmod 600 it, or chmod 640 with a group of usherd's own",
-		    (st.st_mode & S_IROTH) != 0 ? "read" : "change", path);
-	else if ((st.st_mode & S_IWGRP) != 0)
+		    (mode & S_IROTH) != 0 ? "read" : "change", path);
+	else if ((mode & S_IWGRP) != 0)
 		secret->loose_file = xstrdup(path);
 }
 
@@ -304,14 +300,16 @@ read_secret_file(struct conf_secret *secret, struct conf_node *file, struct conf
 {
 	char *path = conf_file_absolute(file->source, file->text);
 	const char *why;
+	mode_t mode;
 
-	secret->bytes = (unsigned char *)conf_file_read(path, SECRET_FILE_MAX, &secret->len, &why);
+	secret->bytes = (unsigned char *)conf_file_read_mode(path, SECRET_FILE_MAX, &secret->len,
+	    &mode, &why);
 	if (secret->bytes == NULL)
 		conf_node_fault(file, faults, "secret_file: %s cannot be read: %s", path, why);
 	else if (secret->len > 0 && secret->bytes[secret->len - 1] == '\n')
 		secret->len--;
 	if (secret->bytes != NULL)
-		check_secret_mode(secret, path, file, faults);
+		check_secret_mode(secret, path, mode, file, faults);
 	free(path);
 }
 

@@ -119,6 +119,14 @@ read_all(int fd, size_t size, size_t max, struct buf *out)
 char *
 conf_file_read(const char *path, size_t max, size_t *len, const char **why)
 {
+	mode_t mode;
+
+	return conf_file_read_mode(path, max, len, &mode, why);
+}
+
+char *
+conf_file_read_mode(const char *path, size_t max, size_t *len, mode_t *mode, const char **why)
+{
 	/* O_NONBLOCK, or a FIFO without a writer would hold us here. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct buf out = { 0 };
@@ -139,6 +147,7 @@ conf_file_read(const char *path, size_t max, size_t *len, const char **why)
 		buf_free(&out);
 		return NULL;
 	}
+	*mode = st.st_mode;
 	*len = out.len;
 	return buf_take(&out);
 }

@@ -6,6 +6,7 @@
 #define CONF_CONF_FILE_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/compiler.h"
 #include "conf/conf_fault.h"
@@ -37,5 +38,8 @@ char	*conf_file_absolute(const struct conf_source *, const char *path);
  * *why, borrowed until the next call, says what is wrong with it.  Gives.
  */
 MUST_USE char	*conf_file_read(const char *path, size_t max, size_t *len, const char **why);
+/* The same; *mode: who may do what with this very file.  Set if it was read. */
+MUST_USE char	*conf_file_read_mode(const char *path, size_t max, size_t *len, mode_t *mode,
+		    const char **why);
 
 #endif

@@ -32,7 +32,10 @@ static bool			 is_readable(struct reader *);
 static struct conf_node		*read_document(struct reader *);
 static struct conf_node		*read_node(struct reader *, yaml_event_t *);
 
-/* What it has read may be a secret. */
+/*
+ * What it has read may be a secret.  A scalar that outgrew its room has left its beginning in memory
+ * that only libyaml knew: a secret in a file of its own does not come here.
+ */
 static void
 forget(yaml_parser_t *p)
 {
