@@ -22,10 +22,10 @@ void				 ajax_front_free(struct ajax_front *);	/* without open requests */
 void				 ajax_front_reload(struct ajax_front *);	/* the gate's configuration
 											 * is another */
 
-/* To be added to the HTTP server; borrowed. */
 /* Is it asked for at this path, be it served or not? */
-bool			 ajax_front_is_path(const struct http_head *);
+bool				 ajax_front_is_path(const struct http_head *);
 
+/* To be added to the HTTP server; borrowed. */
 const struct http_service	*ajax_front_service(const struct ajax_front *);
 
 #endif
