@@ -127,15 +127,17 @@ relay_out_new(struct requests *requests, unsigned number, struct relay_in *to, s
 void
 relay_out_stop(struct relay_out *out, enum err why)
 {
-	struct idmap in_flight = out->in_flight;
+	struct idmap *map = &out->in_flight;
 	struct request *r;
 
 	out->is_stopped = true;
-	out->in_flight = (struct idmap){ 0 };
-	for (size_t i = 0; i < in_flight.cap; i++)
-		if ((r = in_flight.entry[i].value) != NULL)
-			request_fail(r, why, NULL);
-	idmap_free(&in_flight);
+	/* Each is taken out first: one that ends may end others, and nothing is added any more. */
+	for (size_t i = 0; map->n > 0; i = (i + 1) % map->cap) {
+		if ((r = map->entry[i].value) == NULL)
+			continue;
+		idmap_remove(map, r->id);
+		request_fail(r, why, NULL);
+	}
 }
 
 static void

@@ -609,6 +609,37 @@ START_TEST(a_loop_that_stops_ends_what_is_under_way)
 }
 END_TEST
 
+static struct request *partner[2];	/* one that ends cancels the other */
+
+static void
+on_final_of_two(struct request *r, const struct reply *reply, void *arg)
+{
+	struct request *other = partner[r == partner[0]];
+
+	partner[0] = partner[1] = NULL;
+	if (other != NULL)
+		request_cancel(other);
+	on_final(r, reply, arg);
+}
+
+START_TEST(what_ends_as_a_loop_stops_may_end_the_rest)
+{
+	static const struct origin_ops two = { .on_reply = on_reply, .on_final = on_final_of_two };
+	struct ask a[2] = { { 0 } };
+
+	for (int i = 0; i < 2; i++)
+		partner[i] = request_new(&all[1], &two, &a[i], &env, "");
+	request_submit(partner[0], there[1], 60000);
+	request_submit(partner[1], there[1], 60000);
+	relay_out_stop(out[1], ERR_STOPPING);
+	ck_assert_uint_eq(a[0].n_finals, 1);
+	ck_assert_uint_eq(a[1].n_finals, 1);
+	ck_assert_int_eq(a[0].err == ERR_STOPPING, a[1].err == ERR_CANCELLED);
+	pump();
+	finish(served[a[0].err == ERR_STOPPING ? 0 : 1]);	/* for nobody */
+}
+END_TEST
+
 START_TEST(a_loop_that_serves_nothing_more_refuses)
 {
 	struct ask a, b;
@@ -801,6 +832,7 @@ make_suite(void)
 	tcase_add_loop_test(tc, its_deadline_ends_it_on_both_loops, 0, 2);
 	tcase_add_test(tc, one_whose_origin_has_left_goes_on);
 	tcase_add_test(tc, a_loop_that_stops_ends_what_is_under_way);
+	tcase_add_test(tc, what_ends_as_a_loop_stops_may_end_the_rest);
 	tcase_add_test(tc, a_loop_that_serves_nothing_more_refuses);
 	tcase_add_test(tc, one_for_what_is_gone_is_refused);
 	tcase_add_test(tc, a_destination_is_one_for_each_name_and_application);
