@@ -300,7 +300,7 @@ test('new workers that do not get ready leave the old ones at work', async (t) =
 	assert.strictEqual(await pidOf(browser), pid);
 });
 
-test('admin.group: members are let in, and kept out again', { skip: process.getuid() !== 0 }, async (t) => {
+test('admin.group: members are let in, and kept out again', { skip: process.getuid() !== 0 && 'not root' }, async (t) => {
 	const [, one, other] = fs.readFileSync('/etc/group', 'utf8').split('\n').map((line) => line.split(':'));
 	const yaml = (admin) => appsOf({ 'remote-app': app() }, `admin: { ${admin} }\n`);
 	const node = await startUsherd(t, yaml('socket: admin.sock'));
@@ -330,7 +330,7 @@ test('admin.group: members are let in, and kept out again', { skip: process.getu
 	assert.strictEqual(await as(one, 'second.sock'), 1, 'nor by the mode of the file alone');
 });
 
-test('admin.group: who is taken out of it is not served any more over a connection that is open', { skip: process.getuid() !== 0 }, async (t) => {
+test('admin.group: who is taken out of it is not served any more over a connection that is open', { skip: process.getuid() !== 0 && 'not root' }, async (t) => {
 	const [, one, other] = fs.readFileSync('/etc/group', 'utf8').split('\n').map((line) => line.split(':'));
 	const yaml = (group) => appsOf({ 'remote-app': app() }, `admin: { socket: admin.sock${group && ', group: ' + group} }\n`);
 	const node = await startUsherd(t, yaml(one[0]));
