@@ -60,6 +60,37 @@ test('requests to a paused application wait, in order, and no worker is started 
 	assert.match(node.log, new RegExp(`application app: resumed by ${WHO}`));
 });
 
+test('drain --wait comes back when what waits was served, too', async (t) => {
+	const { node, browser } = await start(t);
+	const work = held(t);
+	hold(browser, work.script);
+	await node.logged(/at work/);
+	ask(browser, 'next');
+	await waiting(node, 1);
+	await result(node, 'pause', 'app');
+	const now = await result(node, 'drain', 'app');
+	assert.strictEqual(now.in_flight, 1, 'what is paused waits for resume');
+	await result(node, 'resume', 'app');
+
+	const drained = result(node, 'drain', 'app', '--wait');
+	assert.strictEqual((await result(node, 'drain', 'app')).in_flight, 2);
+	work.release();
+	assert.strictEqual((await drained).in_flight, 0);
+	assert.strictEqual((await poolOf(node)).queue, 0);
+	assert.deepStrictEqual(await replies(browser, 2), [['held', 'good'], ['next', 'good']]);
+});
+
+test('a paused application that a reload removes serves what waits', async (t) => {
+	const { node, browser } = await start(t);
+	const file = path.join(node.dir, 'usher.yaml'), config = fs.readFileSync(file, 'utf8');
+	await result(node, 'pause', 'app');
+	ask(browser, 1, 2);
+	await waiting(node, 2);
+	fs.writeFileSync(file, config.replace('  app:', '  other:'));
+	await result(node, 'reload');
+	assert.deepStrictEqual(await replies(browser, 2), [[1, 'good'], [2, 'good']]);
+});
+
 test('pause --wait comes back when no worker is at work; a worker that gets free takes nothing', async (t) => {
 	const { node, browser } = await start(t);
 	const work = held(t);

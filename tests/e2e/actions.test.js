@@ -159,6 +159,20 @@ test('requests to a paused destination wait, in order, while its links go and co
 	assert.strictEqual((await result(master, 'links')).destinations[0].state, 'serving');
 });
 
+test('a paused destination that a reload removes serves what waits', async (t) => {
+	const { far: [far], master, browser } = await start(t, { link: 'links: 1', secret: null });
+	const file = path.join(master.dir, 'usher.yaml'), config = fs.readFileSync(file, 'utf8');
+	await result(master, 'pause', 'far');
+	ask(browser, 'waits');
+	await waitFor('it to wait', async () => await queued(master) === 1);
+	fs.writeFileSync(file, config.replace(/\bfar\b/g, 'other'));
+	await result(master, 'reload');
+
+	assert.deepStrictEqual((await result(master, 'links')).destinations.map((d) => d.destination), ['other']);
+	(await far.next()).final({ of: 'waits' });
+	assert.strictEqual((await browser.nextReply()).message.of, 'waits');
+});
+
 test('a pause changes neither deadlines nor limits', async (t) => {
 	const { far: [far], master, browser } = await start(t, { link: 'timeout: 300ms, queue: 2' });
 	await result(master, 'pause', 'far');
