@@ -44,6 +44,22 @@ test('each command and its options are in the help, in the manual and in the com
 	}
 });
 
+const sourceOf = (...file) => fs.readFileSync(path.join(TOP, ...file), 'utf8');
+
+test('each counter is in the manual of usherd, each reason for a refusal in that of usherctl', () => {
+	const counters = [...sourceOf('src', 'base', 'metrics.def').matchAll(/^METRIC\(\w+,\s*"(\w+)"/gm)].map((m) => m[1]);
+	const manual = sourceOf('man', 'usherd.8').split('\n.Ss Counters\n')[1].split('\n.Ss ')[0];
+	const listed = [...manual.matchAll(/^\.It (.*)$/gm)].flatMap((m) => m[1].split(' , '));
+	const sources = [...fs.readdirSync(path.join(TOP, 'src', 'admin')).map((name) => path.join('admin', name)), 'node_admin.c'];
+	const codes = sources.filter((name) => name.endsWith('.c')).flatMap((name) =>
+		[...sourceOf('src', name).matchAll(/\b(?:admin_)?refuse\(\w+, "(\w+)"/g)].map((m) => m[1]));
+
+	assert.ok(counters.length > 30 && new Set(codes).size > 8, [counters, codes].join());
+	assert.deepStrictEqual(listed.sort(), counters.sort());
+	for (const code of codes)
+		assert.match(MANUAL, new RegExp(`^\\.Ql ${code}( |$)`, 'm'), code);
+});
+
 // The names of a result: "list[].name" for those of what is in a list.
 function namesOf(value, at = '', names = new Set()) {
 	if (Array.isArray(value))
