@@ -2,16 +2,20 @@
 /*
  * The commands of the admin socket that are about the node as a whole.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "admin/admin_actions.h"
 #include "admin/admin_command.h"
 #include "admin/admin_json.h"
+#include "admin/admin_memory.h"
+#include "admin/admin_trace.h"
 #include "base/log.h"
 #include "conf/conf.h"
 #include "node_int.h"
 #include "node_upgrade.h"
 #include "request/override.h"
+#include "token/revoked.h"
 
 static struct node *
 node_of(const struct admin_ask *a)
@@ -97,6 +101,24 @@ on_upgrade_gone(struct admin_ask *a)
 	node_upgrade_forget(node_of(a), a);
 }
 
+/* The new process knows the files alone: who asks hears of what it does not know. */
+static void
+say_upgraded(struct admin_ask *a, int pid)
+{
+	const struct admin_view *v = a->view;
+	bool is_set = overrides_get(v->overrides, 0) != NULL || v->memory->n_log > 0;
+	bool is_revoked = v->conf->jwt.revoked_file == NULL && revoked_count(v->revoked) > 0;
+	char text[384];
+
+	snprintf(text, sizeof(text), "the new usherd serves, and this one drains%s%s%s",
+	    is_set ? "; what was set here at run time is not set there" : "",
+	    is_revoked ? "; what was revoked here is not revoked there, since there is no "
+	    "jwt.revoked_file" : "",
+	    admin_trace_is_on(v) ? "; traces go on here, and show nothing of the new one" : "");
+	admin_json_text(&a->out, "text", text);
+	admin_json_u64(&a->out, "pid", (uint64_t)pid);
+}
+
 static void
 on_upgraded(const char *fault, int pid, void *arg)
 {
@@ -107,11 +129,7 @@ on_upgraded(const char *fault, int pid, void *arg)
 		admin_refuse(a, "not_upgraded", "this usherd goes on: %s", fault);
 		return;
 	}
-	admin_json_text(&a->out, "text", overrides_get(a->view->overrides, 0) == NULL ?
-	    "the new usherd serves, and this one drains" :
-	    "the new usherd serves, and this one drains; what was set here at run time is not "
-	    "set there");
-	admin_json_u64(&a->out, "pid", (uint64_t)pid);
+	say_upgraded(a, pid);
 	admin_done(a);
 }
 

@@ -85,6 +85,17 @@ admin_trace_sweep(const struct admin_view *v)
 		look_on(v, false);
 }
 
+bool
+admin_trace_is_on(const struct admin_view *v)
+{
+	const struct admin_trace *t;
+
+	LIST_FOREACH(t, &v->memory->traces, link)
+		if (!t->is_over)
+			return true;
+	return false;
+}
+
 void
 admin_trace_cleanup(struct admin_memory *m)
 {

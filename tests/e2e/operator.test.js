@@ -7,7 +7,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
 const { masterOf, scripted, workerOf } = require('./lib/configs');
-const { ADMIN, USHERCTL, ctl, held, pair, result, socketOf } = require('./lib/operator');
+const { ADMIN, USHERCTL, control, ctl, held, pair, result, socketOf } = require('./lib/operator');
 const { Child, run } = require('./lib/processes');
 const { rawBrowser } = require('./lib/raw');
 const { startUsherd } = require('./lib/usherd');
@@ -181,8 +181,8 @@ test('what was revoked stays so over a reload, with who did it and since when', 
 	assert.strictEqual((await result(node, 'status')).revoked, 1);
 });
 
-test('upgrade says that what was set stays behind', async (t) => {
-	const node = await startUsherd(t, workerOf(scripted) + ADMIN);
+// The answer to upgrade, and the process that serves then.
+async function upgraded(node) {
 	let successor;
 	node.stop = async () => {	// both write to the pipes that are waited for
 		node.kill('SIGTERM');
@@ -190,14 +190,45 @@ test('upgrade says that what was set stays behind', async (t) => {
 			process.kill(successor, 'SIGTERM');
 		await node.end();
 	};
-	await result(node, 'pause', 'remote-app');
 	const { code, stdout } = await ctl(node, ['upgrade']);
 	successor = Number((await node.logged(/upgrade: process (\d+) serves/))[1]);
-
 	assert.strictEqual(code, 0);
-	assert.match(stdout, /what was set here at run time is not set there/);
 	await waitFor('the new one at the admin socket', async () => (await result(node, 'status')).pid === successor);
-	assert.strictEqual((await result(node, 'status')).set, undefined);
+	return stdout;
+}
+
+const SET = /what was set here at run time is not set there/;
+const REVOKED = /what was revoked here is not revoked there, since there is no jwt.revoked_file/;
+const TRACED = /traces go on here, and show nothing of the new one/;
+const jti = ['revoke', 'jti', 'some-session'];
+
+for (const [what, yaml, commands, said] of [
+	['nothing, if there is nothing', '', [], []],
+	['a pause', '', [['pause', 'remote-app']], [SET]],
+	['the level of the log alone', '', [['loglevel', 'debug']], [SET]],
+	['an area of the log alone', '', [['loglevel', 'debug', 'request']], [SET]],
+	['what has ended is not of it', '', [['loglevel', 'debug'], ['loglevel', 'default']], []],
+	['what was revoked, without a file', '', [jti], [REVOKED]],
+	['what was revoked, not with a file', 'jwt.revoked', [jti], []],
+])
+	test('upgrade says what stays behind: ' + what, async (t) => {
+		const conf = workerOf(scripted) + ADMIN;
+		const node = await startUsherd(t, yaml ? conf.replace(/^jwt: \{/m, `jwt: { revoked_file: ${yaml},`) : conf);
+		for (const command of commands)
+			await result(node, ...command);
+		const stdout = await upgraded(node);
+
+		for (const text of [SET, REVOKED, TRACED])
+			assert.strictEqual(text.test(stdout), said.includes(text), stdout);
+		const { set, log_set: log, revoked } = await result(node, 'status');
+		assert.deepStrictEqual([set, log, revoked > 0], [undefined, undefined, yaml !== '']);
+	});
+
+test('upgrade says what stays behind: a trace', async (t) => {
+	const node = await startUsherd(t, workerOf(scripted) + ADMIN);
+	assert.strictEqual((await control(t, node).ask({ command: 'trace' })).result.event, 'following');
+
+	assert.match(await upgraded(node), TRACED);
 });
 
 test('a trace goes on over a reload', async (t) => {
