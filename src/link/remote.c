@@ -34,7 +34,7 @@ struct remote {
 	char *application;
 	struct place *place;
 	unsigned n_places;
-	struct link *first;		/* that takes a node's pushes, or has registered to; NULL: none */
+	struct link *first;		/* that takes a node's pushes, or is about to */
 	unsigned n_wanted;		/* of a stock peer; others end when they are free */
 	unsigned n_node_wanted;		/* of a node */
 	uint64_t idle_ms;		/* until all but the first end; CONF_NO_LIMIT: never */

@@ -100,8 +100,8 @@ struct request {
 	uint64_t deadline_ms;		/* monotonic */
 	struct timer deadline_timer;
 	uint64_t hops;			/* nodes it has passed before this one */
-	const struct request *asked_for;	/* whose handler asks; NULL: none of this node; borrowed,
-					 * and there for as long as it is not over */
+	const struct request *asked_for;	/* whose handler asks; NULL: none of ours;
+					 * borrowed, and there until it is over */
 	bool is_rest;			/* an HTTP request to a local application */
 	bool is_relayed;		/* of another loop (relay.h), where it is counted */
 	bool is_away;			/* whoever asked lost its connection, and may come back */

@@ -43,7 +43,7 @@ struct pool {
 	enum override_kind use;
 	bool is_paused;
 	struct request_queue queue;
-	uint64_t n_under_way;		/* of those, that a pause does not hold up */
+	uint64_t n_under_way;		/* of them; a pause does not hold those up */
 	struct strmap *types;		/* what the last ready worker serves; NULL: it did not say */
 	uint64_t retry_ms;		/* 0: start at once */
 	struct timer retry_timer;

@@ -96,8 +96,8 @@ void			 pool_reload(struct pool *, const struct conf_application *);
 
 /*
  * The overrides have changed.  While it is paused requests wait, and no worker is started for
- * them; what is under way goes on nevertheless: calls that a request at its workers waits for, of its
- * own handlers or of those that they have called on this node, and finals that lead back to it.
+ * them; what is under way goes on nevertheless: calls that a request at its workers waits for, of
+ * its own handlers or of those that they have called on this node, and finals that lead back to it.
  */
 void			 pool_apply_overrides(struct pool *);
 /* A reload has removed it: what waits is served, for nobody can end a pause of it any more. */

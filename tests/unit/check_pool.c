@@ -1154,7 +1154,7 @@ START_TEST(one_that_a_reload_has_removed_is_paused_no_more)
 }
 END_TEST
 
-/* "app" has two workers: one holds the outer request, and the call waits until the other is free. */
+/* One of two workers holds the outer request, and the call waits until the other is free. */
 START_TEST(a_call_of_its_own_goes_before_what_a_pause_holds_up)
 {
 	conf.pool_size = 2;
