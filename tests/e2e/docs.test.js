@@ -8,17 +8,17 @@ const net = require('node:net');
 const path = require('node:path');
 const test = require('node:test');
 const { atEnd } = require('./lib/cleanup');
-const { readGuide } = require('./lib/guide');
+const { readGuide, toScript } = require('./lib/guide');
 const { ADMIN, ctl } = require('./lib/operator');
 const { Child, childrenOf } = require('./lib/processes');
 const { folder, startUsherd, JWT, LISTEN, PROGRAM } = require('./lib/usherd');
-const { waitFor } = require('./lib/wait');
 
 const TOP = path.join(__dirname, '..', '..');
 const DOC = path.join(TOP, 'doc');
 const KIT = path.join(TOP, 'contrib', 'handlers', 'c');
-const STEP_MS = 120000;	// it compiles, and starts interpreters
+const GUIDE_MS = 600000;	// it compiles, and starts interpreters
 const GUIDES = ['../README.md', 'newcomer.md', 'handlers.md', 'operators.md'];
+const HERE = ['file', 'shows', 'background', 'run'];
 
 // As installed: programs in PATH, the C kit for pkg-config.
 function install(dir) {
@@ -66,38 +66,6 @@ function kill(pid) {
 	}
 }
 
-async function background(t, step, options) {
-	const child = new Child('bash', ['-e', '-c', step.text], options);
-
-	atEnd(t, async () => {
-		kill(child.pid);
-		await child.end();
-	});
-	await waitFor(() => step.value + ' in:\n' + child.log + child.stdout, () => {
-		if (child.hasEnded)
-			throw new Error('it ended:\n' + child.log + child.stdout);
-		return (child.log + child.stdout).includes(step.value);
-	});
-}
-
-async function follow(t, step, options) {
-	const file = step.kind === 'file' && path.join(options.cwd, step.value);
-
-	if (file) {
-		fs.mkdirSync(path.dirname(file), { recursive: true });
-		fs.writeFileSync(file, step.text);
-	} else if (step.kind === 'background') {
-		await background(t, step, options);
-	} else if (step.kind === 'run' || step.kind === 'shows') {
-		const child = new Child('bash', ['-e', '-o', 'pipefail', '-c', step.text], options);
-		const { code } = await child.end(STEP_MS);
-		const output = child.stdout + child.log;
-
-		assert.strictEqual(code, 0, step.text + output);
-		assert.ok(output.includes(step.value || ''), `${step.text}shows ${step.value}:\n${output}`);
-	}
-}
-
 for (const guide of GUIDES) {
 	test(guide, async (t) => {
 		const steps = readGuide(path.join(DOC, guide));
@@ -106,22 +74,29 @@ for (const guide of GUIDES) {
 		const dir = folder(t);
 		const env = install(dir);
 		const cwd = path.join(dir, 'work');
+		const script = path.join(dir, 'guide.sh');
 
 		fs.mkdirSync(cwd);
 		assert.ok(steps.length > 5, 'there are steps');
-		for (const step of steps) {
-			if (step.kind === 'elsewhere')
-				assert.ok(fs.existsSync(path.join(TOP, step.value)), step.value);
-			else
-				await follow(t, { ...step, text: translate(step.text, ports) }, { cwd, env });
-		}
+		for (const { kind, text: lines } of steps)
+			assert.ok(kind !== 'background' || / &\n$/.test(lines), 'it leaves the terminal: ' + lines);
+		fs.writeFileSync(script, translate(toScript(steps.filter(({ kind }) => HERE.includes(kind))), ports));
+		const child = new Child('bash', [script], { cwd, env });
+
+		atEnd(t, async () => {
+			kill(child.pid);
+			await child.end();
+		});
+		const { code } = await child.end(GUIDE_MS);
+
+		assert.strictEqual(code, 0, child.stdout + child.log);
 	});
 }
 
 test('what a guide leaves to other tests is run there', () => {
 	for (const guide of GUIDES)
 		for (const { kind, value, text } of readGuide(path.join(DOC, guide))) {
-			const program = { elsewhere: value, systemd: 'tests/package_test' }[kind];
+			const program = { elsewhere: value, hand: value, systemd: 'tests/package_test' }[kind];
 
 			if (!program)
 				continue;

@@ -5,16 +5,26 @@
 //
 //	<!-- file: NAME -->		the block is this file
 //	<!-- shows: TEXT -->		what the commands print has this text
-//	<!-- background: TEXT -->	they go on; the next step comes when they have printed this
-//	<!-- elsewhere: PROGRAM -->	this test runs them
+//	<!-- background: TEXT -->	the last one goes on; the next step comes when it has printed this
+//	<!-- elsewhere: PROGRAM -->	this runs them, as a part of .ci/run
+//	<!-- hand: PROGRAM -->		this runs them; it takes too long, or needs too much, for .ci/run
 //	<!-- systemd: TEXT -->		they need it, and package_test runs them; what is printed has this text
+//	<!-- part: NAME -->		a part of a configuration
+//	<!-- script: NAME -->		JavaScript of a page; pieces of one name are one script
+//
+// docs.test.js says what becomes of the last two.  Building and installing, the first steps of
+// README.md and newcomer.md, are done by hand as they stand (newcomer_test); .ci/run has them in
+// contrib/test (autogen.sh, configure, make, check) and in make distcheck (make install).
+//
+// All steps are done in one shell, as a reader does them in one terminal: each begins in the folder
+// where the last one ended.
 //
 // node guide.js GUIDE prints the whole guide as a script for bash that says how long steps take,
 // node guide.js GUIDE systemd those steps alone that need it.
 'use strict';
 const fs = require('node:fs');
 
-const BLOCK = /(?:<!-- (file|shows|background|elsewhere|systemd): (.*?) -->\n)?```(\w+)\n([^]*?)```\n/g;
+const BLOCK = /(?:<!-- (file|shows|background|elsewhere|hand|systemd|part|script): (.*?) -->\n)?```(\w+)\n([^]*?)```\n/g;
 const HEADING = /^## (.*)$/gm;
 
 // [{ kind, value, text, section }]; kind: "run" and those above
@@ -30,31 +40,47 @@ function readGuide(file) {
 
 const quote = (text) => "'" + text.replace(/'/g, "'\\''") + "'";
 
+// What the shell does for a step; what it prints is also in a file that begins with "log".
+function commandsOf({ kind, value, text }, log) {
+	const found = `grep -q -F -e ${quote(value || '')} "${log}"`;
+
+	switch (kind) {
+	case 'file':
+		return [`mkdir -p "$(dirname ${quote(value)})"`, `printf %s ${quote(text)} >${quote(value)}`];
+	case 'background':
+		return [`{\n${text}} >"${log}" 2>&1`, `until ${found}; do kill -0 $!; sleep 0.1; done`];
+	case 'shows':
+	case 'systemd':
+		return [`{\n${text}} >"${log}" 2>&1`, `cat "${log}"`, found];
+	default:
+		return [text.trimEnd()];
+	}
+}
+
 function toScript(steps) {
-	const lines = ['#!/bin/bash', 'set -e -o pipefail', 'trap \'kill $(jobs -p) 2>/dev/null || true\' EXIT', 'home=$PWD', 'begun=0'];
+	const lines = ['#!/bin/bash', 'set -e -o pipefail', 'home=$PWD', 'begun=0',
+		`trap '[ $? = 0 ] || tail -n 40 "$home"/guide.*.log || true; kill $(jobs -p) 2>/dev/null || true' EXIT`];
 	let section;
 
-	for (const { kind, value, text, section: of } of steps) {
-		if (of !== section)
-			lines.push(`[ $SECONDS = 0 ] || echo "== $((SECONDS - begun)) s"; begun=$SECONDS; echo ${quote('== ' + of)}`);
-		section = of;
-		lines.push('cd "$home"');
-		if (kind === 'file')
-			lines.push(`mkdir -p "$(dirname ${quote(value)})"`, `printf %s ${quote(text)} >${quote(value)}`);
-		else if (kind === 'background')
-			lines.push(`log=$home/guide.${lines.length}.log; ( ${text.trimEnd()} ) >"$log" 2>&1 &`,
-			    `until grep -q ${quote(value)} "$log" 2>/dev/null; do kill -0 $!; sleep 0.1; done`);
-		else if (kind === 'shows' || kind === 'systemd')
-			lines.push(`{ ${text.trimEnd()}\n} | tee guide.out`, `grep -q -F ${quote(value)} guide.out`);
-		else
-			lines.push(text.trimEnd());
+	for (const [i, step] of steps.entries()) {
+		if (step.section !== section)
+			lines.push(`[ $SECONDS = 0 ] || echo "== $((SECONDS - begun)) s"; begun=$SECONDS; echo ${quote('== ' + step.section)}`);
+		section = step.section;
+		lines.push(`echo ${quote('-- ' + (step.kind === 'file' ? step.value : step.text.trimEnd()))}`,
+		    ...commandsOf(step, `$home/guide.${i}.log`));
 	}
 	lines.push('echo "== $((SECONDS - begun)) s"', 'echo "== $SECONDS s in all"');
 	return lines.join('\n') + '\n';
 }
 
-if (require.main === module)
-	process.stdout.write(toScript(readGuide(process.argv[2]).filter(({ kind }) => (process.argv[3] || kind) === kind &&
-	    (kind !== 'systemd' || process.argv[3]))));
+// The whole guide; with "systemd" those steps alone.
+function scriptOf(file, only) {
+	const others = ['systemd', 'part', 'script'];
 
-module.exports = { readGuide };
+	return toScript(readGuide(file).filter(({ kind }) => only ? kind === only : !others.includes(kind)));
+}
+
+if (require.main === module)
+	process.stdout.write(scriptOf(process.argv[2], process.argv[3]));
+
+module.exports = { readGuide, toScript };
