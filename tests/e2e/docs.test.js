@@ -127,6 +127,16 @@ test('commands of usherctl within the text of guides are such', async (t) => {
 	}
 });
 
+test('figures of the guide for operators are those of the page that has measured them', () => {
+	const table = fs.readFileSync(path.join(DOC, 'operators.md'), 'utf8').match(/## How large\n[^]*?\|---:\|\n((?:\|.*\n)+)/)[1];
+	const measured = fs.readFileSync(path.join(DOC, 'performance.md'), 'utf8');
+	const figures = [...table.matchAll(/\| ([\d.,]+) [^|]*\|$/gm)].map((m) => m[1]);
+
+	assert.strictEqual(figures.length, table.trim().split('\n').length, table);
+	for (const figure of figures)
+		assert.ok(measured.includes(`| ${figure} |`), figure);
+});
+
 test('links between pages lead somewhere', () => {
 	for (const file of [path.join(TOP, 'README.md'), ...fs.readdirSync(DOC).map((name) => path.join(DOC, name))])
 		for (const [, target] of fs.readFileSync(file, 'utf8').matchAll(/\]\(([\w./-]+)\)/g))
