@@ -52,7 +52,7 @@ async function freePorts(ports) {
 
 // Where this machine has what an installed usher has elsewhere.
 const translate = (text, ports) => text
-    .replace(/(\/usr\/local\/share\/usher\/|(?<=cp ))contrib\/handlers/g, path.join(TOP, 'contrib', 'handlers'))
+    .replace(/(\/usr(\/local)?\/share\/usher\/|(?<=cp ))contrib\/handlers/g, path.join(TOP, 'contrib', 'handlers'))
     .replace(/\bsrc\/usher(d|ctl)/g, 'usher$1')
     .replace(/(127\.0\.0\.1:|--port )(\d+)\b/g, (all, before, port) => before + ports[port]);
 
