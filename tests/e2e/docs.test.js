@@ -53,7 +53,7 @@ async function freePorts(ports) {
 // Where this machine has what an installed usher has elsewhere.
 const translate = (text, ports) => text
     .replace(/(\/usr(\/local)?\/share\/usher\/|(?<=cp ))contrib\/handlers/g, path.join(TOP, 'contrib', 'handlers'))
-    .replace(/\bsrc\/usher(d|ctl)/g, 'usher$1')
+    .replace(/\bsrc\/usher(d|ctl)|contrib\/(?=usher-handler-test)/g, (all, which) => which ? 'usher' + which : '')
     .replace(/(127\.0\.0\.1:|--port )(\d+)\b/g, (all, before, port) => before + ports[port]);
 
 // bash and what it started, the innermost first.
@@ -94,7 +94,7 @@ for (const guide of GUIDES) {
 }
 
 test('what a guide leaves to other tests is run there', () => {
-	for (const guide of GUIDES)
+	for (const guide of [...GUIDES, 'performance.md'])
 		for (const { kind, value, text } of readGuide(path.join(DOC, guide))) {
 			const program = { elsewhere: value, hand: value, systemd: 'tests/package_test' }[kind];
 
@@ -116,7 +116,7 @@ test('commands of usherctl within the text of guides are such', async (t) => {
 	const node = await startUsherd(t, `${LISTEN}\n${JWT}\n${ADMIN}`);
 	const seen = new Set();
 
-	for (const guide of [...GUIDES, 'handlers.md', 'tls.md', 'performance.md', 'coming-from-qewd.md'])
+	for (const guide of [...GUIDES, 'tls.md', 'performance.md', 'coming-from-qewd.md'])
 		for (const [, text] of fs.readFileSync(path.join(DOC, guide), 'utf8').matchAll(/`usherctl ([^`\n]+)`/g))
 			seen.add(text);
 	assert.ok(seen.size > 5, [...seen].join());

@@ -12,7 +12,7 @@
 //	<!-- part: NAME -->		a part of a configuration
 //	<!-- script: NAME -->		JavaScript of a page; pieces of one name are one script
 //
-// docs.test.js says what becomes of the last two.  Building and installing, the first steps of
+// docs-pieces.test.js says what becomes of the last two.  Building and installing, the first steps of
 // README.md and newcomer.md, are done by hand as they stand (newcomer_test); .ci/run has them in
 // contrib/test (autogen.sh, configure, make, check) and in make distcheck (make install).
 //
