@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: ISC
 // What a test started is stopped at its end, last first, all of it even if one stop fails.
 'use strict';
+const { after } = require('node:test');
 
 const stacks = new WeakMap();
+
+// A Node that runs out of work takes its handles apart, and was seen to spin there for ever, waiting for
+// one that was gone.  One that exits leaves them.  (Here node:test has its own listener before ours.)
+after(() => process.on('exit', () => process.exit()));
 
 function atEnd(t, undo) {
 	let stack = stacks.get(t);
