@@ -5,7 +5,7 @@
 const fs = require('node:fs');
 
 const PIECES = /\/\*[^]*?\*\/|'(?:[^'\\]|\\.)*'|"((?:[^"\\\n]|\\.)*)"|^#.*$/gm;
-const CONVERSION = /%(?:%|\.?\*?[a-z]+)/g;
+const CONVERSION = /%(?:%|[.\d*]*[a-z]+)/g;
 
 const unescape = (text) => text.replace(/\\(.)/g, (all, c) => c === 'n' ? '\n' : c);
 
