@@ -15,6 +15,7 @@ const { GOOD } = require('./lib/refused-configs');
 const USAGE = 64;
 const ADDRESS = 69;
 const CONFIG = 78;
+const NOBODY = 65534;
 const HELP = /usherd --help/;
 
 const COMMAND_LINES = {
@@ -64,6 +65,38 @@ test('addresses that cannot be had', async (t) => {
 			assert.strictEqual(code, ADDRESS);
 		});
 	}
+});
+
+test('sockets in a folder that the daemon may not write to', async (t) => {
+	const dir = folder(t);
+	const who = process.getuid() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
+
+	fs.mkdirSync(path.join(dir, 'closed'));
+	fs.chmodSync(dir, 0o755);
+	fs.chmodSync(path.join(dir, 'closed'), 0o555);
+	for (const [yaml, words] of [
+		[`listen: [{ address: "unix:closed/web.sock" }]\n${JWT}\n`, /cannot listen on \S*closed\/web\.sock: .*Permission denied/],
+		[GOOD + 'admin: { socket: closed/usher.sock }\n', /cannot listen on \S*closed\/usher\.sock \(admin\.socket\): .*Permission denied/],
+	]) {
+		fs.writeFileSync(path.join(dir, 'u.yaml'), yaml, { mode: 0o644 });
+		const { code, stderr } = await run(PROGRAM, ['-c', 'u.yaml'], { cwd: dir, ...who });
+
+		assert.match(stderr, words);
+		assert.strictEqual(code, ADDRESS);
+	}
+});
+
+test('certificates and keys that are not there', async (t) => {
+	for (const [tls, words] of [
+		['certificate: none.pem, key: u.yaml', /:1: listen\[\]\.tls\.certificate: .*none\.pem cannot be read: No such file/],
+		['certificate: u.yaml, key: none.key', /:1: listen\[\]\.tls\.key: .*none\.key cannot be read: No such file/],
+	])
+		for (const args of [['-t'], []]) {
+			const { code, stderr } = await runUsherd(t, [...args, '-c', 'u.yaml'], { 'u.yaml': `listen: [{ address: "127.0.0.1:0", tls: { ${tls} } }]\n${JWT}\n` });
+
+			assert.match(stderr, words);
+			assert.strictEqual(code, CONFIG);
+		}
 });
 
 test('YAML that people write', async (t) => {
