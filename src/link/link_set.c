@@ -9,7 +9,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -17,41 +16,13 @@
 #include "conf/conf.h"
 #include "link/choice.h"
 #include "link/link.h"
+#include "link/link_set_int.h"
 #include "link/remote.h"
 #include "link/retry_budget.h"
 #include "net/loop.h"
 #include "request/request.h"
 
-#define RESUME_MS   10000	/* resumed: for a link to come up, while requests still wait */
 #define RETRIES_MAX 2		/* of one request */
-#define WHY_MAX	    320
-
-/* A URL of the destination. */
-struct member {
-	struct remote *remote;		/* borrowed */
-	struct health health;
-	enum override_kind use;		/* OVERRIDE_NONE: it may be used */
-	bool was_away;			/* all its links went down, since it was chosen */
-};
-
-struct link_set {
-	struct destination destination;	/* first */
-	const struct conf_destination *conf;
-	struct health_limits limits;
-	struct loop *loop;		/* NULL: it has no URL yet; so is the next */
-	const struct overrides *overrides;
-	struct member *member;
-	size_t n_members;
-	size_t n_kept;			/* with those of before a reload, that may come again */
-	size_t turn;			/* who is looked at first, so that equals take turns */
-	enum override_kind use;
-	bool is_paused;
-	bool is_resuming;		/* was paused, and no link has been up since then */
-	struct timer resume_timer;
-	struct retry_budget budget;
-	struct request_queue queue;
-	struct destination *relay;	/* the same on the first loop; NULL: this is it */
-};
 
 static void submit(struct destination *, struct request *);
 static void cancel(struct destination *, struct request *, enum err);
@@ -175,8 +146,8 @@ link_set_add_remote(struct link_set *s, struct remote *r)
 	join(s, r);
 }
 
-static void
-fail_waiting(struct link_set *s, enum err why, const char *text)
+void
+link_set_fail_waiting(struct link_set *s, enum err why, const char *text)
 {
 	struct request *r;
 
@@ -193,7 +164,7 @@ link_set_free(struct link_set *s, enum err why)
 		return;
 	if (s->loop != NULL)
 		loop_timer_stop(s->loop, &s->resume_timer);
-	fail_waiting(s, why, NULL);
+	link_set_fail_waiting(s, why, NULL);
 	free(s->member);
 	free(s);
 }
@@ -209,9 +180,8 @@ link_set_is_up(const struct link_set *s)
 	return false;
 }
 
-/* Is there a link that requests may take, now or when it is free? */
-static bool
-is_servable(const struct link_set *s)
+bool
+link_set_is_servable(const struct link_set *s)
 {
 	for (size_t i = 0; i < s->n_members; i++)
 		if (s->member[i].use == OVERRIDE_NONE && remote_is_up(s->member[i].remote))
@@ -241,9 +211,8 @@ log_health(const struct link_set *s, const struct member *m)
 		    h->state == HEALTH_TRIAL ? "on trial" : health_state_name(h->state));
 }
 
-/* Brings its health up to date, and gives the share of requests that it may have. */
-static unsigned
-share_of(struct link_set *s, struct member *m)
+unsigned
+link_set_share_of(struct link_set *s, struct member *m)
 {
 	uint64_t now_ms;
 
@@ -267,7 +236,7 @@ has_other(struct link_set *s, const struct member *than)
 		struct member *m = &s->member[i];
 
 		if (m != than && m->use == OVERRIDE_NONE && remote_is_up(m->remote) &&
-		    m->health.state != HEALTH_TRIAL && share_of(s, m) > 0)
+		    m->health.state != HEALTH_TRIAL && link_set_share_of(s, m) > 0)
 			return true;
 	}
 	return false;
@@ -317,7 +286,7 @@ choose_among(struct link_set *s, bool is_any, struct member **whose)
 
 		if (m->use != OVERRIDE_NONE || (link = remote_free_link(m->remote)) == NULL)
 			continue;
-		if ((share = share_of(s, m)) == 0 && is_any)
+		if ((share = link_set_share_of(s, m)) == 0 && is_any)
 			share = HEALTH_FULL_SHARE;
 		if (share == 0)
 			continue;
@@ -355,7 +324,7 @@ static bool
 may_serve(struct link_set *s, struct member *m)
 {
 	return m->use == OVERRIDE_NONE &&
-	    (s->n_members == 1 || share_of(s, m) > 0 || is_desperate(s));
+	    (s->n_members == 1 || link_set_share_of(s, m) > 0 || is_desperate(s));
 }
 
 static void
@@ -385,9 +354,8 @@ grow(struct link_set *s)
 			remote_grow(s->member[i].remote, s->queue.n);
 }
 
-/* Those that wait, in order, as long as links are free. */
-static void
-serve_waiting(struct link_set *s)
+void
+link_set_serve_waiting(struct link_set *s)
 {
 	struct member *m;
 	struct request *r;
@@ -402,8 +370,8 @@ serve_waiting(struct link_set *s)
 		grow(s);
 }
 
-static bool
-is_waiting(const struct link_set *s)
+bool
+link_set_is_waiting(const struct link_set *s)
 {
 	return s->is_paused || s->is_resuming;
 }
@@ -415,13 +383,13 @@ wait_for_link(struct link_set *s, struct request *r)
 		request_fail(r, ERR_OVERLOADED,
 		    "queue of the destination is full (queue, queue_bytes)");
 	else if (!s->is_paused)
-		serve_waiting(s);
+		link_set_serve_waiting(s);
 }
 
 static void
 refuse(const struct link_set *s, struct request *r)
 {
-	char text[WHY_MAX];
+	char text[LINK_SET_WHY_MAX];
 
 	snprintf(text, sizeof(text), "destination %s is %s", s->conf->name, override_name(s->use));
 	request_fail(r, ERR_LINK_DOWN, text);
@@ -452,7 +420,7 @@ is_served_here(const struct link_set *s)
 
 	if (s->relay == NULL)
 		return true;
-	if (s->use != OVERRIDE_NONE || is_waiting(s))
+	if (s->use != OVERRIDE_NONE || link_set_is_waiting(s))
 		return false;
 	for (size_t i = 0; i < s->n_members; i++) {
 		if (s->member[i].use != OVERRIDE_NONE)
@@ -486,9 +454,9 @@ submit(struct destination *d, struct request *r)
 	retry_budget_earn(&s->budget, s->conf->retry_percent);
 	if (s->use != OVERRIDE_NONE)
 		refuse(s, r);
-	else if (s->queue.n > 0 || is_waiting(s))
+	else if (s->queue.n > 0 || link_set_is_waiting(s))
 		wait_for_link(s, r);
-	else if ((link = choose(s, &m)) == NULL && is_servable(s))
+	else if ((link = choose(s, &m)) == NULL && link_set_is_servable(s))
 		wait_for_link(s, r);
 	else if (link == NULL)
 		request_fail(r, ERR_LINK_DOWN, NULL);
@@ -555,16 +523,15 @@ pass_on_waiting(struct link_set *s)
 	}
 }
 
-/* Nobody can serve them, and nobody is waited for. */
-static void
-fail_if_down(struct link_set *s)
+void
+link_set_fail_if_down(struct link_set *s)
 {
-	if (is_waiting(s) || is_servable(s))
+	if (link_set_is_waiting(s) || link_set_is_servable(s))
 		return;
 	if (s->relay != NULL)
 		pass_on_waiting(s);
 	else
-		fail_waiting(s, ERR_LINK_DOWN, NULL);
+		link_set_fail_waiting(s, ERR_LINK_DOWN, NULL);
 }
 
 static void
@@ -575,7 +542,7 @@ on_down(struct remote *remote, void *arg)
 
 	if (m != NULL && s->n_members > 1)
 		m->was_away = true;
-	fail_if_down(s);
+	link_set_fail_if_down(s);
 }
 
 static bool
@@ -583,7 +550,8 @@ may_go_again(struct link_set *s, const struct request *r, bool is_handed_over)
 {
 	if (r->n_retries >= RETRIES_MAX || s->use == OVERRIDE_DISABLED)
 		return false;
-	if (!is_waiting(s) && !is_servable(s) && (s->relay == NULL || is_handed_over))
+	if (!link_set_is_waiting(s) && !link_set_is_servable(s) &&
+	    (s->relay == NULL || is_handed_over))
 		return false;
 	if (!is_handed_over)	/* no peer has to do anything twice */
 		return true;
@@ -602,9 +570,9 @@ send_again(struct link_set *s, struct request *r)
 	metrics_inc(loop_metrics(s->loop), METRIC_RETRIES);
 	log_debug("request", "%s: sent again", r->name);
 	request_queue_return(&s->queue, r);
-	serve_waiting(s);
+	link_set_serve_waiting(s);
 	if (s->relay != NULL)
-		fail_if_down(s);
+		link_set_fail_if_down(s);
 }
 
 /*
@@ -647,149 +615,4 @@ on_refused(struct remote *remote, struct request *r, void *arg)
 	}
 	send_again(s, r);
 	return true;
-}
-
-/* ---- what an operator has set, and reloads ---- */
-
-static void
-on_resume_timeout(void *arg)
-{
-	struct link_set *s = arg;
-
-	s->is_resuming = false;
-	fail_if_down(s);
-}
-
-/* The service may be there again, and its links still wait to dial. */
-static void
-begin_resuming(struct link_set *s)
-{
-	if (is_servable(s))
-		return;
-	s->is_resuming = true;
-	for (size_t i = 0; i < s->n_members; i++)
-		remote_retry_now(s->member[i].remote);
-	loop_timer_set(s->loop, &s->resume_timer, RESUME_MS, on_resume_timeout, s);
-}
-
-static void
-set_member_use(struct link_set *s, struct member *m, enum override_kind use)
-{
-	if (m->use != OVERRIDE_NONE && use == OVERRIDE_NONE) {
-		m->health = (struct health){ 0 };
-		health_return(&m->health, &s->limits, clock_mono_ms());
-		remote_retry_now(m->remote);
-	}
-	m->use = use;
-}
-
-void
-link_set_apply_overrides(struct link_set *s)
-{
-	bool was_paused = s->is_paused;
-
-	if (s->n_members == 0)
-		return;
-	s->use = overrides_use(s->overrides, s->conf->name, NULL);
-	s->is_paused = overrides_is_paused(s->overrides, s->conf->name);
-	for (size_t i = 0; i < s->n_members; i++)
-		set_member_use(s, &s->member[i], overrides_use(s->overrides, s->conf->name,
-		    remote_url(s->member[i].remote)));
-	if (was_paused && !s->is_paused)
-		begin_resuming(s);
-	link_set_serve(s);
-}
-
-void
-link_set_leave(struct link_set *s)
-{
-	if (!s->is_paused)
-		return;
-	s->is_paused = false;
-	begin_resuming(s);
-	link_set_serve(s);
-}
-
-void
-link_set_serve(struct link_set *s)
-{
-	char text[WHY_MAX];
-
-	snprintf(text, sizeof(text), "destination %s is %s", s->conf->name, override_name(s->use));
-	if (s->use == OVERRIDE_DISABLED)
-		fail_waiting(s, ERR_LINK_DOWN, text);
-	fail_if_down(s);
-	serve_waiting(s);
-}
-
-/* ---- for those who look on ---- */
-
-void
-link_set_queue(const struct link_set *s, uint64_t *n, uint64_t *bytes, uint64_t *queue_max)
-{
-	*n = s->queue.n;
-	*bytes = s->queue.bytes;
-	*queue_max = s->conf->queue;
-}
-
-const struct remote *
-link_set_remote(const struct link_set *s, size_t i)
-{
-	return i < s->n_members ? s->member[i].remote : NULL;
-}
-
-const char *
-link_set_state(const struct link_set *s)
-{
-	if (s->use != OVERRIDE_NONE)
-		return override_name(s->use);
-	if (s->is_paused)
-		return override_name(OVERRIDE_PAUSED);
-	return s->is_resuming ? "resuming" : override_name(OVERRIDE_NONE);
-}
-
-bool
-link_set_is_paused(const struct link_set *s)
-{
-	return s->is_paused;
-}
-
-enum override_kind
-link_set_use(const struct link_set *s)
-{
-	return s->use;
-}
-
-bool
-link_set_takes_requests(const struct link_set *s)
-{
-	return s->use == OVERRIDE_NONE && (is_waiting(s) || is_servable(s));
-}
-
-void
-link_set_describe_url(struct link_set *s, size_t i, struct link_set_url *url)
-{
-	struct member *m = &s->member[i];
-
-	(void)share_of(s, m);
-	*url = (struct link_set_url){
-		.use = m->use,
-		.health = m->health.state,
-		.ejected_ms = health_ejected_ms(&m->health, clock_mono_ms()),
-		.n_ejections = m->health.n_ejections,
-	};
-}
-
-size_t
-link_set_in_flight(const struct link_set *s, const struct requests *all, const char *url)
-{
-	bool is_draining = s->use != OVERRIDE_NONE && !s->is_paused;
-	const struct request *r;
-	size_t n = 0;
-
-	LIST_FOREACH(r, &all->open, link)
-		if (r->destination == &s->destination)
-			n += r->served_by == NULL ? url == NULL && is_draining :
-			    url == NULL || strcmp(remote_url(remote_of(r->served_by)), url) == 0;
-	return n;
 }
