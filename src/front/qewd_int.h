@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What qewd_front.c shares with qewd_roam.c: clients and their calls.  Not for other files.
+ * What qewd_front.c shares with qewd_clients.c and qewd_roam.c: clients and their calls.  Not for
+ * other files.
  */
 #ifndef FRONT_QEWD_INT_H
 #define FRONT_QEWD_INT_H
@@ -15,6 +16,7 @@
 #include "front/qewd_sids.h"
 #include "net/loop.h"
 
+struct buf;
 struct gate;
 struct request;
 struct resume;
@@ -64,6 +66,15 @@ struct qewd_front {
 	struct strmap *by_sid;		/* all, by their Engine.IO sids */
 };
 
+/* Its open requests, wherever they are. */
+uint64_t qewd_client_n_calls(const struct qewd_client *);
+/*
+ * An event is built between these two; one for a client that is away is built in text, and kept
+ * for it.  The second takes text, and may close the session.
+ */
+struct buf *qewd_client_begin(struct qewd_client *, struct buf *text, size_t expected,
+	    bool sends_ack);
+void	qewd_client_end(struct qewd_client *, struct buf *text, const uint64_t *ack);
 /* A text for it: sent, kept while it is away, or passed on to where it is.  May close its session. */
 void	qewd_client_send(struct qewd_client *, const char *text, size_t len);
 /* Requests whose routes say so end, since it is away; all do. */
