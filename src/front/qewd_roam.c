@@ -43,7 +43,7 @@ struct roam {
 
 enum kind {
 	ASK,		/* what have you of sid?  to whoever has its socket now */
-	ANSWER,		/* this; its texts follow */
+	ANSWER,		/* this, and what was kept for it: nothing can come between them */
 	TEXT,		/* a reply or a push */
 	EVENT,		/* roam_event */
 	CANCEL,		/* the request with this ms_requestId */
@@ -59,7 +59,9 @@ struct message {
 	uint64_t begun_ms;		/* when the session began that asks */
 	unsigned ways;			/* that it went */
 	uint64_t call;			/* ASK, ANSWER: the request that waits */
-	bool is_source, is_resumed;	/* ANSWER */
+	bool is_source, is_resumed;	/* ANSWER, as the next two */
+	struct buf *kept;		/* the oldest first */
+	size_t n_kept;
 	uint64_t n;
 	enum roam_event event;
 	struct buf text;		/* TEXT, CANCEL */
@@ -195,17 +197,17 @@ make_alias(struct qewd_front *f, const char *sid)
 }
 
 static void
-send_texts(const struct qewd_front *f, const struct place *to, struct resume *texts)
+take_kept(struct message *answer, struct resume *texts)
 {
 	while (!resume_is_empty(texts)) {
-		struct message m = { .kind = TEXT };
-
-		resume_take(texts, &m.text);
-		post(f, to, &m);
+		answer->kept = xreallocarray(answer->kept, answer->n_kept + 1,
+		    sizeof(*answer->kept));
+		answer->kept[answer->n_kept] = (struct buf){ 0 };
+		resume_take(texts, &answer->kept[answer->n_kept++]);
 	}
 }
 
-/* From now on c forwards; it is in no list.  The answer goes before its texts. */
+/* From now on c forwards; it is in no list. */
 static void
 forward_to(struct qewd_client *c, const struct place *to, struct message *answer)
 {
@@ -229,10 +231,10 @@ forward_to(struct qewd_client *c, const struct place *to, struct message *answer
 	answer->is_source = true;
 	answer->from = place_of(c);
 	answer->n += n_awaited(r);
-	post(f, to, answer);
 	if (texts != NULL)
-		send_texts(f, to, texts);
+		take_kept(answer, texts);
 	resume_free(texts);
+	post(f, to, answer);
 }
 
 /* It would forward to itself. */
@@ -339,6 +341,31 @@ add_source(struct qewd_client *c, const struct source *source)
 	r->source[r->n++] = *source;
 }
 
+static void
+on_text(struct message *m)
+{
+	struct qewd_client *c = find(m->to, m->sid);
+
+	if (c != NULL && is_forwarding(c)) {
+		post(c->front, &c->roam->to, m);
+		m->text = (struct buf){ 0 };
+	} else if (c != NULL) {
+		qewd_client_send(c, m->text.data, m->text.len);
+	}
+}
+
+static void
+send_kept(const struct message *answer)
+{
+	for (size_t i = 0; i < answer->n_kept; i++) {
+		struct message m = { .kind = TEXT, .to = answer->to, .text = answer->kept[i] };
+
+		memcpy(m.sid, answer->sid, sizeof(m.sid));
+		on_text(&m);
+		answer->kept[i] = m.text;
+	}
+}
+
 /* The client may be away by now, and have moved on; or be gone, and nobody else will say so. */
 static void
 on_answer(struct message *m)
@@ -359,22 +386,10 @@ on_answer(struct message *m)
 		roam_tell(c, ROAM_AWAY);
 	if ((call = find_asking(c, m->call)) != NULL)
 		qewd_client_answer(call, m->is_resumed, m->n);
+	send_kept(m);
 }
 
 /* ---- what follows ---- */
-
-static void
-on_text(struct message *m)
-{
-	struct qewd_client *c = find(m->to, m->sid);
-
-	if (c != NULL && is_forwarding(c)) {
-		post(c->front, &c->roam->to, m);
-		m->text = (struct buf){ 0 };
-	} else if (c != NULL) {
-		qewd_client_send(c, m->text.data, m->text.len);
-	}
-}
 
 bool
 roam_forward(const struct qewd_client *c, const char *text, size_t len)
@@ -575,6 +590,9 @@ take(void *arg)
 		break_ring(m);
 	else
 		on_kind[m->kind](m);
+	for (size_t i = 0; i < m->n_kept; i++)
+		buf_free(&m->kept[i]);
+	free(m->kept);
 	buf_free(&m->text);
 	free(m);
 }
