@@ -18,11 +18,25 @@ const news = (to, message = { n: 1 }) => ({ push: Object.assign({ type: 'news', 
 // What a browser gets of it: these bytes, and never a member "usher".
 const NEWS = '{"type":"news","message":{"n":1}}';
 
-// The texts that came before the answer to a registration, which is sent now: all there were.
-async function heard(browser, application = 'browser-app') {
+// The pushes that came before one that another browser has sent to this one now: all there were, for
+// what goes to others than who asked takes one way, in order.
+async function heard(browser, other) {
 	const texts = [];
 
-	browser.emit({ type: 'ewd-register', application, jwt: true });
+	other.emit({ ...job({ push: { type: 'fence', to: { socket: browser.sid }, message: {} } }, DONE), token: other.token });
+	for (;;) {
+		const text = await browser.nextText();
+		if (JSON.parse(text).type === 'fence')
+			return texts;
+		texts.push(text);
+	}
+}
+
+// The same where no push comes: the texts before the answer to a registration, which is sent now.
+async function heardUntilRegistered(browser) {
+	const texts = [];
+
+	browser.emit({ type: 'ewd-register', application: 'browser-app', jwt: true });
 	for (;;) {
 		const text = await browser.nextText();
 		if (JSON.parse(text).type === 'ewd-register')
@@ -31,7 +45,7 @@ async function heard(browser, application = 'browser-app') {
 	}
 }
 
-// Has a handler push; it is over when the final has come.
+// Has a handler push; it is over when the final has come. Says what came before.
 async function push(browser, ...pushes) {
 	browser.emit({ ...job(...pushes, DONE), token: browser.token });
 	const texts = [];
@@ -69,31 +83,37 @@ for (const [where, startChain] of Object.entries(chains)) {
 		const newer = await rawBrowser(t, port, 'browser-app', { eio: 4 });
 		const stranger = await rawBrowser(t, port, 'other-app');
 
+		const fencer = await rawBrowser(t, port);
+		const others = async () => [await heard(newer, fencer), await heard(stranger, fencer)];
+
 		await t.test('to the socket that asked, before the final', async () => {
 			for (const one of [browser, newer]) {
 				assert.deepStrictEqual(await push(one, news()), [NEWS]);
-				assert.deepStrictEqual([await heard(browser), await heard(newer), await heard(stranger, 'other-app')], [[], [], []]);
+				assert.deepStrictEqual([await heard(browser, fencer), ...await others()], [[], [], []]);
 			}
 		});
 
 		await t.test('to another socket', async () => {
 			assert.deepStrictEqual(await push(browser, news({ socket: newer.sid })), []);
-			assert.deepStrictEqual([await heard(browser), await heard(newer)], [[], [NEWS]]);
+			assert.deepStrictEqual([await heard(browser, fencer), ...await others()], [[], [NEWS], []]);
 		});
 
+		// To who asked as well, before the final or after it.
 		await t.test('to an application, as the browsers know it', async () => {
-			assert.deepStrictEqual(await push(browser, news({ application: 'browser-app' })), [NEWS]);
-			assert.deepStrictEqual([await heard(newer), await heard(stranger, 'other-app')], [[NEWS], []]);
+			const before = await push(browser, news({ application: 'browser-app' }));
+			assert.deepStrictEqual([...before, ...await heard(browser, fencer)], [NEWS]);
+			assert.deepStrictEqual(await others(), [[NEWS], []]);
 		});
 
 		await t.test('to all', async () => {
-			assert.deepStrictEqual(await push(browser, news({ all: true })), [NEWS]);
-			assert.deepStrictEqual([await heard(newer), await heard(stranger, 'other-app')], [[NEWS], [NEWS]]);
+			const before = await push(browser, news({ all: true }));
+			assert.deepStrictEqual([...before, ...await heard(browser, fencer)], [NEWS]);
+			assert.deepStrictEqual(await others(), [[NEWS], [NEWS]]);
 		});
 
 		await t.test('to nobody there is', async () => {
 			assert.deepStrictEqual(await push(browser, news({ socket: 'nobody' }), news({ application: 'none' })), []);
-			assert.deepStrictEqual(await heard(newer), []);
+			assert.deepStrictEqual([await heard(browser, fencer), ...await others()], [[], [], []]);
 		});
 
 		await t.test('byte for byte, in order', async () => {
@@ -127,6 +147,7 @@ test('while the first of several links is dialled anew, pushes come over another
 	const master = await startUsherd(t, masterOf(proxy.url, 'node_links: 3') + 'threads: 1\n');
 	await waitFor('three links', () => (master.log.match(/up, multiplexed/g) || []).length === 3);
 	const browser = await rawBrowser(t, master.port);
+	const other = await rawBrowser(t, master.port);
 	assert.deepStrictEqual(await push(browser, news()), [NEWS]);
 
 	// The first, and the one that is the first then.
@@ -136,7 +157,8 @@ test('while the first of several links is dialled anew, pushes come over another
 		first.cut();
 		await waitFor('the link to be down', () =>
 			(master.log.match(/: down: /g) || []).length === i + 1);
-		assert.deepStrictEqual(await push(browser, news(), news({ all: true })), [NEWS, NEWS]);
+		const before = await push(browser, news(), news({ all: true }));
+		assert.deepStrictEqual([...before, ...await heard(browser, other)], [NEWS, NEWS]);
 	}
 });
 
@@ -162,7 +184,7 @@ test('a link as to a stock service carries no pushes', async (t) => {
 	const browser = await rawBrowser(t, master.port);
 
 	assert.deepStrictEqual(await push(browser, news(), news({ all: true })), []);
-	assert.deepStrictEqual(await heard(browser), []);
+	assert.deepStrictEqual(await heardUntilRegistered(browser), []);
 });
 
 test('who may push', async (t) => {
@@ -193,7 +215,7 @@ test('who may push', async (t) => {
 		request.final({ own: true });
 
 		assert.strictEqual((await browser.nextReply()).message.own, true);
-		assert.deepStrictEqual(await heard(browser), []);
+		assert.deepStrictEqual(await heardUntilRegistered(browser), []);
 	});
 
 	await t.test('nor a node in front, proven or not, nor a browser', async (t) => {
@@ -208,7 +230,7 @@ test('who may push', async (t) => {
 				assert.strictEqual((await client.nextReply()).type, 'news', 'a request of that type');
 		}
 
-		assert.deepStrictEqual(await heard(browser), []);
+		assert.deepStrictEqual(await heardUntilRegistered(browser), []);
 	});
 
 	await t.test('and a nonsense of a push harms nobody', async (t) => {
@@ -235,6 +257,6 @@ test('who may push', async (t) => {
 			usher: { id: 1, client: { address: '1.2.3.4', socket: victim.sid } } });
 
 		assert.strictEqual(await liar.nextText(), NEWS);
-		assert.deepStrictEqual(await heard(victim), []);
+		assert.deepStrictEqual(await heard(victim, await rawBrowser(t, node.port)), []);
 	});
 });
