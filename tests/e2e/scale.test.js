@@ -15,8 +15,17 @@ function cpuOf(pid) {
 	return (Number(stat[11]) + Number(stat[12])) / 100;
 }
 
+// The thread sanitizer has a thread of its own, begun before all others, that wakes ten times a second.
+function threadsOf(pid) {
+	const tasks = fs.readdirSync(`/proc/${pid}/task`).map(Number).sort((a, b) => a - b);
+
+	if (fs.readFileSync(`/proc/${pid}/maps`, 'utf8').includes('libtsan'))
+		tasks.splice(1, 1);
+	return tasks;
+}
+
 // How often any of its threads has gone to sleep: what wakes it lets it go to sleep once more.
-const sleepsOf = (pid) => fs.readdirSync(`/proc/${pid}/task`).reduce((sum, task) => sum + Number(
+const sleepsOf = (pid) => threadsOf(pid).reduce((sum, task) => sum + Number(
     fs.readFileSync(`/proc/${pid}/task/${task}/status`, 'utf8').match(/^voluntary_ctxt_switches:\s+(\d+)/m)[1]), 0);
 
 function routes(n) {
