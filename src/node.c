@@ -46,7 +46,8 @@
 #define LAST_WORDS_MS 2500	/* for close frames to be written and answered */
 #define HANDLER_DEPTH_MAX 1000	/* handlers may nest deeper than browsers may */
 #define FETCH_MS      2000	/* for clients that poll to come for their last replies */
-#define LOG_TICK_MS   10000
+#define TICK_MS	      10000
+#define TRIM_TICKS    3		/* as often memory goes back */
 #define LINKED_MS     3000	/* for links to be up before we take over from another usherd */
 #define LOOK_MS	      10	/* how often we look whether all connections are gone */
 #define PACE_MS	      20	/* how often some sessions are told to go */
@@ -55,7 +56,7 @@ static void on_signal(int, void *);
 static void on_hangup(int, void *);
 static void on_reopen(int, void *);
 static void on_upgrade(int, void *);
-static void on_log_tick(void *);
+static void on_tick(void *);
 static void finish_draining(void *);
 
 /* ---- building, from the bottom up ---- */
@@ -296,7 +297,7 @@ node_run(struct node *n)
 	}
 	if (n->dev != NULL)
 		dev_watch(n->dev, n->loop, on_files_changed, n);
-	on_log_tick(n);
+	on_tick(n);
 	node_threads_start(n->threads);
 	if (n->activation != NULL && activation_is_upgrade(n->activation)) {
 		node_doors_pause_all(n);
@@ -614,12 +615,14 @@ on_upgrade(int signo UNUSED, void *arg)
 }
 
 static void
-on_log_tick(void *arg)
+on_tick(void *arg)
 {
 	struct node *n = arg;
 
 	log_tick();
-	loop_timer_set(n->loop, &n->log_timer, LOG_TICK_MS, on_log_tick, n);
+	if (++n->ticks % TRIM_TICKS == 0)
+		heap_trim_after_work(&n->heap);
+	loop_timer_set(n->loop, &n->tick_timer, TICK_MS, on_tick, n);
 }
 
 /* From the top down. */
@@ -643,7 +646,7 @@ node_free(struct node *n)
 	node_reload_free_pools(n);
 	procs_free(n->procs);
 	loop_timer_stop(n->loop, &n->timer);
-	loop_timer_stop(n->loop, &n->log_timer);
+	loop_timer_stop(n->loop, &n->tick_timer);
 	resolver_free(n->resolver);
 	node_free_loops(n);
 	admission_free(n->admission);

@@ -12,6 +12,7 @@
 
 #include "admin/admin_memory.h"
 #include "admin/admin_view.h"
+#include "base/heap.h"
 #include "base/timerq.h"
 #include "node.h"
 #include "node_loop.h"
@@ -76,7 +77,9 @@ struct node {
 	uint64_t upgraded_ms;		/* since when it waits to take over */
 	uint64_t ending_since_ms;
 	struct timer timer;		/* draining takes too long; ending: look again */
-	struct timer log_timer;		/* lines that were left out */
+	struct timer tick_timer;	/* lines that were left out; memory that is free */
+	unsigned ticks;
+	struct heap heap;
 };
 
 /* node.c */

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * malloc_trim() of the GNU library; other libraries give back what they want.
+ */
+#include "base/heap.h"
+
+#include <malloc.h>
+#include <sys/resource.h>
+
+#define WORK_MS 20	/* less is no work: timers, an operator who looks */
+
+void
+heap_trim(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}
+
+/* Of all threads. */
+static int64_t
+cpu_ms(void)
+{
+	struct rusage used;
+
+	getrusage(RUSAGE_SELF, &used);
+	return (int64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000 +
+	    (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1000;
+}
+
+bool
+heap_trim_after_work(struct heap *h)
+{
+	if (cpu_ms() - h->cpu_ms < WORK_MS)
+		return false;
+	heap_trim();
+	h->cpu_ms = cpu_ms();
+	return true;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Memory that is free between what stays goes back to the system, and not while nothing is done.
+ */
+#include "base/heap.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/xmalloc.h"
+#include "unit.h"
+
+#define BLOCKS 20000
+#define SIZE   1000
+#define STAYS  100	/* each so many-th block */
+
+/* Sanitizers have an allocator of their own. */
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define CAN_TRIM
+#endif
+
+#ifdef CAN_TRIM
+static long
+resident_bytes(void)
+{
+	long all, resident = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(fscanf(f, "%ld %ld", &all, &resident), 2);
+	fclose(f);
+	return resident * sysconf(_SC_PAGESIZE);
+}
+
+START_TEST(pages_between_what_stays_are_given_back)
+{
+	static char *block[BLOCKS];
+	long before, full, after;
+
+	before = resident_bytes();
+	for (size_t i = 0; i < BLOCKS; i++)
+		block[i] = memset(xmalloc(SIZE), 1, SIZE);
+	full = resident_bytes();
+	ck_assert_int_ge(full - before, (long)BLOCKS * SIZE / 2);
+	for (size_t i = 0; i < BLOCKS - 1; i++)
+		if (i % STAYS != 0)
+			free(block[i]);
+	heap_trim();
+	after = resident_bytes();
+	ck_assert_int_le(after - before, (full - before) / 4);
+	for (size_t i = 0; i < BLOCKS; i += STAYS)
+		ck_assert_int_eq(block[i][SIZE - 1], 1);
+	for (size_t i = 0; i < BLOCKS; i += STAYS)
+		free(block[i]);
+	free(block[BLOCKS - 1]);
+}
+END_TEST
+#endif
+
+/* Of this process, in milliseconds. */
+static long
+worked_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+START_TEST(nothing_is_done_unless_there_was_work)
+{
+	struct heap h = { 0 };
+	long begin = worked_ms();
+
+	while (worked_ms() - begin < 100)
+		;
+	ck_assert(heap_trim_after_work(&h));
+	ck_assert(!heap_trim_after_work(&h));
+	begin = worked_ms();
+	while (worked_ms() - begin < 100)
+		;
+	ck_assert(heap_trim_after_work(&h));
+}
+END_TEST
+
+static Suite *
+make_suite(void)
+{
+	Suite *s = suite_create("heap");
+	TCase *tc = tcase_create("heap");
+
+	tcase_set_timeout(tc, 30);
+#ifdef CAN_TRIM
+	tcase_add_test(tc, pages_between_what_stays_are_given_back);
+#endif
+	tcase_add_test(tc, nothing_is_done_unless_there_was_work);
+	suite_add_tcase(s, tc);
+	return s;
+}
+
+UNIT_MAIN(make_suite)
