@@ -110,10 +110,16 @@ jwt_issue_time(const struct jwt_ring *ring, int64_t now_s)
 }
 
 void
+jwt_wipe_bytes(void *p, size_t n)
+{
+	OPENSSL_cleanse(p, n);
+}
+
+void
 jwt_wipe(struct buf *b)
 {
 	if (b->cap > 0)
-		OPENSSL_cleanse(b->data, b->cap);
+		jwt_wipe_bytes(b->data, b->cap);
 	buf_free(b);
 }
 

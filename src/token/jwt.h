@@ -97,6 +97,7 @@ void		 jwt_sign(struct jwt_ring *, unsigned key, const char *payload, size_t len
 
 /* Zeroes all memory of a buffer and frees it: for what was decrypted or will be encrypted. */
 void		 jwt_wipe(struct buf *);
+void		 jwt_wipe_bytes(void *, size_t);	/* zeroes them */
 
 /* The "qewd" claim: AES-256-CBC in hex (protocol reference section 7.1), secret number key. */
 void		 jwt_encrypt(struct jwt_ring *, unsigned key, const char *plain, size_t len,

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/xmalloc.h"
+#include "token/token_session.h"
 
 static const char *const claim_name[CLAIM_N] = {
 	[CLAIM_EXP] = "exp",
@@ -233,5 +234,6 @@ token_unref(struct token *t)
 		t->forms = form->next;
 		free(form);
 	}
+	token_session_free(t->session);
 	free(t);
 }

@@ -48,6 +48,8 @@ struct token {
 	bool is_outside;		/* it stands for one of theirs */
 	uint64_t cleared;		/* revoked_generation() by which it was not revoked */
 	struct token_form *forms;	/* rewritten for other applications; owned, at most a few */
+	struct token_session *session;	/* as a handler saw it last; owned; NULL: none did */
+	struct entry *entry;		/* of token_cache, for it alone; NULL: it is not there */
 	struct json_object claims;	/* noted in payload with claim_names; the block has room for
 					 * these alone */
 };

@@ -20,6 +20,7 @@
 #include "token/claims.h"
 #include "token/outside.h"
 #include "token/token_int.h"
+#include "token/token_session.h"
 
 #define BUCKETS TOKEN_CACHE_ENTRIES	/* a power of two */
 #define HASHED_LETTERS 16	/* 96 bits of the signature */
@@ -130,6 +131,7 @@ remove_entry(struct token_cache *c, struct entry *e)
 	TAILQ_REMOVE(&c->by_use, e, by_use);
 	c->n--;
 	c->bytes -= e->bytes;
+	e->token->entry = NULL;
 	token_unref(e->token);
 	free(e->outside);
 	free(e);
@@ -157,7 +159,7 @@ bytes_of(const struct token *t)
 
 	for (const struct token_form *form = t->forms; form != NULL; form = form->next)
 		n += bytes_of_form(form);
-	return n;
+	return n + (t->session != NULL ? t->session->bytes : 0);
 }
 
 /* Of those that were not used for long nothing is in the processor's caches. */
@@ -198,6 +200,16 @@ use(struct token_cache *c, struct entry *e)
 	TAILQ_INSERT_HEAD(&c->by_use, e, by_use);
 }
 
+/* A token that takes more than it did. */
+static void
+charge_again(struct token_cache *c, const struct token *t)
+{
+	if (t->entry == NULL)
+		return;
+	use(c, t->entry);
+	charge(c, t->entry);
+}
+
 static void
 remember(struct token_cache *c, uint64_t hash, struct token *t, const char *text, size_t len)
 {
@@ -205,6 +217,7 @@ remember(struct token_cache *c, uint64_t hash, struct token *t, const char *text
 
 	e->hash = hash;
 	e->token = token_ref(t);
+	t->entry = e;
 	if (t->len != len || memcmp(t->text, text, len) != 0) {
 		e->outside = xmemdup(text, len);
 		e->outside_len = len;
@@ -550,7 +563,6 @@ form_for(struct token_cache *c, struct token *t, const char *name, size_t n, boo
 {
 	struct buf payload = { 0 };
 	struct token_form *form;
-	struct entry *e;
 
 	if (t->application_len == n && memcmp(t->application, name, n) == 0) {
 		*len = t->len;
@@ -562,12 +574,7 @@ form_for(struct token_cache *c, struct token *t, const char *name, size_t n, boo
 		form->next = t->forms;
 		t->forms = form;
 		drop_form(t);
-		/* By now another object may stand for this token in the table, or none. */
-		e = find(c, hash_of(c, t->text, t->len), t->text, t->len);
-		if (e != NULL && e->token == t) {
-			use(c, e);
-			charge(c, e);
-		}
+		charge_again(c, t);
 		if (is_given)
 			expect(c, t, form, &payload);
 		buf_free(&payload);
@@ -593,4 +600,15 @@ token_for_application(struct token_cache *c, struct token *t, const char *applic
     size_t *len)
 {
 	return token_for_name(c, t, application, strlen(application), len);
+}
+
+const struct token_session *
+token_session_for(struct token_cache *c, struct token *t, const char *application)
+{
+	if (t->session != NULL && strcmp(t->session->application, application) == 0)
+		return t->session;
+	token_session_free(t->session);
+	t->session = token_session_new(c->ring, t, application);
+	charge_again(c, t);
+	return t->session;
 }

@@ -3,7 +3,7 @@
  * Tokens that were verified lately, with their rewritten forms: at most
  * TOKEN_CACHE_ENTRIES and TOKEN_CACHE_BYTES, the one not used for longest going first.
  *
- * Bytes are all that a token takes, its forms included; a token keeps the
+ * Bytes are all that a token takes, its forms and its session included; a token keeps the
  * TOKEN_FORMS_MAX forms that were used last.  exp and nbf are checked on every hit.
  * The table is seeded, so that nobody can choose tokens that collide.
  */
@@ -20,6 +20,7 @@
 struct claims_new;
 struct outside;
 struct token_cache;
+struct token_session;
 
 /* The ring is borrowed and must outlive the cache. */
 struct token_cache	*token_cache_new(struct jwt_ring *);
@@ -90,5 +91,12 @@ const char		*token_to_give(struct token_cache *, struct token *t, const char *na
 /* The same with a name of n bytes, such as the claim of another token, which may hold NULs. */
 const char		*token_for_name(struct token_cache *, struct token *t, const char *name,
 			    size_t n, size_t *len);
+
+/*
+ * The session as handlers of this application see it, decrypted when they first do, and kept with
+ * t.  Borrowed from t until this is called for t again.
+ */
+const struct token_session *token_session_for(struct token_cache *, struct token *t,
+			    const char *application);
 
 #endif

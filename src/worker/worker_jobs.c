@@ -19,6 +19,8 @@
 #include "conf/conf.h"
 #include "request/request.h"
 #include "token/claims.h"
+#include "token/token_cache.h"
+#include "token/token_session.h"
 #include "worker/call.h"
 #include "worker/handler_link.h"
 
@@ -133,7 +135,12 @@ encode_request(const struct worker *w, const struct request *r, uint64_t id, str
 		{ .name = ENV_TOKEN },
 		{ .name = ENV_USHER },
 	};
-	struct buf message = { 0 }, session = { 0 }, secret = { 0 };
+	static const struct token_session nobody = {	/* a token that nobody verified tells nothing */
+		.session = "{}", .session_len = 2,
+		.secret = "[]", .secret_len = 2,
+	};
+	const struct token_session *session = &nobody;
+	struct buf message = { 0 };
 	const char *type;
 	size_t type_len;
 
@@ -143,19 +150,15 @@ encode_request(const struct worker *w, const struct request *r, uint64_t id, str
 	if (w->env->show != NULL)
 		w->env->show(POOL_ASKED, w->name, type, type_len, message.data, message.len,
 		    w->env->show_arg);
-	if (r->token != NULL) {
-		claims_session(w->env->ring, r->token, w->conf->name, &session, &secret);
-	} else {	/* a token that nobody verified tells nothing */
-		buf_add_str(&session, "{}");
-		buf_add_str(&secret, "[]");
-	}
+	if (r->token != NULL)
+		session = token_session_for(w->env->tokens, r->token, w->conf->name);
 	handler_msg_encode_request(line, &(struct handler_request){
 		.id = id,
 		.application = w->conf->name,
 		.type = type, .type_len = type_len,
 		.message = message.data, .message_len = message.len,
-		.session = session.data, .session_len = session.len,
-		.secret = secret.data, .secret_len = secret.len,
+		.session = session->session, .session_len = session->session_len,
+		.secret = session->secret, .secret_len = session->secret_len,
 		.deadline_ms = request_left_ms(r),
 		.client_address = r->client_address,
 		.client_socket = r->client_socket,
@@ -164,8 +167,6 @@ encode_request(const struct worker *w, const struct request *r, uint64_t id, str
 		.is_rest = r->is_rest,
 	});
 	buf_free(&message);
-	jwt_wipe(&session);	/* decrypted */
-	buf_free(&secret);
 }
 
 void

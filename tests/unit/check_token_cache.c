@@ -4,7 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
+
 #include "base/compiler.h"
+#include "token/claims.h"
+#include "token/token_session.h"
 #include "token_vectors.h"
 #include "unit.h"
 
@@ -13,6 +17,21 @@
 
 static struct jwt_ring *ring;
 static struct token_cache *cache;
+
+/* What is looked for among all that is wiped, and how often it was found there. */
+static const char *wiped_text;
+static int n_wiped;
+
+/* In place of libcrypto's. */
+void
+OPENSSL_cleanse(void *p, size_t n)
+{
+	if (p == NULL)
+		return;
+	if (wiped_text != NULL && memmem(p, n, wiped_text, strlen(wiped_text)) != NULL)
+		n_wiped++;
+	explicit_bzero(p, n);
+}
 
 static void
 setup(void)
@@ -24,6 +43,8 @@ setup(void)
 
 	ring = jwt_ring_new(secrets, ARRAY_LEN(secrets));
 	cache = token_cache_new(ring);
+	wiped_text = NULL;
+	n_wiped = 0;
 }
 
 static void
@@ -507,6 +528,201 @@ START_TEST(forms_of_the_oldest_token_count_as_well)
 }
 END_TEST
 
+/* ---- sessions as handlers see them ---- */
+
+static bool
+shows(const struct token_session *s, const char *text)
+{
+	return memmem(s->session, s->session_len, text, strlen(text)) != NULL;
+}
+
+/* A token of a session with this secret member, and so much beside it. */
+static struct buf
+sealed(unsigned key, const char *plain, size_t filler)
+{
+	struct buf payload = { 0 }, text;
+
+	buf_printf(&payload, "{\"filler\":\"%*s\",\"qewd\":\"", (int)filler, "");
+	jwt_encrypt(ring, key, plain, strlen(plain), &payload);
+	buf_add_str(&payload, "\"}");
+	text = sign(key, buf_str(&payload));
+	buf_free(&payload);
+	return text;
+}
+
+START_TEST(a_session_is_decrypted_once_for_a_token)
+{
+	struct buf session = { 0 }, secret = { 0 };
+	struct token *t = valid(vector_login), *again;
+	const struct token_session *s = token_session_for(cache, t, "local");
+
+	claims_session(ring, t, "local", &session, &secret);
+	ck_assert_mem_eq(s->session, session.data, session.len);
+	ck_assert_uint_eq(s->session_len, session.len);
+	ck_assert_mem_eq(s->secret, secret.data, secret.len);
+	ck_assert_uint_eq(s->secret_len, secret.len);
+	ck_assert(shows(s, "\"username\":\"rob\""));
+	again = valid(vector_login);
+	ck_assert_ptr_eq(token_session_for(cache, again, "local"), s);
+	buf_free(&session);
+	buf_free(&secret);
+	token_unref(again);
+	token_unref(t);
+}
+END_TEST
+
+START_TEST(each_application_sees_its_own_name_in_the_session)
+{
+	struct token *t = valid(vector_login);
+	size_t bytes;
+
+	ck_assert(shows(token_session_for(cache, t, "one"), "\"application\":\"one\""));
+	bytes = token_cache_bytes(cache);
+	ck_assert(shows(token_session_for(cache, t, "two"), "\"application\":\"two\""));
+	ck_assert(shows(token_session_for(cache, t, "one"), "\"application\":\"one\""));
+	ck_assert_uint_eq(token_cache_bytes(cache), bytes);
+	token_unref(t);
+}
+END_TEST
+
+START_TEST(a_session_that_was_changed_is_another)
+{
+	static const char changed[] = "{\"authenticated\":true,\"step\":2}";
+	struct token *t = valid(vector_login), *next;
+	struct buf text = { 0 };
+
+	ck_assert(!shows(token_session_for(cache, t, "local"), "step"));
+	claims_issue(ring, t, &(struct claims_update){ .session = changed,
+	    .session_len = sizeof(changed) - 1, .lifetime_s = 300, .now_s = NOW_MS / 1000 }, &text);
+	next = valid(buf_str(&text));
+	ck_assert(shows(token_session_for(cache, next, "local"), "\"step\":2"));
+	ck_assert(!shows(token_session_for(cache, next, "local"), "username"));
+	ck_assert(!shows(token_session_for(cache, t, "local"), "step"));
+	buf_free(&text);
+	token_unref(next);
+	token_unref(t);
+}
+END_TEST
+
+START_TEST(a_revoked_session_is_refused_though_it_was_decrypted)
+{
+	struct buf text = sign(0, "{\"jti\":\"a\",\"exp\":1700001210}");
+	struct revoked *revoked = revoked_new();
+	struct token *t = valid(text.data), *none = NULL;
+
+	token_cache_set_revoked(cache, revoked, NULL);
+	token_session_for(cache, t, "local");
+	ck_assert(revoked_add(revoked, &(struct revoked_entry){ .kind = REVOKED_JTI, .name = "a",
+	    .before_s = INT64_MAX, .until_s = INT64_MAX }, NOW_MS / 1000));
+	ck_assert_int_eq(token_check(cache, text.data, text.len, NOW_MS, &none), JWT_REVOKED);
+	ck_assert_uint_eq(token_cache_bytes(cache), 0);
+	token_cache_set_revoked(cache, NULL, NULL);
+	revoked_free(revoked);
+	buf_free(&text);
+	token_unref(t);
+}
+END_TEST
+
+START_TEST(an_expired_session_is_refused_and_wiped_though_it_was_decrypted)
+{
+	struct buf text;
+	struct token *t, *none = NULL;
+
+	text = sign(0, "{\"exp\":1700001210,\"mark\":\"it expires\"}");
+	t = valid(text.data);
+	token_session_for(cache, t, "local");
+	token_unref(t);
+	wiped_text = "it expires";
+	ck_assert_int_eq(token_check(cache, text.data, text.len, INT64_C(1700001210001), &none),
+	    JWT_EXPIRED);
+	ck_assert_int_eq(n_wiped, 1);
+	buf_free(&text);
+}
+END_TEST
+
+/* As a reload does it. */
+START_TEST(a_session_of_a_secret_that_was_taken_away_is_for_those_under_way_alone)
+{
+	static const struct jwt_secret other[] = {
+		{ "2", (const unsigned char *)OTHER_SECRET, sizeof(OTHER_SECRET) - 1 },
+	};
+	struct token *t = valid(vector_login), *none = NULL;
+	const struct token_session *s = token_session_for(cache, t, "local");
+
+	jwt_ring_set(ring, other, ARRAY_LEN(other));
+	token_cache_clear(cache);
+	ck_assert_uint_eq(token_cache_bytes(cache), 0);
+	ck_assert_ptr_eq(token_session_for(cache, t, "local"), s);
+	ck_assert(shows(token_session_for(cache, t, "another"), "\"username\":\"rob\""));
+	ck_assert_uint_eq(token_cache_bytes(cache), 0);
+	token_unref(t);
+	jwt_ring_forget(ring);
+	ck_assert_int_eq(token_check(cache, vector_login, strlen(vector_login), NOW_MS, &none),
+	    JWT_SIGNATURE);
+}
+END_TEST
+
+START_TEST(a_session_counts_as_bytes)
+{
+	struct buf text = sealed(1, "{\"seal\":\"of mine\"}", 40000);
+	struct token *t = valid(text.data);
+	size_t before = token_cache_bytes(cache);
+	const struct token_session *s = token_session_for(cache, t, "local");
+
+	ck_assert_uint_gt(s->bytes, 40000);
+	ck_assert_uint_eq(token_cache_bytes(cache), before + s->bytes);
+	token_unref(t);
+	for (int i = 0; i < 60; i++) {
+		struct buf other;
+
+		other = sealed(0, "{}", 40000 + (size_t)i);
+		t = valid(other.data);
+		token_session_for(cache, t, "local");
+		ck_assert_uint_le(token_cache_bytes(cache), TOKEN_CACHE_BYTES);
+		token_unref(t);
+		buf_free(&other);
+	}
+	ck_assert_uint_lt(token_cache_count(cache), 40);
+	buf_free(&text);
+}
+END_TEST
+
+START_TEST(a_session_is_wiped_when_its_token_goes)
+{
+	struct buf text = sealed(0, "{\"seal\":\"of a session\"}", 0);
+	struct token *t = valid(text.data);
+
+	token_session_for(cache, t, "local");
+	token_unref(t);
+	wiped_text = "of a session";
+	for (int i = 0; i < TOKEN_CACHE_ENTRIES; i++) {
+		ck_assert_int_eq(n_wiped, 0);
+		add_number(i, 0);
+	}
+	ck_assert_int_eq(n_wiped, 1);
+
+	t = valid(text.data);
+	token_session_for(cache, t, "local");
+	token_cache_clear(cache);
+	n_wiped = 0;	/* what it was decrypted into was wiped as well */
+	token_unref(t);
+	ck_assert_int_eq(n_wiped, 1);
+	buf_free(&text);
+}
+END_TEST
+
+START_TEST(a_session_seen_by_another_application_is_wiped)
+{
+	struct token *t = valid(vector_login);
+
+	token_session_for(cache, t, "first of all");
+	wiped_text = "first of all";
+	token_session_for(cache, t, "second");
+	ck_assert_int_eq(n_wiped, 1);
+	token_unref(t);
+}
+END_TEST
+
 #define COUNT(a) (int)ARRAY_LEN(a)
 
 static Suite *
@@ -545,6 +761,19 @@ make_suite(void)
 	tcase_add_test(tc, bounds_the_bytes_of_entries);
 	tcase_add_test(tc, forms_count_as_bytes);
 	tcase_add_test(tc, forms_of_the_oldest_token_count_as_well);
+	suite_add_tcase(s, tc);
+
+	tc = tcase_create("sessions");
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, a_session_is_decrypted_once_for_a_token);
+	tcase_add_test(tc, each_application_sees_its_own_name_in_the_session);
+	tcase_add_test(tc, a_session_that_was_changed_is_another);
+	tcase_add_test(tc, a_revoked_session_is_refused_though_it_was_decrypted);
+	tcase_add_test(tc, an_expired_session_is_refused_and_wiped_though_it_was_decrypted);
+	tcase_add_test(tc, a_session_of_a_secret_that_was_taken_away_is_for_those_under_way_alone);
+	tcase_add_test(tc, a_session_counts_as_bytes);
+	tcase_add_test(tc, a_session_is_wiped_when_its_token_goes);
+	tcase_add_test(tc, a_session_seen_by_another_application_is_wiped);
 	suite_add_tcase(s, tc);
 	return s;
 }
