@@ -18,6 +18,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "base/spares.h"
 #include "base/xmalloc.h"
 #include "conf/conf.h"
 #include "dev/dev.h"
@@ -615,13 +616,27 @@ on_upgrade(int signo UNUSED, void *arg)
 }
 
 static void
+trim_spares(struct node_loop *nl, void *arg UNUSED)
+{
+	spares_trim(loop_spares(nl->loop));
+}
+
+/* What the loops do not use any more is freed, and what is free goes back. */
+static void
+give_back_memory(struct node *n)
+{
+	node_threads_each(n->threads, trim_spares, NULL);
+	heap_trim();
+}
+
+static void
 on_tick(void *arg)
 {
 	struct node *n = arg;
 
 	log_tick();
-	if (++n->ticks % TRIM_TICKS == 0)
-		heap_trim_after_work(&n->heap);
+	if (++n->ticks % TRIM_TICKS == 0 && heap_is_due(&n->heap))
+		give_back_memory(n);
 	loop_timer_set(n->loop, &n->tick_timer, TICK_MS, on_tick, n);
 }
 

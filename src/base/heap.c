@@ -7,7 +7,8 @@
 #include <malloc.h>
 #include <sys/resource.h>
 
-#define WORK_MS 20	/* less is no work: timers, an operator who looks */
+#define WORK_MS	   20	/* less is no work: timers, an operator who looks */
+#define AFTER_WORK 3	/* until what is kept was freed, by all loops, and its pages given back */
 
 void
 heap_trim(void)
@@ -29,11 +30,15 @@ cpu_ms(void)
 }
 
 bool
-heap_trim_after_work(struct heap *h)
+heap_is_due(struct heap *h)
 {
-	if (cpu_ms() - h->cpu_ms < WORK_MS)
+	int64_t now_ms = cpu_ms();
+
+	if (now_ms - h->cpu_ms >= WORK_MS)
+		h->left = AFTER_WORK + 1;
+	h->cpu_ms = now_ms;
+	if (h->left == 0)
 		return false;
-	heap_trim();
-	h->cpu_ms = cpu_ms();
+	h->left--;
 	return true;
 }

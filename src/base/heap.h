@@ -12,18 +12,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Zero-initialised nothing was given back yet. */
+/* Zero-initialised there was no work yet. */
 struct heap {
 	int64_t cpu_ms;		/* of this process, when it was looked at last */
+	unsigned left;		/* times that memory is given back though there was no work */
 };
+
+/*
+ * Has this process worked since the last time, or the few times before?  Then it is time to give
+ * back what is kept for use and not used any more.  While nothing is done nothing is to be freed.
+ */
+bool	 heap_is_due(struct heap *);
 
 /* Gives free pages back.  From any thread; others that need memory meanwhile may wait. */
 void	 heap_trim(void);
-
-/*
- * The same, but only if this process has worked since the last time: while nothing is done nothing
- * is freed.  To be called now and then.  Was it done?
- */
-bool	 heap_trim_after_work(struct heap *);
 
 #endif

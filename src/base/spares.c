@@ -30,6 +30,7 @@ struct spares {
 	struct {
 		struct block *first;
 		size_t bytes;
+		size_t idle_bytes;	/* the least there was since spares_trim() */
 	} list[SIZES];
 };
 
@@ -90,6 +91,8 @@ take(struct spares *s, size_t *n)
 		return xmalloc(*n);
 	s->list[i].first = b->next;
 	s->list[i].bytes -= *n;
+	if (s->list[i].bytes < s->list[i].idle_bytes)
+		s->list[i].idle_bytes = s->list[i].bytes;
 	__builtin_prefetch(b->next, 1);	/* mostly more than one is needed */
 	return b;
 }
@@ -117,6 +120,33 @@ spares_give(struct spares *s, void *p, size_t n)
 	b->next = s->list[i].first;
 	s->list[i].first = b;
 	s->list[i].bytes += size_of(i);
+}
+
+/* Those given back last are used first: what nobody needed is the same, or as good. */
+void
+spares_trim(struct spares *s)
+{
+	struct block *b;
+
+	for (size_t i = 0; i < SIZES; i++) {
+		for (; s->list[i].idle_bytes > 0; s->list[i].idle_bytes -= size_of(i)) {
+			b = s->list[i].first;
+			s->list[i].first = b->next;
+			s->list[i].bytes -= size_of(i);
+			free(b);
+		}
+		s->list[i].idle_bytes = s->list[i].bytes;
+	}
+}
+
+size_t
+spares_bytes(const struct spares *s)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < SIZES; i++)
+		bytes += s->list[i].bytes;
+	return bytes;
 }
 
 void

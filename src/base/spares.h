@@ -23,6 +23,13 @@ void		 spares_free(struct spares *);
 void		*spares_take(struct spares *, size_t n);
 void		 spares_give(struct spares *, void *, size_t n);	/* takes; NULL is fine */
 
+/*
+ * Frees what was kept all the time since the call before.  To be called now and then: what a
+ * crowd needed is gone after two calls that come later, what is in use again and again stays.
+ */
+void		 spares_trim(struct spares *);
+size_t		 spares_bytes(const struct spares *);	/* that are kept */
+
 /* Room for n bytes in an empty buf that has none; and its memory back, whatever it is by now. */
 void		 spares_take_buf(struct spares *, struct buf *, size_t n);
 void		 spares_give_buf(struct spares *, struct buf *);

@@ -71,6 +71,38 @@ START_TEST(a_buffer_comes_back_with_all_its_room)
 }
 END_TEST
 
+#ifndef __SANITIZE_ADDRESS__
+/* A crowd of some sizes; then one block of one size is needed again and again. */
+START_TEST(what_nobody_needed_for_a_while_is_freed)
+{
+	struct spares *s = spares_new();
+	void *p[300];
+	size_t kept;
+
+	for (size_t i = 0; i < 300; i++)
+		p[i] = spares_take(s, 100 + 500 * (i % 4));
+	ck_assert_uint_eq(spares_bytes(s), 0);
+	for (size_t i = 0; i < 300; i++)
+		spares_give(s, p[i], 100 + 500 * (i % 4));
+	kept = spares_bytes(s);
+	ck_assert_uint_gt(kept, 300 * 100);
+	spares_trim(s);		/* all of it was in use since the beginning */
+	ck_assert_uint_eq(spares_bytes(s), kept);
+	for (int round = 0; round < 3; round++) {
+		p[0] = spares_take(s, 600);
+		spares_give(s, p[0], 600);
+		spares_trim(s);
+		ck_assert_uint_ge(spares_bytes(s), 600);
+		ck_assert_uint_lt(spares_bytes(s), 1200);
+	}
+	spares_trim(s);
+	ck_assert_uint_eq(spares_bytes(s), 0);
+	spares_trim(s);
+	spares_free(s);
+}
+END_TEST
+#endif
+
 static Suite *
 make_suite(void)
 {
@@ -80,6 +112,9 @@ make_suite(void)
 	tcase_add_test(tc, every_size_has_room_for_itself);
 	tcase_add_test(tc, blocks_that_are_out_are_different_ones);
 	tcase_add_test(tc, a_buffer_comes_back_with_all_its_room);
+#ifndef __SANITIZE_ADDRESS__
+	tcase_add_test(tc, what_nobody_needed_for_a_while_is_freed);
+#endif
 	suite_add_tcase(suite, tc);
 	return suite;
 }
