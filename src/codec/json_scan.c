@@ -13,26 +13,24 @@
 #include "codec/json_scan.h"
 
 #include <assert.h>
-#include <endian.h>
 #include <string.h>
 
-#ifdef __x86_64__
-#include <immintrin.h>
-#elif defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
+#include "codec/json_plain.h"
 #include "codec/utf8.h"
 
 #define DEPTH_LIMIT	1024	/* bits in struct nest; a larger depth_max counts as this */
 
-/* A 64-bit word of eight times the byte b. */
-#define EVERY(b)	(UINT64_C(0x0101010101010101) * (b))
+/*
+ * Where that much is left no look at the end of the text is needed for the first step into a
+ * string and two bytes behind it.
+ */
+#define ROOM	(1 + JSON_STEP + 2)
 
 /* The arrays and objects around the cursor, inside the value being skipped. */
 struct nest {
-	uint64_t is_object[DEPTH_LIMIT / 64];	/* bit n: level n; set when it is entered */
+	uint64_t is_object;	/* bit 0: the innermost one; those of the last 64 levels at most */
 	unsigned depth;
+	uint64_t outer[DEPTH_LIMIT / 64];	/* is_object as it was when its last bit was used up */
 };
 
 /* What a pass over members notes, and where. */
@@ -47,15 +45,12 @@ struct pass {
 
 static const char *scan_object(struct json_scan *, const struct pass *, const char *p);
 static inline const char *scan_value(struct json_scan *, unsigned outer, const char *p);
-static inline const char *scan_atom(struct json_scan *, const char *p);
-static inline const char *scan_name(struct json_scan *, const char *p);
+static inline bool is_simple(const struct json_scan *, const char *p);
+static inline const char *scan_simple(struct json_scan *, const char *p);
+static NO_INLINE const char *scan_atom(struct json_scan *, const char *p);
+static inline const char *scan_string(struct json_scan *, const char *p);
+static inline const char *scan_colon(struct json_scan *, const char *p);
 static RARE const char *fail(struct json_scan *, const char *p, const char *fault);
-
-static inline const char *
-end_of(const struct json_scan *s)
-{
-	return s->text + s->len;
-}
 
 static inline uint32_t
 offset(const struct json_scan *s, const char *p)
@@ -66,16 +61,14 @@ offset(const struct json_scan *s, const char *p)
 static inline bool
 is_at(const struct json_scan *s, const char *p, char c)
 {
-	return p < end_of(s) && *p == c;
+	return p < s->end && *p == c;
 }
 
 static inline const char *
 skip_blanks(const struct json_scan *s, const char *p)
 {
-	const char *end = end_of(s);
-
 	/* Mostly there are none, and whatever else is up to a blank is no JSON. */
-	while (p < end && (unsigned char)*p <= ' ' &&
+	while (p < s->end && (unsigned char)*p <= ' ' &&
 	    (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
 		p++;
 	return p;
@@ -97,12 +90,16 @@ static const uint8_t kind_of[128] = {
 	['f'] = JSON_FALSE, ['n'] = JSON_NULL, ['-'] = JSON_NUMBER, ['0' ... '9'] = JSON_NUMBER,
 };
 
-/* What lies between start and end, which the scan has found to be a value. */
+/*
+ * What lies between start and end, which the scan has found to be a value; it has an escape if
+ * one was seen since the start.
+ */
 static inline struct json_value
 value_at(const struct json_scan *s, const char *start, const char *end)
 {
 	return (struct json_value){
 		.kind = (enum json_kind)kind_of[(unsigned char)*start],
+		.is_plain = !s->has_escape,
 		.start = offset(s, start), .end = offset(s, end),
 	};
 }
@@ -122,18 +119,23 @@ json_scan_init(struct json_scan *s, const char *text, size_t len, unsigned depth
 {
 	*s = (struct json_scan){
 		.text = text,
+		.end = text,
+		.narrow = text,
 		.depth_max = depth_max < DEPTH_LIMIT ? depth_max : DEPTH_LIMIT,
 	};
-	if (len > JSON_TEXT_MAX)
+	if (len > JSON_TEXT_MAX) {
 		s->fault = "longer than a JSON text may be";
-	else
-		s->len = (uint32_t)len;
+		return;
+	}
+	s->end = text + len;
+	if (len > ROOM)
+		s->narrow = s->end - ROOM;
 }
 
 void
 json_scan_clear(struct json_object *o, const struct json_names *names)
 {
-	o->open = o->close = o->n_members = 0;
+	o->open = o->close = o->n_members = o->twice = 0;
 	memset(o->member, 0, names->n * sizeof(o->member[0]));
 }
 
@@ -146,6 +148,7 @@ json_scan_value(struct json_scan *s, struct json_value *v)
 	if (s->fault != NULL)
 		return false;
 	start = skip_blanks(s, s->text + s->pos);
+	s->has_escape = false;
 	p = scan_value(s, 0, start);
 	if (!stand_at(s, p))
 		return false;
@@ -177,6 +180,7 @@ json_scan_members_by(struct json_scan *s, struct json_value *v, const struct jso
 	if (s->fault != NULL)
 		return false;
 	start = skip_blanks(s, s->text + s->pos);
+	s->has_escape = false;
 	p = is_at(s, start, '{') ? scan_object(s, &pass, start) : scan_value(s, 0, start);
 	if (!stand_at(s, p))
 		return false;
@@ -206,7 +210,7 @@ json_scan_end(struct json_scan *s)
 	if (s->fault != NULL)
 		return false;
 	p = skip_blanks(s, s->text + s->pos);
-	return p == end_of(s) || fail(s, p, "something follows the value") != NULL;
+	return p == s->end || fail(s, p, "something follows the value") != NULL;
 }
 
 bool
@@ -239,8 +243,8 @@ static RARE int
 find_escaped_name(const struct json_names *names, const char *name, size_t len)
 {
 	for (size_t i = 0; i < names->n; i++)
-		if (json_string_is(name, (struct json_value){ JSON_STRING, 0, (uint32_t)len },
-		    names->name[i]))
+		if (json_string_is(name, (struct json_value){ .kind = JSON_STRING,
+		    .end = (uint32_t)len }, names->name[i]))
 			return (int)i;
 	return -1;
 }
@@ -257,38 +261,48 @@ scan_nested(struct json_scan *s, const struct pass *pass, const char *p)
 		.outer = pass->outer + 1,
 	};
 
-	json_scan_clear(pass->sub, pass->names);
+	if (pass->o->member[pass->nested].seen > 0)
+		json_scan_clear(pass->sub, pass->names);
 	return is_at(s, p, '{') ? scan_object(s, &inner, p) : scan_value(s, inner.outer, p);
 }
 
-/* A member with its name, behind the comma at this offset; 0: it is the first. */
+/* A member behind the comma at this offset (0: it is the first).  *noted is it or NULL. */
 static inline const char *
-scan_member(struct json_scan *s, const struct pass *pass, const char *p, uint32_t comma)
+scan_member(struct json_scan *s, const struct pass *pass, const char *p, uint32_t comma,
+    struct json_member **noted)
 {
-	const char *name = p, *value, *end;
+	const char *name = p, *value;
 	struct json_member *m;
+	size_t len;
 	int i;
 
-	p = scan_name(s, p);
+	*noted = NULL;
+	s->has_escape = false;
+	if ((p = scan_string(s, p)) == NULL)
+		return NULL;
+	len = (size_t)(p - name);
+	if ((p = scan_colon(s, p)) == NULL)
+		return NULL;
+	i = s->has_escape ? find_escaped_name(pass->names, name, len) :
+	    find_name(pass, name + 1, len - 2);
+	if (i < 0)
+		return scan_value(s, pass->outer + 1, p);
+	value = skip_blanks(s, p);
+	s->has_escape = false;
+	p = i == pass->nested && pass->sub != NULL ? scan_nested(s, pass, value) :
+	    scan_value(s, pass->outer + 1, value);
 	if (p == NULL)
 		return NULL;
-	i = s->has_escape ? find_escaped_name(pass->names, name, s->string_len) :
-	    find_name(pass, name + 1, s->string_len - 2);
-	value = skip_blanks(s, p);
-	if (i < 0)
-		return scan_value(s, pass->outer + 1, value);
-	m = &pass->o->member[i];
+	*noted = m = &pass->o->member[i];
+	if (m->seen > 0)
+		pass->o->twice |= 1U << i;
 	*m = (struct json_member){
-		.name = offset(s, name), .comma_before = comma, .seen = m->seen + 1
+		.value = value_at(s, value, p),
+		.name = offset(s, name),
+		.comma_before = comma,
+		.seen = m->seen + 1,
 	};
-	end = i == pass->nested && pass->sub != NULL ? scan_nested(s, pass, value) :
-	    scan_value(s, pass->outer + 1, value);
-	if (end == NULL)
-		return NULL;
-	m->value = value_at(s, value, end);
-	if (comes(s, &end, ','))
-		m->comma_after = offset(s, end);
-	return end;
+	return p;
 }
 
 /* The object at p, which is at its '{'. */
@@ -296,6 +310,7 @@ static const char *
 scan_object(struct json_scan *s, const struct pass *pass, const char *p)
 {
 	struct json_object *o = pass->o;
+	struct json_member *noted;
 	uint32_t comma = 0, n = 0;
 
 	if (pass->outer >= s->depth_max)
@@ -304,13 +319,15 @@ scan_object(struct json_scan *s, const struct pass *pass, const char *p)
 	p++;
 	if (!comes(s, &p, '}')) {
 		for (;;) {
-			p = scan_member(s, pass, p, comma);
+			p = scan_member(s, pass, p, comma, &noted);
 			if (p == NULL)
 				return NULL;
 			n++;
 			if (!comes(s, &p, ','))
 				break;
 			comma = offset(s, p);
+			if (noted != NULL)
+				noted->comma_after = comma;
 			p = skip_blanks(s, p + 1);
 		}
 		if (!is_at(s, p, '}'))
@@ -324,83 +341,105 @@ scan_object(struct json_scan *s, const struct pass *pass, const char *p)
 static inline bool
 is_bracket(const struct json_scan *s, const char *p)
 {
-	return p < end_of(s) && (*p == '{' || *p == '[');
+	return p < s->end && (*p == '{' || *p == '[');
 }
 
 /* One level deeper. */
 static inline void
 enter(struct nest *n, bool is_object)
 {
-	uint64_t bit = UINT64_C(1) << (n->depth % 64);
-
-	if (is_object)
-		n->is_object[n->depth / 64] |= bit;
-	else
-		n->is_object[n->depth / 64] &= ~bit;
+	if (n->depth % 64 == 0)
+		n->outer[n->depth / 64] = n->is_object;
+	n->is_object = n->is_object << 1 | is_object;
 	n->depth++;
 }
 
-/* Back on the level around: is it an object? */
-static inline bool
+/* Back on the level around. */
+static inline void
 leave(struct nest *n)
 {
-	unsigned level = --n->depth - 1;
+	n->depth--;
+	n->is_object >>= 1;
+	if (n->depth % 64 == 0)
+		n->is_object = n->outer[n->depth / 64];
+}
 
-	return n->depth > 0 && (n->is_object[level / 64] >> (level % 64) & 1) != 0;
+/* The name of a member and its colon, behind white space or not. */
+static inline const char *
+scan_name(struct json_scan *s, const char *p)
+{
+	if (p >= s->narrow || *p != '"')
+		p = skip_blanks(s, p);
+	p = scan_string(s, p);
+	return p != NULL ? scan_colon(s, p) : NULL;
 }
 
 /* The array or object at p, with outer levels around it. */
-static const char *
+static NO_INLINE const char *
 scan_levels(struct json_scan *s, unsigned outer, const char *p)
 {
-	struct nest nest;	/* not cleared: a bit is set or cleared when its level is entered */
-	bool is_object = false, is_first;
+	struct nest nest;	/* of outer only what was entered is ever read */
+	char closer = 0;
 
-	nest.depth = 0;
-	for (;;) {
-		is_first = is_bracket(s, p);
-		if (is_first) {
+	nest.is_object = nest.depth = 0;
+	for (;;) {	/* a value is due */
+		if (is_simple(s, p)) {
+			p = scan_simple(s, p);
+		} else if (is_bracket(s, p = skip_blanks(s, p))) {
 			if (outer + nest.depth >= s->depth_max)
 				return fail(s, p, "nested too deep");
-			is_object = *p == '{';
-			enter(&nest, is_object);
+			closer = *p == '{' ? '}' : ']';
+			enter(&nest, closer == '}');
 			p++;
-		} else if ((p = scan_atom(s, p)) == NULL) {
-			return NULL;
-		}
-		if (is_first || !comes(s, &p, ',')) {
-			while (comes(s, &p, is_object ? '}' : ']')) {
-				p++;
-				is_object = leave(&nest);
-				is_first = false;
-				if (nest.depth == 0)
-					return p;
+			if (!comes(s, &p, closer)) {
+				if (closer == '}' && (p = scan_name(s, p)) == NULL)
+					return NULL;
+				continue;
 			}
-			if (!is_first && !is_at(s, p, ','))
-				return fail(s, p, is_object ? "expected ',' or '}'" :
+		} else {
+			p = scan_atom(s, p);
+		}
+		if (p == NULL)
+			return NULL;
+		while (!is_at(s, p, ',')) {
+			if (!comes(s, &p, closer)) {
+				if (is_at(s, p, ','))
+					break;
+				return fail(s, p, closer == '}' ? "expected ',' or '}'" :
 				    "expected ',' or ']'");
+			}
+			p++;
+			leave(&nest);
+			if (nest.depth == 0)
+				return p;
+			closer = (nest.is_object & 1) != 0 ? '}' : ']';
 		}
-		if (!is_first)
-			p = skip_blanks(s, p + 1);
-		if (is_object) {
-			if ((p = scan_name(s, p)) == NULL)
-				return NULL;
-			p = skip_blanks(s, p);
-		}
+		p++;
+		if (closer == '}' && (p = scan_name(s, p)) == NULL)
+			return NULL;
 	}
 }
 
-/* Any value, with outer levels around it. */
+/* Any value, behind white space or not, with outer levels around it. */
 static inline const char *
 scan_value(struct json_scan *s, unsigned outer, const char *p)
 {
+	if (is_simple(s, p))
+		return scan_simple(s, p);
+	p = skip_blanks(s, p);
 	return is_bracket(s, p) ? scan_levels(s, outer, p) : scan_atom(s, p);
+}
+
+static inline bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
 }
 
 static const char *
 skip_digits(const struct json_scan *s, const char *p)
 {
-	while (p < end_of(s) && *p >= '0' && *p <= '9')
+	while (p < s->end && is_digit(*p))
 		p++;
 	return p;
 }
@@ -415,8 +454,8 @@ scan_digits(struct json_scan *s, const char *p)
 }
 
 /* RFC 8259 section 6; what may follow is looked at by the caller. */
-static const char *
-scan_number(struct json_scan *s, const char *p)
+static NO_INLINE const char *
+scan_any_number(struct json_scan *s, const char *p)
 {
 	const char *start = p;
 
@@ -439,119 +478,26 @@ scan_number(struct json_scan *s, const char *p)
 	return p;
 }
 
-static const char *
-scan_word(struct json_scan *s, const char *p, const char *word)
+/* One that begins with a digit.  Nearly all have a few of them and nothing else. */
+static inline const char *
+scan_number(struct json_scan *s, const char *p)
 {
-	size_t len = strlen(word);
+	const char *start = p;
 
-	if ((size_t)(end_of(s) - p) < len || memcmp(p, word, len) != 0)
+	do
+		p++;
+	while (p < s->end && is_digit(*p));
+	if (p == s->end || (*start == '0' && p - start > 1) || *p == '.' || (*p | 0x20) == 'e')
+		return scan_any_number(s, start);
+	return p;
+}
+
+static inline const char *
+scan_word(struct json_scan *s, const char *p, const char *word, size_t len)
+{
+	if ((size_t)(s->end - p) < len || memcmp(p, word, len) != 0)
 		return fail(s, p, "expected a value");
 	return p + len;
-}
-
-/* Printable ASCII that means itself in a string. */
-static bool
-is_plain(unsigned char c)
-{
-	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
-}
-
-/*
- * The top bits of those of eight bytes that are not plain.  A subtraction sets the top bit
- * of a byte that is below what is subtracted; the borrow reaches only bytes above one
- * that was found, so the lowest bit is exact.
- */
-static inline uint64_t
-special_bits(uint64_t w)
-{
-	uint64_t quote = w ^ EVERY('"'), backslash = w ^ EVERY('\\');
-
-	return (w | (w - EVERY(0x20)) | (quote - EVERY(1)) | (backslash - EVERY(1))) &
-	    EVERY(0x80);
-}
-
-#ifdef __SSE2__
-/* Those of sixteen bytes that are not plain have their top bits set. */
-static inline __m128i
-specials_of(const char *p)
-{
-	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-	__m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
-	__m128i backslash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
-	/* With its sign, a byte that is not ASCII is below a blank too. */
-	__m128i low = _mm_cmplt_epi8(v, _mm_set1_epi8(' '));
-
-	return _mm_or_si128(low, _mm_or_si128(quote, backslash));
-}
-
-static inline bool
-has_special_in_64(const char *p)
-{
-	__m128i a = _mm_or_si128(specials_of(p), specials_of(p + 16));
-	__m128i b = _mm_or_si128(specials_of(p + 32), specials_of(p + 48));
-
-	return _mm_movemask_epi8(_mm_or_si128(a, b)) != 0;
-}
-#endif
-
-#ifdef FOR_AVX2
-#define LONG_BYTES 256	/* from here on it is worth the look at the processor */
-
-static inline FOR_AVX2 __m256i
-specials_of_32(const char *p)
-{
-	__m256i v = _mm256_loadu_si256((const __m256i *)(const void *)p);
-	__m256i quote = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('"'));
-	__m256i backslash = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\\'));
-	__m256i low = _mm256_cmpgt_epi8(_mm256_set1_epi8(' '), v);
-
-	return _mm256_or_si256(low, _mm256_or_si256(quote, backslash));
-}
-
-/* Whole steps of 128 plain bytes. */
-static FOR_AVX2 const char *
-skip_long_plain(const char *p, const char *end)
-{
-	for (; end - p >= 128; p += 128) {
-		__m256i a = _mm256_or_si256(specials_of_32(p), specials_of_32(p + 32));
-		__m256i b = _mm256_or_si256(specials_of_32(p + 64), specials_of_32(p + 96));
-
-		if (_mm256_movemask_epi8(_mm256_or_si256(a, b)) != 0)
-			break;
-	}
-	return p;
-}
-#endif
-
-/* Nearly all of a payload passes here: in steps of sixteen bytes where there is SSE2, then eight. */
-static inline const char *
-skip_plain(const char *p, const char *end)
-{
-	uint64_t w;
-
-#ifdef FOR_AVX2
-	if (end - p >= LONG_BYTES && !has_special_in_64(p) && HAS_AVX2())
-		p = skip_long_plain(p + 64, end);
-#endif
-#ifdef __SSE2__
-	while ((size_t)(end - p) >= 4 * sizeof(__m128i) && !has_special_in_64(p))
-		p += 4 * sizeof(__m128i);
-	for (; (size_t)(end - p) >= sizeof(__m128i); p += sizeof(__m128i)) {
-		unsigned special = (unsigned)_mm_movemask_epi8(specials_of(p));
-
-		if (special != 0)
-			return p + __builtin_ctz(special);
-	}
-#endif
-	for (; (size_t)(end - p) >= sizeof(w); p += sizeof(w)) {
-		memcpy(&w, p, sizeof(w));
-		w = special_bits(le64toh(w));
-		if (w != 0)
-			return p + __builtin_ctzll(w) / 8;
-	}
-	while (p < end && is_plain((unsigned char)*p))
-		p++;
-	return p;
 }
 
 static bool
@@ -564,7 +510,7 @@ is_hex_digit(char c)
 static const char *
 scan_escape(struct json_scan *s, const char *p)
 {
-	size_t left = (size_t)(end_of(s) - p);
+	size_t left = (size_t)(s->end - p);
 
 	if (left < 2 || strchr("\"\\/bfnrtu", p[1]) == NULL || p[1] == '\0')
 		return fail(s, p, "unknown escape in a string");
@@ -582,7 +528,7 @@ scan_utf8(struct json_scan *s, const char *p)
 {
 	const char *end = p;
 
-	while (end < end_of(s) && (unsigned char)*end >= 0x80)
+	while (end < s->end && (unsigned char)*end >= 0x80)
 		end++;
 	return utf8_is_valid(p, (size_t)(end - p)) ? end : fail(s, p, "a string is not UTF-8");
 }
@@ -591,7 +537,7 @@ scan_utf8(struct json_scan *s, const char *p)
 static RARE const char *
 scan_special(struct json_scan *s, const char *p)
 {
-	if (p == end_of(s))
+	if (p == s->end)
 		return fail(s, p, "string without an end");
 	if (*p == '\\') {
 		s->has_escape = true;
@@ -602,72 +548,73 @@ scan_special(struct json_scan *s, const char *p)
 	return fail(s, p, "control character in a string");
 }
 
-/* A string from behind its quote on. */
-static const char *
+/* A string of which so much was found good. */
+static NO_INLINE const char *
 scan_long_string(struct json_scan *s, const char *p)
 {
-	const char *end = end_of(s);
-
 	for (; p != NULL; p = scan_special(s, p)) {
-		p = skip_plain(p, end);
-		if (p < end && *p == '"')
+		p = json_skip_plain(p, s->end);
+		if (is_at(s, p, '"'))
 			return p + 1;
 	}
 	return NULL;
+}
+
+/* A string at the end of the text, or something else. */
+static NO_INLINE const char *
+scan_last_string(struct json_scan *s, const char *p)
+{
+	return is_at(s, p, '"') ? scan_long_string(s, p + 1) : fail(s, p, "expected a string");
 }
 
 /* A string, if one is at p.  Most are names, and short. */
 static inline const char *
 scan_string(struct json_scan *s, const char *p)
 {
-	const char *end = end_of(s);
-
-	if (!is_at(s, p, '"'))
-		return fail(s, p, "expected a string");
-	p++;
-	s->has_escape = false;
-#ifdef __SSE2__
-	if ((size_t)(end - p) >= sizeof(__m128i)) {
-		unsigned special = (unsigned)_mm_movemask_epi8(specials_of(p));
-		const char *quote = p + __builtin_ctz(special | 1U << 16);
-
-		if (special != 0 && *quote == '"')
-			return quote + 1;
-	}
-#endif
-	return scan_long_string(s, p);
+	if (p >= s->narrow || *p != '"')
+		return scan_last_string(s, p);
+	p += 1 + json_plain_step(p + 1);
+	return *p == '"' ? p + 1 : scan_long_string(s, p);
 }
 
-/* The name of a member and its colon. */
 static inline const char *
-scan_name(struct json_scan *s, const char *p)
+scan_colon(struct json_scan *s, const char *p)
 {
-	const char *name = p;
-
-	p = scan_string(s, p);
-	if (p == NULL)
-		return NULL;
-	s->string_len = (uint32_t)(p - name);
 	return comes(s, &p, ':') ? p + 1 : fail(s, p, "expected ':'");
 }
 
-/* A value that is neither array nor object. */
+/* Nearly all values that are neither array nor object, without a look at the end of the text. */
+static inline bool
+is_simple(const struct json_scan *s, const char *p)
+{
+	return p < s->narrow && (*p == '"' || is_digit(*p));
+}
+
 static inline const char *
+scan_simple(struct json_scan *s, const char *p)
+{
+	return *p == '"' ? scan_string(s, p) : scan_number(s, p);
+}
+
+#define WORD(text) scan_word(s, p, text, sizeof(text) - 1)
+
+/* A value that is neither array nor object. */
+static NO_INLINE const char *
 scan_atom(struct json_scan *s, const char *p)
 {
-	if (p == end_of(s))
+	if (p == s->end)
 		return fail(s, p, "expected a value");
 	switch (*p) {
 	case '"':
 		return scan_string(s, p);
 	case 't':
-		return scan_word(s, p, "true");
+		return WORD("true");
 	case 'f':
-		return scan_word(s, p, "false");
+		return WORD("false");
 	case 'n':
-		return scan_word(s, p, "null");
+		return WORD("null");
 	default:
-		return scan_number(s, p);
+		return scan_any_number(s, p);
 	}
 }
 
@@ -676,6 +623,6 @@ static RARE const char *
 fail(struct json_scan *s, const char *p, const char *fault)
 {
 	s->pos = offset(s, p);
-	s->fault = p < end_of(s) ? fault : "the text ends too early";
+	s->fault = p < s->end ? fault : "the text ends too early";
 	return NULL;
 }

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/compiler.h"
@@ -40,7 +41,8 @@ struct json_names {
 
 /* A value in the text: [start, end), without white space around it. */
 struct json_value {
-	enum json_kind kind;
+	enum json_kind kind : 8;
+	bool is_plain;		/* a string known to have no escapes; false tells nothing */
 	uint32_t start, end;
 };
 
@@ -57,18 +59,19 @@ struct json_member {
 struct json_object {
 	uint32_t open, close;	/* offsets of '{' and '}' */
 	uint32_t n_members;	/* all of them, noted or not */
+	uint32_t twice;		/* bit i: name i occurred more than once */
 	struct json_member member[JSON_NAMES_MAX];	/* by index in the table of names; those
 							 * behind its end are never written */
 };
 
 /* The cursor of a pass. */
 struct json_scan {
-	const char *text;	/* borrowed */
-	uint32_t len, pos;
+	const char *text, *end;	/* borrowed */
+	const char *narrow;	/* before this place enough follows for a short look ahead */
+	uint32_t pos;
 	unsigned depth_max;	/* objects and arrays inside one another */
 	const char *fault;	/* what is wrong at pos; NULL while all is well; static text */
-	uint32_t string_len;	/* of the last name, with its quotes */
-	bool has_escape;	/* has the last string any? */
+	bool has_escape;	/* had a string any, since this was cleared? */
 };
 
 /*
@@ -123,8 +126,14 @@ MUST_USE bool	json_scan_text(const char *text, size_t len, unsigned depth_max,
 /* The member of that name, if v is an object; else, or without one, JSON_NONE.  A pass of its own. */
 struct json_value json_member_of(const char *text, struct json_value v, const char *name);
 
-/* Is it a string that unescapes to s? */
-bool	json_string_is(const char *text, struct json_value v, const char *s);
+/* Is it a string that unescapes to these bytes? */
+bool	json_string_equals(const char *text, struct json_value v, const char *s, size_t len);
+
+static inline bool
+json_string_is(const char *text, struct json_value v, const char *s)
+{
+	return json_string_equals(text, v, s, strlen(s));
+}
 
 /*
  * Appends the unescaped bytes of a string (UTF-8; a lone surrogate becomes

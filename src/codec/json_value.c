@@ -101,29 +101,46 @@ json_member_of(const char *text, struct json_value v, const char *name)
 	return o.member[0].value;
 }
 
-bool
-json_string_is(const char *text, struct json_value v, const char *s)
+/* The same of one with escapes. */
+static RARE bool
+is_after_unescaping(const char *p, const char *end, const char *s, size_t len)
 {
-	const char *p, *end;
 	char c[4];
 	size_t n;
 
-	if (v.kind != JSON_STRING)
-		return false;
-	p = text + v.start + 1;
-	end = text + v.end - 1;
-	while (p < end) {
-		if (*p != '\\') {
-			if (*s++ != *p++)
-				return false;
-			continue;
+	for (; p < end; s += n, len -= n) {
+		c[0] = *p;
+		if (*p == '\\') {
+			n = unescape(c, &p, end);
+		} else {
+			p++;
+			n = 1;
 		}
-		n = unescape(c, &p, end);
-		for (size_t i = 0; i < n; i++)
-			if (*s == '\0' || *s++ != c[i])	/* \u0000 is not the end of s */
-				return false;
+		if (n > len || memcmp(c, s, n) != 0)
+			return false;
 	}
-	return *s == '\0';
+	return len == 0;
+}
+
+/* Is it known or seen to be without escapes? */
+static inline bool
+is_plain(const char *text, struct json_value v)
+{
+	return v.is_plain || memchr(text + v.start + 1, '\\', v.end - v.start - 2) == NULL;
+}
+
+bool
+json_string_equals(const char *text, struct json_value v, const char *s, size_t len)
+{
+	const char *p = text + v.start + 1;
+	size_t has = v.end - v.start - 2;
+
+	/* An escape is longer than what it stands for. */
+	if (v.kind != JSON_STRING || has < len)
+		return false;
+	if (!is_plain(text, v))
+		return is_after_unescaping(p, p + has, s, len);
+	return has == len && memcmp(p, s, len) == 0;
 }
 
 bool
@@ -156,7 +173,7 @@ json_string_view(const char *text, struct json_value v, const char **s, size_t *
 		return false;
 	*s = text + v.start + 1;
 	*len = v.end - v.start - 2;
-	if (memchr(*s, '\\', *len) == NULL)
+	if (is_plain(text, v))
 		return true;
 	json_string_get(text, v, room);
 	*s = room->data;

@@ -32,7 +32,7 @@ plain_application(const struct qewd_client *c)
 static void
 send_plain_push(struct qewd_client *c, const struct push *p)
 {
-	struct json_value type = { JSON_STRING, 0, (uint32_t)p->type_len };
+	struct json_value type = { .kind = JSON_STRING, .end = (uint32_t)p->type_len };
 	struct buf name = { 0 }, *b;
 
 	json_string_get(p->type, type, &name);

@@ -102,7 +102,7 @@ END_TEST
 START_TEST(is_read_where_it_stands)
 {
 	static const char text[] = "{\"op\":\"push\",\"to\": {\"socket\":\"S\"},\"type\":\"t\"}";
-	struct json_value v = { JSON_OBJECT, 19, 33 };
+	struct json_value v = { .kind = JSON_OBJECT, .start = 19, .end = 33 };
 	struct push_target t;
 
 	ck_assert_int_eq(text[v.start], '{');

@@ -169,7 +169,7 @@ END_TEST
 START_TEST(is_read_where_it_stands)
 {
 	static const char text[] = "{\"x\":[1,2,3],\"usher\": {\"id\":5} }";
-	struct json_value v = { JSON_OBJECT, 22, 30 };
+	struct json_value v = { .kind = JSON_OBJECT, .start = 22, .end = 30 };
 	struct usher_member u;
 
 	ck_assert_int_eq(text[v.start], '{');
