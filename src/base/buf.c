@@ -13,7 +13,9 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 
-#define CAP_FIRST 256
+#define CAP_FIRST   256
+#define PART_BYTES  256		/* of a JSON string */
+#define SPECIAL_MAX 6		/* bytes that stand for one or a few */
 
 void
 buf_free(struct buf *b)
@@ -43,30 +45,48 @@ buf_grow(struct buf *b, size_t n)
 	b->cap = cap;
 }
 
-/* The digits end where out does; gives where they begin. */
-static char *
-put_digits(char *end, uint64_t v)
+/* Two digits for each number below 100. */
+static const char pairs[] =
+    "00010203040506070809101112131415161718192021222324"
+    "25262728293031323334353637383940414243444546474849"
+    "50515253545556575859606162636465666768697071727374"
+    "75767778798081828384858687888990919293949596979899";
+
+/* How many digits v has. */
+static inline size_t
+n_digits(uint64_t v)
 {
-	do {
-		*--end = (char)('0' + v % 10);
-		v /= 10;
-	} while (v > 0);
-	return end;
+	static const uint64_t power[] = {	/* of ten, the first with so many digits */
+		0, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000,
+		UINT64_C(10000000000), UINT64_C(100000000000), UINT64_C(1000000000000),
+		UINT64_C(10000000000000), UINT64_C(100000000000000), UINT64_C(1000000000000000),
+		UINT64_C(10000000000000000), UINT64_C(100000000000000000),
+		UINT64_C(1000000000000000000), UINT64_C(10000000000000000000),
+	};
+	/* 1233 / 4096 is the logarithm of 2, as near as it needs to be for 64 bits. */
+	size_t n = (size_t)(64 - __builtin_clzll(v | 1)) * 1233 >> 12;
+
+	return n + (v >= power[n]);
 }
 
 size_t
 buf_put_u64(char *out, uint64_t v)
 {
-	char digits[20], *end = digits + sizeof(digits), *at = put_digits(end, v);
+	size_t n = n_digits(v), at = n;
 
-	memcpy(out, at, (size_t)(end - at));
-	return (size_t)(end - at);
+	for (; v >= 100; v /= 100)
+		memcpy(out + (at -= 2), pairs + 2 * (v % 100), 2);
+	if (v >= 10)
+		memcpy(out, pairs + 2 * v, 2);
+	else
+		out[0] = (char)('0' + v);
+	return n;
 }
 
 void
 buf_add_u64(struct buf *b, uint64_t v)
 {
-	buf_used(b, buf_put_u64(buf_reserve(b, 20), v));
+	buf_used(b, buf_put_u64(buf_reserve(b, BUF_U64_MAX), v));
 }
 
 void
@@ -123,46 +143,91 @@ are_plain(const unsigned char *p)
 	return ((w | (w - each * 0x20) | (quote - each) | (backslash - each)) & each * 0x80) == 0;
 }
 
-/* How many bytes at p stand for themselves: nearly always all of them. */
-static size_t
-plain_run(const unsigned char *p, size_t n)
+/* Copies what stands for itself, nearly always all; how many bytes that were. */
+static inline size_t
+put_plain(char *out, const unsigned char *p, size_t n)
 {
+	const size_t step = sizeof(uint64_t);
 	size_t i = 0;
 
-	while (n - i >= sizeof(uint64_t) && are_plain(p + i))
-		i += sizeof(uint64_t);
-	while (i < n && special[p[i]] == 0)
-		i++;
+	for (; n - i >= step && are_plain(p + i); i += step)
+		memcpy(out + i, p + i, step);
+	if (n >= step && n - i < step && are_plain(p + n - step)) {	/* it ends within a word */
+		memcpy(out + n - step, p + n - step, step);
+		return n;
+	}
+	for (; i < n && special[p[i]] == 0; i++)
+		out[i] = (char)p[i];
 	return i;
+}
+
+/* What does not stand for itself begins at p: what stands for it, and how much that is of p. */
+static RARE size_t
+put_special(char *out, const unsigned char *p, size_t n, size_t *len)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	*len = 1;
+	if (p[0] == '"' || p[0] == '\\') {
+		out[0] = '\\';
+		out[1] = (char)p[0];
+		return 2;
+	}
+	if (p[0] < 0x20) {
+		memcpy(out, "\\u00", 4);
+		out[4] = digits[p[0] >> 4];
+		out[5] = digits[p[0] & 15];
+		return 6;
+	}
+	if ((*len = utf8_sequence(p, n)) > 0) {
+		memcpy(out, p, *len);
+		return *len;
+	}
+	*len = 1;
+	memcpy(out, "\xef\xbf\xbd", 3);
+	return 3;
+}
+
+size_t
+buf_put_json_string(char *out, const char *s, size_t n)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	size_t i, len, at = 1;
+
+	out[0] = '"';
+	at += i = put_plain(out + at, p, n);
+	while (i < n) {
+		at += put_special(out + at, p + i, n - i, &len);
+		i += len;
+		len = put_plain(out + at, p + i, n - i);
+		at += len;
+		i += len;
+	}
+	out[at] = '"';
+	return at + 1;
 }
 
 void
 buf_add_json_string(struct buf *b, const char *s, size_t n)
 {
 	const unsigned char *p = (const unsigned char *)s;
-	size_t i = 0, len;
+	char *out = buf_reserve(b, n + 2);
+	size_t len, i = put_plain(out + 1, p, n);
 
-	buf_add_char(b, '"');
+	out[0] = '"';
+	b->len += 1 + i;
+	/* In parts, so that a long text does not take the room of the worst. */
 	while (i < n) {
-		unsigned char c = p[i];
+		size_t part = n - i < PART_BYTES ? n - i : PART_BYTES;
 
-		if ((len = plain_run(p + i, n - i)) > 0) {
-			buf_add(b, p + i, len);
-			i += len;
-		} else if (c == '"' || c == '\\') {
-			buf_add_char(b, '\\');
-			buf_add_char(b, (char)c);
-			i++;
-		} else if (c < 0x20) {
-			buf_printf(b, "\\u%04x", c);
-			i++;
-		} else if ((len = utf8_sequence(p + i, n - i)) > 0) {
-			buf_add(b, p + i, len);
-			i += len;
-		} else {
-			buf_add_str(b, "\xef\xbf\xbd");
-			i++;
-		}
+		out = buf_reserve(b, PART_BYTES + SPECIAL_MAX);
+		len = put_plain(out, p + i, part);
+		b->len += len;
+		i += len;
+		if (len == part)
+			continue;
+		b->len += put_special(out + len, p + i, n - i, &len);
+		i += len;
 	}
 	buf_add_char(b, '"');
 }

@@ -68,12 +68,18 @@ buf_add_char(struct buf *b, char c)
 	b->len++;
 }
 
+#define BUF_U64_MAX 20	/* digits */
+
 void	 buf_add_u64(struct buf *, uint64_t);	/* decimal */
-size_t	 buf_put_u64(char *out, uint64_t);	/* the same to memory, at most 20 digits; how many */
+size_t	 buf_put_u64(char *out, uint64_t);	/* the same to memory; how many digits */
 void	 buf_printf(struct buf *, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* A JSON string with its quotes; bytes that are not UTF-8 become U+FFFD (RFC 8259 section 7). */
 void	 buf_add_json_string(struct buf *, const char *, size_t);
+
+/* What one of n bytes takes at most, as each of them may become \u001f; and the same to memory. */
+#define BUF_JSON_STRING_MAX(n) (6 * (n) + 2)
+size_t	 buf_put_json_string(char *out, const char *, size_t n);
 
 void	 buf_consume(struct buf *, size_t n);	/* drop n bytes at the front */
 char	*buf_str(struct buf *);			/* NUL behind the content; borrowed */

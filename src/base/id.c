@@ -6,7 +6,6 @@
  */
 #include "base/id.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
@@ -35,20 +34,39 @@ fill(void *p, size_t n)
 	}
 }
 
-void
-id_random(void *p, size_t n)
+/* n random bytes, at most STORE_BYTES, that nobody else gets; to be cleared by whoever takes them. */
+static inline unsigned char *
+take(size_t n)
 {
-	if (n > STORE_BYTES) {
-		fill(p, n);
-		return;
-	}
 	if (store_left < n) {
 		fill(store, sizeof(store));
 		store_left = sizeof(store);
 	}
 	store_left -= n;
-	memcpy(p, store + store_left, n);
-	memset(store + store_left, 0, n);
+	return store + store_left;
+}
+
+void
+id_random(void *p, size_t n)
+{
+	unsigned char *from;
+
+	if (n > STORE_BYTES) {
+		fill(p, n);
+		return;
+	}
+	from = take(n);
+	memcpy(p, from, n);
+	memset(from, 0, n);
+}
+
+void
+id_mask(uint8_t mask[4])
+{
+	unsigned char *from = take(4);
+
+	memcpy(mask, from, 4);
+	memset(from, 0, 4);
 }
 
 static const char letter[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -124,38 +142,37 @@ id_sid_part(const char *sid, const struct id_parts *parts, unsigned *part)
 	return true;
 }
 
-/* The eight digits of four bytes, the first byte first. */
-static uint64_t
-digits_of(const unsigned char *p)
+/* Eight nibbles, a byte each, as digits: '0' to '9', and 39 more from 10 on. */
+static inline uint64_t
+digits_of(uint64_t nibbles)
 {
-	uint64_t x = (uint64_t)p[0] | (uint64_t)p[1] << 16 | (uint64_t)p[2] << 32 |
-	    (uint64_t)p[3] << 48;
-	uint64_t above_9;
+	const uint64_t each = UINT64_C(0x0101010101010101);
 
-	/* A nibble a byte, the high one first; then '0' to '9', or 39 more from 10 on. */
-	x = (x >> 4 & UINT64_C(0x000f000f000f000f)) | (x & UINT64_C(0x000f000f000f000f)) << 8;
-	above_9 = (x + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
-	return htole64(x + UINT64_C(0x3030303030303030) + above_9 * ('a' - '0' - 10));
+	return nibbles + each * '0' + (((nibbles + each * 6) >> 4) & each) * ('a' - '0' - 10);
 }
 
+/* All are random: in which order the digits come does not matter, nor that of bytes in a word. */
 void
 id_hex(char *hex, size_t n_bytes)
 {
-	unsigned char r[16] = { 0 };
-	uint64_t digits;
+	const uint64_t low_nibbles = UINT64_C(0x0f0f0f0f0f0f0f0f);
+	uint64_t word, high, low;
 
-	for (size_t at = 0; at < n_bytes; at += sizeof(r)) {
-		size_t i, n = n_bytes - at < sizeof(r) ? n_bytes - at : sizeof(r);
+	for (size_t n; n_bytes > 0; n_bytes -= n, hex += 2 * n) {
+		unsigned char *from = take(sizeof(word));
 
-		id_random(r, n);
-		for (i = 0; i + 4 <= n; i += 4) {
-			digits = digits_of(r + i);
-			memcpy(hex + 2 * (at + i), &digits, sizeof(digits));
-		}
-		if (i < n) {
-			digits = digits_of(r + i);
-			memcpy(hex + 2 * (at + i), &digits, 2 * (n - i));
+		memcpy(&word, from, sizeof(word));
+		memset(from, 0, sizeof(word));
+		high = digits_of(word >> 4 & low_nibbles);
+		low = digits_of(word & low_nibbles);
+		n = n_bytes < sizeof(word) ? n_bytes : sizeof(word);
+		if (n == sizeof(word)) {
+			memcpy(hex, &high, sizeof(high));
+			memcpy(hex + sizeof(high), &low, sizeof(low));
+		} else {
+			memcpy(hex, &high, n);
+			memcpy(hex + n, &low, n);
 		}
 	}
-	hex[2 * n_bytes] = '\0';
+	*hex = '\0';
 }

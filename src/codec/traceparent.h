@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define TRACE_LEN    55		/* all of it */
 #define TRACE_ID_AT  3
 #define TRACE_ID_LEN 32
 #define TRACE_MAX    64		/* a traceparent with its NUL, and room */

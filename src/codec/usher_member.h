@@ -40,7 +40,7 @@ struct usher_member {
 	struct push_target push;	/* "push" */
 };
 
-/* What a request says on a link; borrowed. */
+/* What a request says on a link; borrowed.  trace is a valid traceparent. */
 struct usher_call {
 	uint64_t id, deadline_ms, hops;
 	const char *trace, *client_address, *client_socket;

@@ -4,13 +4,13 @@
  */
 #include "link/link.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/idmap.h"
 #include "base/log.h"
-#include "base/spares.h"
 #include "base/xmalloc.h"
 #include "codec/envelope.h"
 #include "codec/json_splice.h"
@@ -34,13 +34,22 @@ forget(struct link *l, const struct request *r)
 }
 
 static void
-splice_request(struct link *l, struct request *r, struct buf *out)
+add_member(struct buf *out, const struct request *r)
 {
-	struct spares *spares = loop_spares(l->env->loop);
-	struct buf member = { 0 };
 	struct usher_call call = { .id = r->served_id, .deadline_ms = request_left_ms(r),
 		.hops = r->hops + 1, .trace = r->trace, .client_address = r->client_address,
 		.client_socket = r->client_socket };
+
+	assert(out->data[out->len - 1] == '}');
+	out->len--;	/* "jwt" is in the message before this, so there is a comma */
+	buf_add_str(out, ",\"usher\":");
+	usher_member_encode_request(out, &call);
+	buf_add_char(out, '}');
+}
+
+static void
+splice_request(const struct link *l, const struct request *r, struct buf *out)
+{
 	struct json_edit edits[3];
 	const char *text;
 	size_t len, n = 0;
@@ -53,15 +62,11 @@ splice_request(struct link *l, struct request *r, struct buf *out)
 		edits[n++] = (struct json_edit){ .name = ENV_TOKEN, .value = text, .len = len,
 			.is_bare = true };
 	}
-	if (l->is_multiplexed) {
-		spares_take_buf(spares, &member, MEMBER_ROOM);
-		usher_member_encode_request(&member, &call);
-	}
 	edits[n++] = (struct json_edit){ .name = ENV_JWT, .value = "true", .len = 4 };
-	edits[n++] = (struct json_edit){ .name = ENV_USHER, .value = member.data,
-		.len = member.len };
+	edits[n++] = (struct json_edit){ .name = ENV_USHER };
 	json_splice_add(out, r->env.text, &r->env.top, &envelope_names, edits, n);
-	spares_give_buf(spares, &member);
+	if (l->is_multiplexed)
+		add_member(out, r);
 }
 
 /*

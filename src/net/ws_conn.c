@@ -118,7 +118,7 @@ send_frame(struct ws_conn *ws, enum ws_opcode op, const void *data, size_t len)
 	uint8_t mask[4];
 
 	if (ws->role == WS_CLIENT)
-		id_random(mask, sizeof(mask));
+		id_mask(mask);
 	ws_encode_frame(conn_out(ws->conn), op, data, len, ws->role == WS_CLIENT ? mask : NULL);
 	conn_touch(ws->conn);
 }
@@ -166,7 +166,7 @@ finish_frame(struct ws_conn *ws, struct buf *out, size_t len)
 	size_t n, at = ws->frame_at;
 
 	if (ws->role == WS_CLIENT) {
-		id_random(mask, sizeof(mask));
+		id_mask(mask);
 		as_mask = mask;
 	}
 	n = ws_encode_head(head, WS_TEXT, len, as_mask);
@@ -263,7 +263,7 @@ on_close_frame(int code, const char *reason UNUSED, size_t len UNUSED, void *arg
 	uint8_t mask[4];
 
 	if (ws->role == WS_CLIENT)
-		id_random(mask, sizeof(mask));
+		id_mask(mask);
 	for (size_t i = 0; i < ARRAY_LEN(close_codes); i++)
 		if (close_codes[i].code == code)
 			ws->detail = close_codes[i].text;
@@ -281,7 +281,7 @@ ws_conn_close(struct ws_conn *ws, enum err why, const char *detail)
 	if (ws->conn == NULL)
 		return;
 	if (ws->role == WS_CLIENT)
-		id_random(mask, sizeof(mask));
+		id_mask(mask);
 	ws_encode_close(conn_out(ws->conn), err_ws_close(why), err_ws_close(why) != 0 ?
 	    err_code(why) : NULL, ws->role == WS_CLIENT ? mask : NULL);
 	conn_touch(ws->conn);

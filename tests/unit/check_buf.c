@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/buf.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/compiler.h"
@@ -98,6 +99,11 @@ static const struct {
 	{ 0, "0" },
 	{ 9, "9" },
 	{ 10, "10" },
+	{ 99, "99" },
+	{ 100, "100" },
+	{ 999, "999" },
+	{ 1000, "1000" },
+	{ 10099, "10099" },
 	{ UINT64_C(9007199254740993), "9007199254740993" },
 	{ UINT64_MAX, "18446744073709551615" },
 };
@@ -164,6 +170,60 @@ START_TEST(json_strings_are_escaped_and_always_utf8)
 }
 END_TEST
 
+/* What the two ways of writing one make of it, the second into no more than its room. */
+static void
+assert_json_string(const char *s, size_t n, const char *want, size_t want_len)
+{
+	char *out = malloc(BUF_JSON_STRING_MAX(n));
+	struct buf b = { 0 };
+
+	buf_add_json_string(&b, s, n);
+	ck_assert_uint_eq(b.len, want_len);
+	ck_assert_mem_eq(b.data, want, want_len);
+	ck_assert_uint_eq(buf_put_json_string(out, s, n), want_len);
+	ck_assert_mem_eq(out, want, want_len);
+	buf_free(&b);
+	free(out);
+}
+
+/* Around the words in which it is looked at, and the parts in which it is copied. */
+START_TEST(json_strings_are_escaped_wherever_it_has_to_be)
+{
+	char *s = malloc((size_t)_i), want[700] = "\"";
+
+	memset(s, 'y', (size_t)_i);
+	memset(want + 1, 'y', (size_t)_i);
+	want[_i + 1] = '"';
+	assert_json_string(s, (size_t)_i, want, (size_t)_i + 2);
+	for (size_t at = 0; at < (size_t)_i; at++) {
+		s[at] = '\x1f';
+		memcpy(want + 1 + at, "\\u001f", 6);
+		memset(want + 7 + at, 'y', (size_t)_i - at - 1);
+		want[_i + 6] = '"';
+		assert_json_string(s, (size_t)_i, want, (size_t)_i + 7);
+		s[at] = 'y';
+		memset(want + 1 + at, 'y', 6);
+	}
+	free(s);
+}
+END_TEST
+
+START_TEST(json_strings_of_escapes_alone_have_room)
+{
+	char *s = malloc((size_t)_i), *want = malloc(BUF_JSON_STRING_MAX((size_t)_i));
+
+	want[0] = '"';
+	for (size_t i = 0; i < (size_t)_i; i++) {
+		s[i] = '\x1f';
+		memcpy(want + 1 + 6 * i, "\\u001f", 6);
+	}
+	want[6 * _i + 1] = '"';
+	assert_json_string(s, (size_t)_i, want, BUF_JSON_STRING_MAX((size_t)_i));
+	free(s);
+	free(want);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -180,6 +240,10 @@ make_suite(void)
 	tcase_add_loop_test(tc, formats_at_any_length, 250, 260);
 	tcase_add_loop_test(tc, formats_at_any_length, 508, 514);
 	tcase_add_loop_test(tc, json_strings_are_escaped_and_always_utf8, 0, ARRAY_LEN(strings));
+	tcase_add_loop_test(tc, json_strings_are_escaped_wherever_it_has_to_be, 1, 36);
+	tcase_add_loop_test(tc, json_strings_are_escaped_wherever_it_has_to_be, 254, 266);
+	tcase_add_loop_test(tc, json_strings_are_escaped_wherever_it_has_to_be, 510, 516);
+	tcase_add_loop_test(tc, json_strings_of_escapes_alone_have_room, 1, 600);
 	suite_add_tcase(s, tc);
 	return s;
 }
