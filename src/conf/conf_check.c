@@ -2,16 +2,18 @@
 /*
  * Walks a tree beside the table of options.
  *
- * Every step knows two names of where it is: the one in the table
- * ("applications.*.pool") and the one to show ("applications.test-app.pool").  What the table
- * says of a name is looked up once: a file may have ten thousand routes.
+ * What the table says of a name ("applications.*.pool") is looked up once: a file may have ten
+ * thousand routes.  The name to show ("applications.test-app.pool") is made when there is a fault
+ * to tell.
  */
 #include "conf/conf_check.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/strmap.h"
+#include "base/log.h"
 #include "base/xmalloc.h"
 #include "conf/conf_value.h"
 
@@ -19,16 +21,28 @@
 
 /* What the table says of a name. */
 struct form {
+	struct form *next;			/* below the same one */
+	struct form *below;			/* as far as they were asked for */
+	const char *name;			/* in the table */
+	const char *key;			/* the last part of it */
 	const struct conf_option *option;	/* NULL: it is none itself */
 	bool takes_list, takes_map;		/* there are options below it */
 	bool names_are_free;			/* of a map */
+	bool requires;				/* there are options that must be there */
+};
+
+/* What all places share. */
+struct check {
+	struct conf_faults *faults;
+	struct form *top;
+	struct arena forms;
 };
 
 struct place {
-	const char *name;	/* in the table */
-	const char *shown;	/* to the operator */
-	struct conf_faults *faults;
-	struct strmap *forms;	/* by names in the table, as far as they were asked for */
+	struct check *check;
+	struct form *form;
+	const struct place *above;	/* NULL: the top of the file */
+	const char *key;		/* to the operator; NULL: an entry of the list above */
 };
 
 static void	 check_value(const struct place *, struct conf_node *);
@@ -37,11 +51,122 @@ static void	 check_list(const struct place *, struct conf_node *);
 static void	 check_option(const struct place *, const struct conf_option *,
 		    struct conf_node *);
 
+static void	 fault_in(const struct place *, const char *file, unsigned line, const char *fmt,
+		    va_list) PRINTF_LIKE(4, 0);
+static void	 fault(const struct place *, struct conf_node *, const char *fmt, ...)
+		    PRINTF_LIKE(3, 4);
+static void	 fault_at(const struct place *, const struct conf_source *, unsigned line,
+		    const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+/* ---- names ---- */
+
+/* An option directly below a name that must be there: what its key is.  Else NULL. */
+static const char *
+required_below(const struct conf_option *o, const char *name)
+{
+	size_t len = strlen(name);
+
+	return (o->flags & CONF_F_REQUIRED) != 0 && strncmp(o->name, name, len) == 0 &&
+	    o->name[len] == '.' && strchr(o->name + len + 1, '.') == NULL ?
+	    o->name + len + 1 : NULL;
+}
+
+/* Takes the name, which is the arena's; key is in it. */
+static struct form *
+form_new(struct arena *forms, const char *name, const char *key)
+{
+	struct form *form = arena_alloc(forms, sizeof(*form));
+
+	form->name = name;
+	form->key = key;
+	form->option = conf_option_find(name);
+	form->takes_list = conf_option_is_below(name, "[]");
+	form->takes_map = conf_option_is_below(name, ".");
+	form->names_are_free = conf_option_is_below(name, ".*");
+	for (size_t i = 0; i < conf_n_options && !form->requires; i++)
+		form->requires = required_below(&conf_options[i], name) != NULL;
+	return form;
+}
+
+/* Of a key of a map ("*": any), or of an entry of a list ("[]"). */
+static struct form *
+form_below(struct check *check, struct form *above, const char *key)
+{
+	const char *dot = *above->name != '\0' && *key != '[' ? "." : "";
+	size_t len = strlen(above->name) + strlen(dot);
+	struct form *form;
+	char *name;
+
+	for (form = above->below; form != NULL; form = form->next)
+		if (strcmp(form->key, key) == 0)
+			return form;
+	name = arena_alloc(&check->forms, len + strlen(key) + 1);
+	stpcpy(stpcpy(stpcpy(name, above->name), dot), key);
+	form = form_new(&check->forms, name, name + len);
+	form->next = above->below;
+	above->below = form;
+	return form;
+}
+
+static void
+add_shown(struct buf *out, const struct place *at)
+{
+	if (at->above == NULL)
+		return;
+	add_shown(out, at->above);
+	if (at->key == NULL)
+		buf_add_str(out, "[]");
+	else
+		buf_printf(out, "%s%s", out->len > 0 ? "." : "", at->key);
+}
+
+/* A fault in a line of a file, whose text follows the name of the place. */
+static void
+fault_in(const struct place *at, const char *file, unsigned line, const char *fmt, va_list ap)
+{
+	struct buf shown = { 0 };
+	char *text;
+
+	if (vasprintf(&text, fmt, ap) < 0)
+		fatalx("out of memory");
+	add_shown(&shown, at);
+	conf_faults_add(at->check->faults, file, line, "%s%s", buf_str(&shown), text);
+	buf_free(&shown);
+	free(text);
+}
+
+/* The value is bad; the text, such as ": must be a map", says why. */
+static void
+fault(const struct place *at, struct conf_node *node, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fault_in(at, node->source->name, node->line, fmt, ap);
+	va_end(ap);
+	node->is_bad = true;
+}
+
+/* The same without a value that is bad. */
+static void
+fault_at(const struct place *at, const struct conf_source *source, unsigned line,
+    const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fault_in(at, source->name, line, fmt, ap);
+	va_end(ap);
+}
+
+/* ---- walking ---- */
+
 void
 conf_check_tree(struct conf_node *root, struct conf_faults *faults)
 {
 	static const char *const mandatory[] = { "listen", "jwt" };
-	struct place top = { "", "", faults, strmap_new() };
+	struct check check = { .faults = faults };
+	struct place top = { .check = &check };
 
 	for (size_t i = 0; i < ARRAY_LEN(mandatory); i++)
 		if (conf_node_get(root, mandatory[i]) == NULL)
@@ -49,32 +174,17 @@ conf_check_tree(struct conf_node *root, struct conf_faults *faults)
 			    "\"%s\" is missing: %s", mandatory[i], i == 0 ?
 			    "add listen: [{ address: \"127.0.0.1:8080\" }]" :
 			    "add jwt: { secret_file: jwt.secret }");
+	top.form = check.top = form_new(&check.forms, "", "");
 	check_map(&top, root);
-	strmap_free(top.forms, free);
-}
-
-static const struct form *
-form_of(const struct place *at)
-{
-	void **found = strmap_at(at->forms, at->name, strlen(at->name));
-	struct form *form = *found;
-
-	if (form == NULL) {
-		*found = form = xcalloc(1, sizeof(*form));
-		form->option = conf_option_find(at->name);
-		form->takes_list = conf_option_is_below(at->name, "[]");
-		form->takes_map = conf_option_is_below(at->name, ".");
-		form->names_are_free = conf_option_is_below(at->name, ".*");
-	}
-	return form;
+	arena_free(&check.forms);
 }
 
 static void
 check_value(const struct place *at, struct conf_node *node)
 {
-	const struct form *form = form_of(at);
+	const struct form *form = at->form;
 
-	if (at->faults->has_more)
+	if (at->check->faults->has_more)
 		return;
 	if (form->option != NULL)
 		check_option(at, form->option, node);
@@ -83,55 +193,17 @@ check_value(const struct place *at, struct conf_node *node)
 	else if (form->takes_map && node->kind == CONF_MAP)
 		check_map(at, node);
 	else
-		conf_node_fault(node, at->faults, "%s: must be a %s", at->shown,
-		    form->takes_list && form->takes_map ? "list or a map" :
-		    form->takes_list ? "list" : "map");
-}
-
-/* Without printf, of which a large file would take very many.  Gives. */
-static char *
-joined(const char *a, const char *b, const char *c)
-{
-	size_t a_len = strlen(a), b_len = strlen(b), c_len = strlen(c);
-	char *text = xmalloc(a_len + b_len + c_len + 1);
-
-	memcpy(text, a, a_len);
-	memcpy(text + a_len, b, b_len);
-	memcpy(text + a_len + b_len, c, c_len + 1);
-	return text;
+		fault(at, node, ": must be a %s", form->takes_list && form->takes_map ?
+		    "list or a map" : form->takes_list ? "list" : "map");
 }
 
 static void
 check_list(const struct place *at, struct conf_node *list)
 {
-	char *name = joined(at->name, "", "[]"), *shown = joined(at->shown, "", "[]");
-	struct place inside = { name, shown, at->faults, at->forms };
+	struct place inside = { at->check, form_below(at->check, at->form, "[]"), at, NULL };
 
 	for (size_t i = 0; i < list->n; i++)
 		check_value(&inside, list->item[i]);
-	free(name);
-	free(shown);
-}
-
-/* The place of a key of a map.  Gives both names. */
-static struct place
-place_of_key(const struct place *at, const char *name, const char *key)
-{
-	const char *dot = *at->name != '\0' ? "." : "";
-
-	return (struct place){
-		joined(at->name, dot, name),
-		joined(at->shown, dot, key),
-		at->faults,
-		at->forms
-	};
-}
-
-static void
-place_free(struct place *place)
-{
-	free((char *)place->name);
-	free((char *)place->shown);
 }
 
 /* How many letters must be put in, left out or changed to make one the other. */
@@ -184,14 +256,13 @@ add_advice(struct buf *out, const char *section, const char *key)
 }
 
 static void
-fault_unknown(const struct place *at, const struct place *key, const struct conf_node *map,
-    size_t i)
+fault_unknown(const struct place *at, const struct conf_node *map, size_t i)
 {
 	struct buf advice = { 0 };
 
-	add_advice(&advice, at->name, map->key[i].name);
-	conf_faults_add(at->faults, map->item[i]->source->name, map->key[i].line,
-	    "%s: unknown key; %s", key->shown, buf_str(&advice));
+	add_advice(&advice, at->above->form->name, map->key[i].name);
+	fault_at(at, map->item[i]->source, map->key[i].line, ": unknown key; %s",
+	    buf_str(&advice));
 	buf_free(&advice);
 }
 
@@ -199,38 +270,33 @@ fault_unknown(const struct place *at, const struct place *key, const struct conf
 static void
 check_required(const struct place *at, const struct conf_node *map, bool has_later)
 {
-	size_t len = strlen(at->name);
+	for (size_t i = 0; i < conf_n_options && at->form->requires && !has_later; i++) {
+		const char *key = required_below(&conf_options[i], at->form->name);
 
-	for (size_t i = 0; i < conf_n_options && !has_later; i++) {
-		const struct conf_option *o = &conf_options[i];
-
-		if ((o->flags & CONF_F_REQUIRED) != 0 && strncmp(o->name, at->name, len) == 0 &&
-		    o->name[len] == '.' && strchr(o->name + len + 1, '.') == NULL &&
-		    conf_node_get(map, o->name + len + 1) == NULL)
-			conf_faults_add(at->faults, map->source->name, map->line,
-			    "%s: \"%s\" is missing: %s", at->shown, o->name + len + 1, o->help);
+		if (key != NULL && conf_node_get(map, key) == NULL)
+			fault_at(at, map->source, map->line, ": \"%s\" is missing: %s", key,
+			    conf_options[i].help);
 	}
 }
 
 static void
 check_map(const struct place *at, struct conf_node *map)
 {
-	bool names_are_free = form_of(at)->names_are_free;
+	bool names_are_free = at->form->names_are_free;
 	bool has_later = false;
 
-	for (size_t i = 0; i < map->n && !at->faults->has_more; i++) {
+	for (size_t i = 0; i < map->n && !at->check->faults->has_more; i++) {
 		const char *key = map->key[i].name;
-		struct place inside = place_of_key(at, names_are_free ? "*" : key, key);
-		const struct form *form = form_of(&inside);
+		struct form *form = form_below(at->check, at->form, names_are_free ? "*" : key);
+		struct place inside = { at->check, form, at, key };
 		bool is_known = form->option != NULL || form->takes_map || form->takes_list;
 
 		/* "*" and "a.b" are no names of ours, though the table has such texts. */
 		if (is_known && (names_are_free || strpbrk(key, "*.[") == NULL))
 			check_value(&inside, map->item[i]);
 		else
-			fault_unknown(at, &inside, map, i);
+			fault_unknown(&inside, map, i);
 		has_later = has_later || (form->option != NULL && form->option->type == CONF_T_LATER);
-		place_free(&inside);
 	}
 	check_required(at, map, has_later);
 }
@@ -253,12 +319,12 @@ check_text(const struct place *at, const struct conf_option *option, struct conf
 	size_t len;
 
 	if (wrong != NULL) {
-		conf_node_fault(node, at->faults, "%s: %s", at->shown, wrong);
+		fault(at, node, ": %s", wrong);
 		return;
 	}
 	len = strlen(node->text);
 	if (len < option->min || len > option->max)
-		conf_node_fault(node, at->faults, "%s: must have %llu to %llu bytes", at->shown,
+		fault(at, node, ": must have %llu to %llu bytes",
 		    (unsigned long long)option->min, (unsigned long long)option->max);
 }
 
@@ -270,19 +336,18 @@ check_texts(const struct place *at, const struct conf_option *option, struct con
 		return;
 	}
 	if (list->kind != CONF_LIST) {
-		conf_node_fault(list, at->faults, "%s: must be a list of texts, in brackets",
-		    at->shown);
+		fault(at, list, ": must be a list of texts, in brackets");
 		return;
 	}
 	if (list->n < option->min || list->n > option->max)
-		conf_node_fault(list, at->faults, "%s: must have %llu to %llu entries", at->shown,
+		fault(at, list, ": must have %llu to %llu entries",
 		    (unsigned long long)option->min, (unsigned long long)option->max);
 	for (size_t i = 0; i < list->n; i++) {
 		struct conf_node *item = list->item[i];
 		const char *wrong = item->is_bad ? NULL : fault_of_text(option, item);
 
 		if (wrong != NULL)
-			conf_node_fault(item, at->faults, "%s[]: %s", at->shown, wrong);
+			fault(at, item, "[]: %s", wrong);
 		list->is_bad = list->is_bad || item->is_bad;
 	}
 }
@@ -292,23 +357,20 @@ static void
 check_variables(const struct place *at, const struct conf_option *option, struct conf_node *map)
 {
 	if (map->kind != CONF_MAP || map->n > option->max) {
-		conf_node_fault(map, at->faults, "%s: must be a map of at most %llu texts",
-		    at->shown, (unsigned long long)option->max);
+		fault(at, map, ": must be a map of at most %llu texts",
+		    (unsigned long long)option->max);
 		return;
 	}
 	for (size_t i = 0; i < map->n; i++) {
 		struct conf_node *item = map->item[i];
 
 		if (strchr(map->key[i].name, '=') != NULL)
-			conf_node_fault(item, at->faults, "%s: a name must not hold \"=\"",
-			    at->shown);
+			fault(at, item, ": a name must not hold \"=\"");
 		else if (strcmp(map->key[i].name, "USHER_FD") == 0)
-			conf_node_fault(item, at->faults,
-			    "%s: USHER_FD is set by the daemon", at->shown);
+			fault(at, item, ": USHER_FD is set by the daemon");
 		else if (item->kind != CONF_SCALAR ||
 		    (item->is_plain && !item->is_expanded && *item->text == '\0'))
-			conf_node_fault(item, at->faults,
-			    "%s.%s: must be text (\"\" for an empty one)", at->shown,
+			fault(at, item, ".%s: must be text (\"\" for an empty one)",
 			    map->key[i].name);
 		map->is_bad = map->is_bad || item->is_bad;
 	}
@@ -321,7 +383,7 @@ check_number(const struct place *at, const struct conf_option *option, struct co
 	uint64_t value;
 
 	if (!conf_check_number(option, node, &value, &why))
-		conf_node_fault(node, at->faults, "%s: %s", at->shown, buf_str(&why));
+		fault(at, node, ": %s", buf_str(&why));
 	buf_free(&why);
 }
 
@@ -329,17 +391,30 @@ check_number(const struct place *at, const struct conf_option *option, struct co
 static void
 check_entries(const struct place *at, const struct conf_option *option, struct conf_node *node)
 {
-	char *name;
+	struct place one = *at;
 
 	if (node->kind == CONF_LIST && node->n >= option->min && node->n <= option->max) {
 		check_list(at, node);
 	} else if (node->kind == CONF_MAP) {
-		name = joined(at->name, "", "[]");
-		check_map(&(struct place){ name, at->shown, at->faults, at->forms }, node);
-		free(name);
+		one.form = form_below(at->check, at->form, "[]");
+		check_map(&one, node);
 	} else {
-		conf_node_fault(node, at->faults, "%s: must be a map, or a list of %llu to %llu maps",
-		    at->shown, (unsigned long long)option->min, (unsigned long long)option->max);
+		fault(at, node, ": must be a map, or a list of %llu to %llu maps",
+		    (unsigned long long)option->min, (unsigned long long)option->max);
+	}
+}
+
+/* A list like u_services[], in another place. */
+static void
+check_routes(const struct place *at, struct conf_node *node)
+{
+	struct place routes = *at;
+
+	if (node->kind == CONF_LIST) {
+		routes.form = form_below(at->check, at->check->top, "u_services");
+		check_list(&routes, node);
+	} else {
+		fault(at, node, ": must be a list");
 	}
 }
 
@@ -350,8 +425,7 @@ check_option(const struct place *at, const struct conf_option *option, struct co
 		return;
 	switch (option->type) {
 	case CONF_T_LATER:
-		conf_node_fault(node, at->faults, "%s: not supported yet (%s); remove this key",
-		    at->shown, option->help);
+		fault(at, node, ": not supported yet (%s); remove this key", option->help);
 		break;
 	case CONF_T_TEXT:
 	case CONF_T_PATH:
@@ -365,17 +439,13 @@ check_option(const struct place *at, const struct conf_option *option, struct co
 		break;
 	case CONF_T_SETTINGS:
 		if (node->kind != CONF_MAP)
-			conf_node_fault(node, at->faults, "%s: must be a map", at->shown);
+			fault(at, node, ": must be a map");
 		break;
 	case CONF_T_ENTRIES:
 		check_entries(at, option, node);
 		break;
 	case CONF_T_ROUTES:
-		if (node->kind == CONF_LIST)
-			check_list(&(struct place){ "u_services", at->shown, at->faults,
-			    at->forms }, node);
-		else
-			conf_node_fault(node, at->faults, "%s: must be a list", at->shown);
+		check_routes(at, node);
 		break;
 	default:
 		check_number(at, option, node);

@@ -42,7 +42,7 @@ conf_tree_free(struct conf_tree *tree)
 {
 	if (tree == NULL)
 		return;
-	conf_node_free(tree->root);
+	arena_free(&tree->nodes);
 	for (size_t i = 0; i < tree->n_sources; i++) {
 		free(tree->source[i]->name);
 		free(tree->source[i]->folder);
@@ -154,13 +154,13 @@ conf_file_read_mode(const char *path, size_t max, size_t *len, mode_t *mode, con
 
 /* Replaces ${NAME} in all values below node. */
 static void
-expand(struct conf_node *node, struct conf_faults *faults)
+expand(struct arena *arena, struct conf_node *node, struct conf_faults *faults)
 {
 	struct buf out = { 0 };
 	char *wrong;
 
 	for (size_t i = 0; i < node->n; i++)
-		expand(node->item[i], faults);
+		expand(arena, node->item[i], faults);
 	if (node->kind != CONF_SCALAR || strstr(node->text, "${") == NULL)
 		return;
 	if ((wrong = conf_value_expand(node->text, &out)) != NULL) {
@@ -169,9 +169,10 @@ expand(struct conf_node *node, struct conf_faults *faults)
 		buf_free(&out);
 		return;
 	}
-	free(node->text);
-	node->text = buf_take(&out);
+	node->text = arena_strdup(arena, buf_str(&out));
 	node->is_expanded = true;
+	explicit_bzero(out.data, out.len);
+	buf_free(&out);
 }
 
 /* A file as a tree whose root is a map; NULL with the fault noted. */
@@ -189,7 +190,7 @@ read_file(struct conf_tree *tree, const char *path, struct conf_faults *faults)
 		    tree->n_sources == 0 ? "; name another with -c" : "");
 		return NULL;
 	}
-	root = conf_yaml_parse(add_source(tree, path), bytes, len, faults);
+	root = conf_yaml_parse(&tree->nodes, add_source(tree, path), bytes, len, faults);
 	explicit_bzero(bytes, len);
 	free(bytes);
 	if (root == NULL)
@@ -197,10 +198,9 @@ read_file(struct conf_tree *tree, const char *path, struct conf_faults *faults)
 	if (root->kind != CONF_MAP) {
 		conf_node_fault(root, faults,
 		    "the file must hold a map: lines of \"option: value\"");
-		conf_node_free(root);
 		return NULL;
 	}
-	expand(root, faults);
+	expand(&tree->nodes, root, faults);
 	return root;
 }
 
@@ -221,31 +221,26 @@ may_join(const struct conf_node *a, const struct conf_node *b)
 	return a->kind == CONF_MAP || (!has_scalar(a) && !has_scalar(b));
 }
 
-/* Puts all of from, a map of another file, into the map to.  Takes the values of from. */
+/* Puts all of from, a map of another file, into the map to. */
 static void
-merge(struct conf_node *to, struct conf_node *from, struct conf_faults *faults)
+merge(struct arena *arena, struct conf_node *to, struct conf_node *from,
+    struct conf_faults *faults)
 {
 	for (size_t i = 0; i < from->n; i++) {
 		const struct conf_key *key = &from->key[i];
 		struct conf_node *value = from->item[i], *there = conf_node_get(to, key->name);
 
-		if (there == NULL) {
-			conf_node_add(to, key->name, key->line, value);
-			continue;
-		}
-		if (!may_join(there, value))
+		if (there == NULL)
+			conf_node_add(arena, to, key->name, key->line, value);
+		else if (!may_join(there, value))
 			conf_faults_add(faults, value->source->name, key->line,
 			    "\"%s\" is given in %s, line %u already", key->name,
 			    there->source->name, there->line);
 		else if (there->kind == CONF_MAP)
-			merge(there, value, faults);
+			merge(arena, there, value, faults);
 		else
-			conf_node_move_all(there, value);
-		conf_node_free(value);
+			conf_node_move_all(arena, there, value);
 	}
-	for (size_t i = 0; i < from->n; i++)
-		free(from->key[i].name);
-	from->n = 0;
 }
 
 static void
@@ -267,10 +262,9 @@ include_file(struct conf_tree *tree, const char *path, struct conf_node *from,
 			continue;
 		conf_faults_add(faults, path, root->key[i].line,
 		    "an included file must not include others");
-		conf_node_free(conf_node_take(root, i--));
+		conf_node_remove(root, i--);
 	}
-	merge(tree->root, root, faults);
-	conf_node_free(root);
+	merge(&tree->nodes, tree->root, root, faults);
 }
 
 /* A glob pattern that is looked up beside the file it stands in. */

@@ -17,6 +17,7 @@
 /* The merged tree, and the files its nodes come from. */
 struct conf_tree {
 	struct conf_node *root;		/* a map */
+	struct arena nodes;
 	struct conf_source **source;	/* the main file first */
 	size_t n_sources;
 };

@@ -14,6 +14,18 @@
 #include "conf/conf_file.h"
 #include "conf/conf_table.h"
 
+struct field {
+	const struct conf_option *option;
+	const char *name;			/* in the section, such as "pool.size" */
+	const struct conf_node *fallback;	/* the default; NULL: it has none */
+};
+
+struct conf_section {
+	struct field *fields;
+	size_t n;
+	struct arena nodes;			/* of the defaults */
+};
+
 static void	 fill_option(const struct conf_option *, const struct conf_node *, char *field);
 
 /* The value at "pool.size" below a map, unless it was found bad. */
@@ -22,22 +34,22 @@ find(const struct conf_node *map, const char *path)
 {
 	const struct conf_node *node = map;
 	char name[CONF_YAML_KEY_MAX + 1];
-	size_t len;
+	const char *dot;
 
-	while (node != NULL && *path != '\0') {
-		len = strcspn(path, ".");
-		assert(len < sizeof(name));
-		memcpy(name, path, len);
-		name[len] = '\0';
+	while (node != NULL && (dot = strchr(path, '.')) != NULL) {
+		assert((size_t)(dot - path) < sizeof(name));
+		memcpy(name, path, (size_t)(dot - path));
+		name[dot - path] = '\0';
 		node = conf_node_get(node, name);
-		path += path[len] == '.' ? len + 1 : len;
+		path = dot + 1;
 	}
+	node = conf_node_get(node, path);
 	return node != NULL && !node->is_bad ? node : NULL;
 }
 
-/* The default of an option as a value; NULL if it has none.  Gives. */
-static struct conf_node *
-fallback_of(const struct conf_option *option)
+/* The default of an option as a value; NULL if it has none. */
+static const struct conf_node *
+fallback_of(struct arena *nodes, const struct conf_option *option)
 {
 	static const struct conf_source ours = { (char *)"default", (char *)"/" };
 	struct conf_faults faults = { 0 };
@@ -45,10 +57,17 @@ fallback_of(const struct conf_option *option)
 
 	if (option->fallback == NULL)
 		return NULL;
-	if (strchr("[{", option->fallback[0]) == NULL)
-		return conf_node_new_scalar(&ours, option->fallback);
-	node = conf_yaml_parse(&ours, option->fallback, strlen(option->fallback), &faults);
-	assert(node != NULL && faults.n == 0);
+	if (strchr("[{", option->fallback[0]) != NULL) {
+		node = conf_yaml_parse(nodes, &ours, option->fallback, strlen(option->fallback),
+		    &faults);
+		assert(node != NULL && faults.n == 0);
+		return node;
+	}
+	node = arena_alloc(nodes, sizeof(*node));
+	node->kind = CONF_SCALAR;
+	node->source = &ours;
+	node->text = (char *)option->fallback;
+	node->is_plain = true;
 	return node;
 }
 
@@ -66,25 +85,52 @@ name_inside(const struct conf_option *option, const char *section, size_t len)
 	return strpbrk(rest, "*[") == NULL ? rest : NULL;
 }
 
+struct conf_section *
+conf_section_new(const char *section)
+{
+	struct conf_section *s = xcalloc(1, sizeof(*s));
+	size_t len = strlen(section);
+
+	s->fields = xcalloc(conf_n_options, sizeof(*s->fields));
+	for (size_t i = 0; i < conf_n_options; i++) {
+		const struct conf_option *o = &conf_options[i];
+		const char *name = o->size > 0 ? name_inside(o, section, len) : NULL;
+
+		if (name != NULL)
+			s->fields[s->n++] = (struct field){ o, name, fallback_of(&s->nodes, o) };
+	}
+	return s;
+}
+
+void
+conf_section_fill(const struct conf_section *s, const struct conf_node *map, void *object)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct field *f = &s->fields[i];
+		const struct conf_node *node = find(map, f->name);
+
+		if (node == NULL)
+			node = f->fallback;
+		if (node != NULL)
+			fill_option(f->option, node, (char *)object + f->option->offset);
+	}
+}
+
+void
+conf_section_free(struct conf_section *s)
+{
+	arena_free(&s->nodes);
+	free(s->fields);
+	free(s);
+}
+
 void
 conf_fill(const char *section, const struct conf_node *map, void *object)
 {
-	size_t len = strlen(section);
+	struct conf_section *s = conf_section_new(section);
 
-	for (size_t i = 0; i < conf_n_options; i++) {
-		const struct conf_option *o = &conf_options[i];
-		const char *rest = name_inside(o, section, len);
-		const struct conf_node *node;
-		struct conf_node *fallback = NULL;
-
-		if (o->size == 0 || rest == NULL)
-			continue;
-		if ((node = find(map, rest)) == NULL)
-			node = fallback = fallback_of(o);
-		if (node != NULL)
-			fill_option(o, node, (char *)object + o->offset);
-		conf_node_free(fallback);
-	}
+	conf_section_fill(s, map, object);
+	conf_section_free(s);
 }
 
 static char **

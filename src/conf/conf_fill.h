@@ -15,4 +15,12 @@
  */
 void	 conf_fill(const char *section, const struct conf_node *map, void *object);
 
+/* The same for many maps: what the table says of the section is looked up once. */
+struct conf_section;
+
+MUST_USE struct conf_section	*conf_section_new(const char *section);
+void				 conf_section_fill(const struct conf_section *,
+				    const struct conf_node *map, void *object);
+void				 conf_section_free(struct conf_section *);
+
 #endif

@@ -34,7 +34,8 @@ struct builder {
 	struct conf_faults *faults;
 	struct strmap *targets;		/* name -> struct target */
 	struct strmap *services;	/* application -> 1 + index in conf->services */
-	struct strmap *patterns;	/* application, NUL, pattern -> struct conf_node */
+	struct strmap *patterns;	/* application, newline, pattern -> struct conf_node */
+	struct conf_section *type, *rest;	/* of routes of either kind */
 };
 
 typedef void entry_fn(struct builder *, struct conf_node *entry);
@@ -53,7 +54,9 @@ conf_services_build(struct conf *conf, const struct conf_node *root, struct conf
 {
 	struct builder b = {
 		.conf = conf, .faults = faults, .targets = strmap_new(),
-		.services = strmap_new(), .patterns = strmap_new()
+		.services = strmap_new(), .patterns = strmap_new(),
+		.type = conf_section_new("u_services[].types.*"),
+		.rest = conf_section_new("u_services[]")
 	};
 	const struct conf_node *services = conf_node_get(root, "u_services");
 
@@ -70,6 +73,8 @@ conf_services_build(struct conf *conf, const struct conf_node *root, struct conf
 	strmap_free(b.targets, free);
 	strmap_free(b.services, NULL);
 	strmap_free(b.patterns, NULL);
+	conf_section_free(b.type);
+	conf_section_free(b.rest);
 }
 
 static struct target *
@@ -360,11 +365,18 @@ static void
 check_pattern(struct builder *b, const char *application, const char *pattern,
     struct conf_node *type)
 {
-	char *key = xasprintf("%s%c%s", application, '\n', pattern);
 	const char *wrong = conf_check_pattern(pattern);
-	void **place = strmap_at(b->patterns, key, strlen(key));
-	const struct conf_node *taken = *place;
+	const struct conf_node *taken;
+	struct buf key = { 0 };
+	void **place;
 
+	/* Without printf, of which a large file would take very many. */
+	buf_add_str(&key, application);
+	buf_add_char(&key, '\n');
+	buf_add_str(&key, pattern);
+	place = strmap_at(b->patterns, key.data, key.len);
+	taken = *place;
+	buf_free(&key);
 	if (wrong != NULL)
 		conf_node_fault(type, b->faults, "u_services[].types: \"%s\" %s", pattern, wrong);
 	if (taken != NULL)
@@ -372,7 +384,6 @@ check_pattern(struct builder *b, const char *application, const char *pattern,
 		    "u_services[].types: \"%s\" of application \"%s\" is routed in %s, line %u "
 		    "already", pattern, application, taken->source->name, taken->line);
 	*place = type;
-	free(key);
 }
 
 /* The name of what a route leads to; NULL, with the fault noted, if it has none.  Gives. */
@@ -400,9 +411,10 @@ target_name(struct builder *b, const struct conf_node *entry, struct conf_node *
 	return conf_text_of(type, "destination");
 }
 
-/* Who has this name; a fault at node if nobody has. */
+/* Who has this name; a fault at node, which is shown as section and key, if nobody has. */
 static struct conf_target
-resolve(struct builder *b, const char *shown, const char *name, struct conf_node *node)
+resolve(struct builder *b, const char *section, const char *key, const char *name,
+    struct conf_node *node)
 {
 	const struct target *target = find_target(b, name);
 	struct conf_target found = { NULL, NULL };
@@ -413,7 +425,7 @@ resolve(struct builder *b, const char *shown, const char *name, struct conf_node
 		found.destination = &b->conf->destinations[target->index];
 	else
 		conf_node_fault(node, b->faults,
-		    "%s: there is no destination or application \"%s\"", shown, name);
+		    "%s%s: there is no destination or application \"%s\"", section, key, name);
 	return found;
 }
 
@@ -422,17 +434,17 @@ add_route(struct builder *b, const struct conf_node *entry, struct conf_service 
     const char *pattern, struct conf_node *type)
 {
 	char *name = target_name(b, entry, type, pattern);
-	char *shown = xasprintf("u_services[].types.%s", pattern);
 	struct conf_route *route = &service->routes[service->n_routes++];
 
 	*route = (struct conf_route){ .pattern = xstrdup(pattern) };
-	conf_fill("u_services[].types.*", type, route);
+	conf_section_fill(b->type, type, route);
 	if (name != NULL)
-		route->target = resolve(b, shown, name, conf_node_get(type, "destination"));
+		route->target = resolve(b, "u_services[].types.", pattern, name,
+		    conf_node_get(type, "destination"));
 	if (route->target.destination != NULL && route->target.destination->n_members > 0)
 		conf_node_fault(conf_node_get(type, "destination"), b->faults,
-		    "%s: \"%s\" is a group, which REST routes alone can ask", shown, name);
-	free(shown);
+		    "u_services[].types.%s: \"%s\" is a group, which REST routes alone can ask",
+		    pattern, name);
 	free(name);
 }
 
@@ -456,7 +468,7 @@ add_group(struct builder *b, struct conf_destination *d, const struct conf_node 
 
 		if (list->item[i]->kind != CONF_SCALAR || list->item[i]->is_bad)
 			continue;
-		member = resolve(b, shown, list->item[i]->text, list->item[i]);
+		member = resolve(b, shown, "", list->item[i]->text, list->item[i]);
 		for (size_t k = 0; k < d->n_members; k++)
 			if (is_same_target(&d->members[k], &member))
 				conf_node_fault(list->item[i], b->faults, "%s: %s is given twice",
@@ -554,13 +566,14 @@ add_rest_route(struct builder *b, struct conf_node *entry)
 	    sizeof(*conf->rest_routes));
 	r = &conf->rest_routes[conf->n_rest_routes++];
 	*r = (struct conf_rest_route){ 0 };
-	conf_fill("u_services[]", entry, r);
+	conf_section_fill(b->rest, entry, r);
 	if (conf_node_get(entry, "application") != NULL || conf_node_get(entry, "types") != NULL)
 		conf_node_fault(entry, b->faults,
 		    "u_services[]: must have either a path, or an application with types");
 	is_named = r->path == NULL || has_destination(b, entry, r->path);
 	if (destination != NULL && destination->kind == CONF_SCALAR && !destination->is_bad)
-		r->target = resolve(b, "u_services[].destination", destination->text, destination);
+		r->target = resolve(b, "u_services[].destination", "", destination->text,
+		    destination);
 	else if (destination == NULL && !is_named)
 		conf_node_fault(entry, b->faults, "u_services[]: must have a destination, or "
 		    "\":destination\" in its path");

@@ -18,8 +18,12 @@
 #include "base/log.h"
 #include "base/xmalloc.h"
 
+#define KEYS_FEW    8	/* of a map, to compare each with each */
+#define ITEMS_FIRST 4	/* that a list or map has room for; a power of two */
+
 struct reader {
 	yaml_parser_t parser;
+	struct arena *arena;		/* of the tree */
 	const struct conf_source *source;
 	struct conf_faults *faults;
 	const char *bytes;
@@ -44,11 +48,11 @@ forget(yaml_parser_t *p)
 }
 
 struct conf_node *
-conf_yaml_parse(const struct conf_source *source, const char *bytes, size_t len,
-    struct conf_faults *faults)
+conf_yaml_parse(struct arena *arena, const struct conf_source *source, const char *bytes,
+    size_t len, struct conf_faults *faults)
 {
 	struct reader r = {
-		.source = source, .faults = faults, .bytes = len > 0 ? bytes : "", .len = len
+		.arena = arena, .source = source, .faults = faults, .bytes = len > 0 ? bytes : "", .len = len
 	};
 	struct conf_node *root;
 
@@ -195,11 +199,7 @@ read_document(struct reader *r)
 	yaml_event_delete(&event);
 	if (!next_event(r, &event) || (root = read_node(r, &event)) == NULL)
 		return NULL;
-	if (!read_end(r)) {
-		conf_node_free(root);
-		return NULL;
-	}
-	return root;
+	return read_end(r) ? root : NULL;
 }
 
 /* Notes why reading ends here.  Always NULL. */
@@ -241,12 +241,12 @@ decoration_of(const yaml_event_t *event)
 }
 
 static struct conf_node *
-new_node(const struct conf_source *source, enum conf_kind kind, unsigned line)
+new_node(struct reader *r, enum conf_kind kind, unsigned line)
 {
-	struct conf_node *node = xcalloc(1, sizeof(*node));
+	struct conf_node *node = arena_alloc(r->arena, sizeof(*node));
 
 	node->kind = kind;
-	node->source = source;
+	node->source = r->source;
 	node->line = line;
 	return node;
 }
@@ -259,29 +259,36 @@ read_scalar(struct reader *r, const yaml_event_t *event)
 
 	if (memchr(text, '\0', event->data.scalar.length) != NULL)
 		return give_up(r, event_line(event), "a NUL character in a text; leave it out");
-	node = new_node(r->source, CONF_SCALAR, event_line(event));
-	node->text = xstrdup(text);
+	node = new_node(r, CONF_SCALAR, event_line(event));
+	node->text = arena_memdup(r->arena, text, event->data.scalar.length);
 	node->is_plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 	return node;
 }
 
-/* Room for one value more; the array is a power of two long. */
-static void
-grow(struct conf_node *node)
+/* The same elements in twice the room; what they were in stays in the arena, unused. */
+static void *
+doubled(struct arena *arena, const void *old, size_t n, size_t size)
 {
-	if ((node->n & (node->n - 1)) != 0)
+	void *new = arena_alloc(arena, (n > 0 ? 2 * n : ITEMS_FIRST) * size);
+
+	return n > 0 ? memcpy(new, old, n * size) : new;
+}
+
+/* Room for one value more; the array is ITEMS_FIRST long, or a larger power of two. */
+static void
+grow(struct arena *arena, struct conf_node *node)
+{
+	if ((node->n & (node->n - 1)) != 0 || (node->n > 0 && node->n < ITEMS_FIRST))
 		return;
-	node->item = xreallocarray(node->item, node->n > 0 ? 2 * node->n : 1,
-	    sizeof(struct conf_node *));
+	node->item = doubled(arena, node->item, node->n, sizeof(*node->item));
 	if (node->kind == CONF_MAP)
-		node->key = xreallocarray(node->key, node->n > 0 ? 2 * node->n : 1,
-		    sizeof(struct conf_key));
+		node->key = doubled(arena, node->key, node->n, sizeof(*node->key));
 }
 
 static struct conf_node *
 read_list(struct reader *r, const yaml_event_t *start)
 {
-	struct conf_node *list = new_node(r->source, CONF_LIST, event_line(start)), *item;
+	struct conf_node *list = new_node(r, CONF_LIST, event_line(start)), *item;
 	yaml_event_t event;
 
 	while (next_event(r, &event)) {
@@ -291,10 +298,9 @@ read_list(struct reader *r, const yaml_event_t *start)
 		}
 		if ((item = read_node(r, &event)) == NULL)
 			break;
-		grow(list);
+		grow(r->arena, list);
 		list->item[list->n++] = item;
 	}
-	conf_node_free(list);
 	return NULL;
 }
 
@@ -332,12 +338,26 @@ by_name_and_line(const void *a, const void *b)
 	return order != 0 ? order : (x->line > y->line) - (x->line < y->line);
 }
 
+/* Of a small map; nearly all are. */
+static bool
+is_any_key_twice(const struct conf_node *map)
+{
+	for (size_t i = 1; i < map->n; i++)
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(map->key[i].name, map->key[k].name) == 0)
+				return true;
+	return false;
+}
+
 /* Sorted, since comparing each with each takes minutes in the largest file we read. */
 static void
 check_keys_differ(struct reader *r, const struct conf_node *map)
 {
-	struct key_ref *ref = xmalloc(map->n * sizeof(*ref));
+	struct key_ref *ref;
 
+	if (map->n <= KEYS_FEW && !is_any_key_twice(map))
+		return;
+	ref = xmalloc(map->n * sizeof(*ref));
 	for (size_t i = 0; i < map->n; i++)
 		ref[i] = (struct key_ref){ map->key[i].name, map->key[i].line };
 	qsort(ref, map->n, sizeof(*ref), by_name_and_line);
@@ -352,7 +372,7 @@ check_keys_differ(struct reader *r, const struct conf_node *map)
 static struct conf_node *
 read_map(struct reader *r, const yaml_event_t *start)
 {
-	struct conf_node *map = new_node(r->source, CONF_MAP, event_line(start)), *value;
+	struct conf_node *map = new_node(r, CONF_MAP, event_line(start)), *value;
 	yaml_event_t key, event;
 	const char *why;
 
@@ -368,13 +388,13 @@ read_map(struct reader *r, const yaml_event_t *start)
 		else if (next_event(r, &event))
 			value = read_node(r, &event);
 		if (value != NULL)
-			conf_node_add(map, (const char *)key.data.scalar.value, event_line(&key),
-			    value);
+			conf_node_add(r->arena, map, arena_memdup(r->arena,
+			    (const char *)key.data.scalar.value, key.data.scalar.length),
+			    event_line(&key), value);
 		yaml_event_delete(&key);
 		if (value == NULL)
 			break;
 	}
-	conf_node_free(map);
 	return NULL;
 }
 
@@ -410,34 +430,6 @@ read_node(struct reader *r, yaml_event_t *event)
 	return node;
 }
 
-void
-conf_node_free(struct conf_node *node)
-{
-	if (node == NULL)
-		return;
-	if (node->text != NULL)
-		explicit_bzero(node->text, strlen(node->text));
-	free(node->text);
-	for (size_t i = 0; i < node->n; i++) {
-		conf_node_free(node->item[i]);
-		if (node->kind == CONF_MAP)
-			free(node->key[i].name);
-	}
-	free(node->item);
-	free(node->key);
-	free(node);
-}
-
-struct conf_node *
-conf_node_new_scalar(const struct conf_source *source, const char *text)
-{
-	struct conf_node *node = new_node(source, CONF_SCALAR, 0);
-
-	node->text = xstrdup(text);
-	node->is_plain = true;
-	return node;
-}
-
 struct conf_node *
 conf_node_get(const struct conf_node *map, const char *key)
 {
@@ -450,18 +442,19 @@ conf_node_get(const struct conf_node *map, const char *key)
 }
 
 void
-conf_node_add(struct conf_node *map, const char *name, unsigned line, struct conf_node *value)
+conf_node_add(struct arena *arena, struct conf_node *map, char *name, unsigned line,
+    struct conf_node *value)
 {
-	grow(map);
-	map->key[map->n] = (struct conf_key){ xstrdup(name), line };
+	grow(arena, map);
+	map->key[map->n] = (struct conf_key){ name, line };
 	map->item[map->n++] = value;
 }
 
 void
-conf_node_move_all(struct conf_node *to, struct conf_node *from)
+conf_node_move_all(struct arena *arena, struct conf_node *to, struct conf_node *from)
 {
 	for (size_t i = 0; i < from->n; i++) {
-		grow(to);
+		grow(arena, to);
 		if (to->kind == CONF_MAP)
 			to->key[to->n] = from->key[i];
 		to->item[to->n++] = from->item[i];
@@ -469,18 +462,13 @@ conf_node_move_all(struct conf_node *to, struct conf_node *from)
 	from->n = 0;
 }
 
-struct conf_node *
-conf_node_take(struct conf_node *node, size_t i)
+void
+conf_node_remove(struct conf_node *node, size_t i)
 {
-	struct conf_node *value = node->item[i];
-
 	node->n--;
 	memmove(node->item + i, node->item + i + 1, (node->n - i) * sizeof(node->item[0]));
-	if (node->kind == CONF_MAP) {
-		free(node->key[i].name);
+	if (node->kind == CONF_MAP)
 		memmove(node->key + i, node->key + i + 1, (node->n - i) * sizeof(node->key[0]));
-	}
-	return value;
 }
 
 void

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/arena.h"
 #include "base/compiler.h"
 #include "conf/conf_fault.h"
 
@@ -29,7 +30,7 @@ struct conf_source {
 
 enum conf_kind { CONF_SCALAR, CONF_LIST, CONF_MAP };
 
-/* A value.  It owns what is below it. */
+/* A value.  All of a tree is in one arena. */
 struct conf_node {
 	enum conf_kind kind;
 	const struct conf_source *source;	/* borrowed, outlives the node */
@@ -50,29 +51,26 @@ struct conf_node {
  * Reads a document of len bytes.  NULL, with the fault noted, if it is not one we
  * take.  Faults that do not
  * hinder reading on (a key given twice) are noted beside a result.  Borrows source
- * for the life of the nodes.  Gives the root.
+ * for the life of the nodes, which ends with that of the arena.
  */
-MUST_USE struct conf_node	*conf_yaml_parse(const struct conf_source *source,
+MUST_USE struct conf_node	*conf_yaml_parse(struct arena *, const struct conf_source *source,
 				    const char *bytes, size_t len, struct conf_faults *);
-
-/* Scalars may be secrets, so their memory is cleared. */
-void	 conf_node_free(struct conf_node *);
-
-/* A scalar without quotes that holds a copy of text. */
-struct conf_node	*conf_node_new_scalar(const struct conf_source *, const char *text);
 
 /* Borrows the value of a key of a map; NULL if it is no map (or NULL) or lacks the key. */
 struct conf_node	*conf_node_get(const struct conf_node *map, const char *key);
 
-/* Moves all of a map or list to the end of another of its kind; from is then empty. */
-void	 conf_node_move_all(struct conf_node *to, struct conf_node *from);
+/*
+ * Trees of the same arena, or of one that lives as long.  Moves all of a map or list to the end of
+ * another of its kind; from is then empty.
+ */
+void	 conf_node_move_all(struct arena *, struct conf_node *to, struct conf_node *from);
 
-/* Adds to a map; takes value, copies the name. */
-void	 conf_node_add(struct conf_node *map, const char *name, unsigned line,
+/* Adds to a map; borrows the name. */
+void	 conf_node_add(struct arena *, struct conf_node *map, char *name, unsigned line,
 	    struct conf_node *value);
 
-/* Takes the i-th value out of a map or list, and gives it. */
-MUST_USE struct conf_node	*conf_node_take(struct conf_node *, size_t i);
+/* Leaves the i-th value out of a map or list. */
+void	 conf_node_remove(struct conf_node *, size_t i);
 
 /* Notes a fault of this value and marks it bad. */
 void	 conf_node_fault(struct conf_node *, struct conf_faults *, const char *fmt, ...)

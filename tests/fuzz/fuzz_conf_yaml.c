@@ -52,13 +52,14 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct conf_faults faults = { 0 };
-	struct conf_node *root = conf_yaml_parse(&source, (const char *)data, len, &faults);
+	struct arena nodes = { 0 };
+	struct conf_node *root = conf_yaml_parse(&nodes, &source, (const char *)data, len, &faults);
 
 	if (root == NULL && faults.n == 0)
 		abort();
 	if (root != NULL && root->kind == CONF_MAP)
 		build(root, &faults);
-	conf_node_free(root);
+	arena_free(&nodes);
 	free(conf_faults_take(&faults));
 	expand(data, len);
 	return 0;

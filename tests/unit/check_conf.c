@@ -1318,7 +1318,8 @@ START_TEST(full_yaml_has_every_option_at_its_default)
 	static const struct conf_source source = { (char *)"full.yaml", (char *)"/" };
 	char *text = read_source("conf/full.yaml");
 	struct conf_faults faults = { 0 };
-	struct conf_node *root = conf_yaml_parse(&source, text, strlen(text), &faults);
+	struct arena nodes = { 0 };
+	struct conf_node *root = conf_yaml_parse(&nodes, &source, text, strlen(text), &faults);
 
 	ck_assert_ptr_nonnull(root);
 	for (size_t i = 0; i < conf_n_options; i++) {
@@ -1341,7 +1342,7 @@ START_TEST(full_yaml_has_every_option_at_its_default)
 		    o->fallback);
 		free(value);
 	}
-	conf_node_free(root);
+	arena_free(&nodes);
 	free(text);
 }
 END_TEST

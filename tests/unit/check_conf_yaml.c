@@ -13,12 +13,26 @@
 
 static const struct conf_source source = { (char *)"u.yaml", (char *)"/" };
 
+static struct arena nodes;	/* of all trees of a test */
+
+static void
+setup(void)
+{
+	nodes = (struct arena){ 0 };
+}
+
+static void
+teardown(void)
+{
+	arena_free(&nodes);
+}
+
 /* Parses; the faults, or NULL if there are none, are given in *error. */
 static struct conf_node *
 parse(const char *bytes, size_t len, char **error)
 {
 	struct conf_faults faults = { 0 };
-	struct conf_node *root = conf_yaml_parse(&source, bytes, len, &faults);
+	struct conf_node *root = conf_yaml_parse(&nodes, &source, bytes, len, &faults);
 
 	*error = faults.n > 0 ? conf_faults_take(&faults) : NULL;
 	return root;
@@ -57,7 +71,6 @@ START_TEST(values_know_their_kind_and_line)
 	ck_assert_uint_eq(root->key[1].line, 2);
 	ck_assert_ptr_null(conf_node_get(root, "none"));
 	ck_assert_ptr_null(conf_node_get(list, "a"));
-	conf_node_free(root);
 }
 END_TEST
 
@@ -69,7 +82,6 @@ START_TEST(json_and_a_byte_order_mark_are_taken)
 	ck_assert_str_eq(conf_node_get(root, "a")->item[0]->text, "true");
 	ck_assert_str_eq(conf_node_get(root, "a")->item[2]->text, "\xc3\xa9");
 	ck_assert_str_eq(conf_node_get(conf_node_get(root, "b"), "c")->text, "1e2");
-	conf_node_free(root);
 }
 END_TEST
 
@@ -114,19 +126,18 @@ static const struct {
 START_TEST(what_is_not_plain_yaml_is_refused_with_its_line)
 {
 	char *error;
-	struct conf_node *root = parse(refused[_i].text, strlen(refused[_i].text), &error);
 
+	parse(refused[_i].text, strlen(refused[_i].text), &error);
 	ck_assert_msg(error != NULL, "accepted: %s", refused[_i].text);
 	ck_assert_msg(strncmp(error, refused[_i].fault, strlen(refused[_i].fault)) == 0,
 	    "\"%s\" is not \"%s\"", error, refused[_i].fault);
-	conf_node_free(root);
 	free(error);
 }
 END_TEST
 
 START_TEST(the_greatest_depth_is_taken)
 {
-	conf_node_free(parse_good("[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]"));
+	parse_good("[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]");
 }
 END_TEST
 
@@ -202,7 +213,6 @@ START_TEST(hostile_files_are_refused_within_a_second)
 	} else {
 		ck_assert_ptr_nonnull(root);
 	}
-	conf_node_free(root);
 	free(error);
 	buf_free(&text);
 }
@@ -215,7 +225,7 @@ START_TEST(many_different_keys_are_quick)
 
 	for (unsigned i = 0; i < 90000; i++)
 		buf_printf(&text, "k%u: 1\n", i);
-	conf_node_free(parse_good(buf_str(&text)));
+	parse_good(buf_str(&text));
 	ck_assert(seconds_now() - begin < 1.0);
 	buf_free(&text);
 }
@@ -237,7 +247,6 @@ START_TEST(every_beginning_of_a_file_is_judged)
 		memcpy(copy, text, len);
 		root = parse(copy, len, &error);
 		ck_assert((root != NULL) == (error == NULL));
-		conf_node_free(root);
 		free(error);
 		free(copy);
 	}
@@ -247,18 +256,14 @@ END_TEST
 START_TEST(values_can_be_moved_between_maps)
 {
 	struct conf_node *a = parse_good("x: 1\ny: 2\nz: 3\n"), *b = parse_good("v: 4\nw: 5\n");
-	struct conf_node *x = conf_node_take(a, 0);
 
-	ck_assert_str_eq(x->text, "1");
-	conf_node_free(x);
+	conf_node_remove(a, 0);
 	ck_assert_ptr_null(conf_node_get(a, "x"));
-	conf_node_move_all(a, b);
+	conf_node_move_all(&nodes, a, b);
 	ck_assert_uint_eq(b->n, 0);
 	ck_assert_uint_eq(a->n, 4);
 	ck_assert_str_eq(conf_node_get(a, "w")->text, "5");
 	ck_assert_str_eq(conf_node_get(a, "z")->text, "3");
-	conf_node_free(a);
-	conf_node_free(b);
 }
 END_TEST
 
@@ -293,6 +298,7 @@ make_suite(void)
 	Suite *suite = suite_create("conf_yaml");
 	TCase *tc = tcase_create("conf_yaml");
 
+	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, values_know_their_kind_and_line);
 	tcase_add_test(tc, json_and_a_byte_order_mark_are_taken);
