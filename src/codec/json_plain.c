@@ -29,15 +29,46 @@ skip_bytes(const char *p, const char *end)
 }
 
 #ifdef FOR_AVX2
+/*
+ * Which bytes are a quote or a backslash?  The low half of either is found in a table, where it
+ * stands for that byte alone; no byte is what the others stand for.
+ */
 static inline FOR_AVX2 __m256i
+marks_of(__m256i v)
+{
+	const __m256i mark = _mm256_setr_epi8(1, 0, '"', 0, 0, 0, 0, 0, 0, 0, 0, 0, '\\', 0, 0, 0,
+	    1, 0, '"', 0, 0, 0, 0, 0, 0, 0, 0, 0, '\\', 0, 0, 0);
+
+	return _mm256_cmpeq_epi8(v, _mm256_shuffle_epi8(mark, v));
+}
+
+/* Which are control characters or, with their sign, not ASCII? */
+static inline FOR_AVX2 __m256i
+lows_of(__m256i v)
+{
+	return _mm256_cmpgt_epi8(_mm256_set1_epi8(' '), v);
+}
+
+static inline FOR_AVX2 bool
+has_special_in_128(const char *p)
+{
+	const __m256i *at = (const __m256i *)(const void *)p;
+	__m256i a = _mm256_loadu_si256(at), b = _mm256_loadu_si256(at + 1);
+	__m256i c = _mm256_loadu_si256(at + 2), d = _mm256_loadu_si256(at + 3);
+	__m256i low = lows_of(_mm256_min_epi8(_mm256_min_epi8(a, b), _mm256_min_epi8(c, d)));
+	__m256i mark = _mm256_or_si256(_mm256_or_si256(marks_of(a), marks_of(b)),
+	    _mm256_or_si256(marks_of(c), marks_of(d)));
+
+	return _mm256_movemask_epi8(_mm256_or_si256(low, mark)) != 0;
+}
+
+/* Those of 32 bytes that are not plain: a bit each. */
+static inline FOR_AVX2 unsigned
 specials_of_32(const char *p)
 {
 	__m256i v = _mm256_loadu_si256((const __m256i *)(const void *)p);
-	__m256i quote = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('"'));
-	__m256i backslash = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\\'));
-	__m256i low = _mm256_cmpgt_epi8(_mm256_set1_epi8(' '), v);
 
-	return _mm256_or_si256(low, _mm256_or_si256(quote, backslash));
+	return (unsigned)_mm256_movemask_epi8(_mm256_or_si256(lows_of(v), marks_of(v)));
 }
 
 /* At least 32 bytes. */
@@ -46,19 +77,14 @@ skip_with_avx2(const char *p, const char *end)
 {
 	unsigned special;
 
-	for (; end - p >= 128; p += 128) {
-		__m256i a = _mm256_or_si256(specials_of_32(p), specials_of_32(p + 32));
-		__m256i b = _mm256_or_si256(specials_of_32(p + 64), specials_of_32(p + 96));
-
-		if (_mm256_movemask_epi8(_mm256_or_si256(a, b)) != 0)
-			break;
-	}
+	while (end - p >= 128 && !has_special_in_128(p))
+		p += 128;
 	for (; end - p >= 32; p += 32) {
-		special = (unsigned)_mm256_movemask_epi8(specials_of_32(p));
+		special = specials_of_32(p);
 		if (special != 0)
 			return p + __builtin_ctz(special);
 	}
-	special = (unsigned)_mm256_movemask_epi8(specials_of_32(end - 32));
+	special = specials_of_32(end - 32);
 	return special != 0 ? end - 32 + __builtin_ctz(special) : end;
 }
 #endif

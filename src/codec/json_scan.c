@@ -526,11 +526,11 @@ scan_escape(struct json_scan *s, const char *p)
 static const char *
 scan_utf8(struct json_scan *s, const char *p)
 {
-	const char *end = p;
+	const char *end = p + utf8_run(p, (size_t)(s->end - p));
 
-	while (end < s->end && (unsigned char)*end >= 0x80)
-		end++;
-	return utf8_is_valid(p, (size_t)(end - p)) ? end : fail(s, p, "a string is not UTF-8");
+	if (end < s->end && (unsigned char)*end >= 0x80)
+		return fail(s, p, "a string is not UTF-8");
+	return end;
 }
 
 /* What is neither plain nor the end of its string. */

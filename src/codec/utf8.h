@@ -19,9 +19,16 @@ struct utf8_state {
 bool	utf8_feed(struct utf8_state *, const void *, size_t);
 
 /* Does the text end here, or in the middle of a character? */
-bool	utf8_is_complete(const struct utf8_state *);
+static inline bool
+utf8_is_complete(const struct utf8_state *u)
+{
+	return u->need == 0;
+}
 
 /* A whole text. */
 bool	utf8_is_valid(const void *, size_t);
+
+/* How many of the bytes at the start are characters that are not ASCII, all of them whole? */
+size_t	utf8_run(const void *, size_t);
 
 #endif

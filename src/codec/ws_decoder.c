@@ -11,6 +11,7 @@
 #include "codec/ws_decoder.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -216,43 +217,34 @@ check_start(struct ws_decoder *d)
 	return ERR_NONE;
 }
 
-/* How many bytes of head hold the length beyond the second byte. */
-static size_t
-length_bytes(const struct ws_decoder *d)
-{
-	switch (d->head[1] & LENGTH) {
-	case LENGTH_16:
-		return 2;
-	case LENGTH_64:
-		return 8;
-	}
-	return 0;
-}
-
-/* How long this head is, as far as it is known yet. */
+/* How long this head is, by its first two bytes. */
 static size_t
 head_bytes(const struct ws_decoder *d)
 {
-	if (d->head_len < 2)
-		return 2;
-	return 2 + length_bytes(d) + ((d->head[1] & MASKED) != 0 ? 4 : 0);
+	unsigned length = d->head[1] & LENGTH;
+
+	return 2U + (length == LENGTH_16 ? 2 : length == LENGTH_64 ? 8 : 0) +
+	    (d->role == WS_SERVER ? 4 : 0);
 }
 
 /* The payload length; its shortest form is the only one allowed (section 5.2). */
 static enum err
 read_length(struct ws_decoder *d)
 {
-	size_t n = length_bytes(d);
-	uint64_t len = 0;
+	uint64_t len = d->head[1] & LENGTH;
 
-	for (size_t i = 0; i < n; i++)
-		len = len << 8 | d->head[2 + i];
-	if (n == 0)
-		len = d->head[1] & LENGTH;
-	else if (len < (n == 2 ? LENGTH_16 : UINT16_MAX + 1))
-		return fail(d, ERR_BAD_FRAME, "length is not in its shortest form");
-	else if (len > INT64_MAX)
-		return fail(d, ERR_BAD_FRAME, "length has its top bit set");
+	if (len == LENGTH_16) {
+		len = (uint64_t)d->head[2] << 8 | d->head[3];
+		if (len < LENGTH_16)
+			return fail(d, ERR_BAD_FRAME, "length is not in its shortest form");
+	} else if (len == LENGTH_64) {
+		memcpy(&len, d->head + 2, sizeof(len));
+		len = be64toh(len);
+		if (len <= UINT16_MAX)
+			return fail(d, ERR_BAD_FRAME, "length is not in its shortest form");
+		if (len > INT64_MAX)
+			return fail(d, ERR_BAD_FRAME, "length has its top bit set");
+	}
 	d->left = len;
 	return ERR_NONE;
 }
@@ -274,23 +266,61 @@ begin_data(struct ws_decoder *d)
 	return ERR_NONE;
 }
 
+/* Takes what is missing of the first n bytes of the head, as far as it is there. */
+static bool
+has_head(struct ws_decoder *d, struct input *in, size_t n)
+{
+	size_t missing = n - d->head_len, k = missing < in->len ? missing : in->len;
+
+	memcpy(d->head + d->head_len, in->p, k);
+	d->head_len = (uint8_t)(d->head_len + k);
+	in->p += k;
+	in->len -= k;
+	return k == missing;
+}
+
+/* A head that comes in pieces, or at the end of what was read. */
+static RARE enum err
+gather_head(struct ws_decoder *d, struct input *in, bool *is_whole)
+{
+	enum err err;
+
+	if (d->head_len < 2) {
+		if (!has_head(d, in, 2))
+			return ERR_NONE;
+		if ((err = check_start(d)) != ERR_NONE)
+			return err;
+	}
+	*is_whole = has_head(d, in, head_bytes(d));
+	return ERR_NONE;
+}
+
+static enum err
+take_head(struct ws_decoder *d, struct input *in, bool *is_whole)
+{
+	enum err err;
+
+	*is_whole = false;
+	if (d->head_len > 0 || in->len < WS_HEAD_MAX)
+		return gather_head(d, in, is_whole);
+	memcpy(d->head, in->p, WS_HEAD_MAX);
+	if ((err = check_start(d)) != ERR_NONE)
+		return err;
+	d->head_len = (uint8_t)head_bytes(d);
+	in->p += d->head_len;
+	in->len -= d->head_len;
+	*is_whole = true;
+	return ERR_NONE;
+}
+
 static enum err
 step_head(struct ws_decoder *d, struct input *in)
 {
-	enum err err;
-	size_t n;
+	bool is_whole;
+	enum err err = take_head(d, in, &is_whole);
 
-	while ((n = (size_t)(head_bytes(d) - d->head_len)) > 0) {
-		if (in->len == 0)
-			return ERR_NONE;
-		n = n < in->len ? n : in->len;
-		memcpy(d->head + d->head_len, in->p, n);
-		d->head_len = (uint8_t)(d->head_len + n);
-		in->p += n;
-		in->len -= n;
-		if (d->head_len == 2 && (err = check_start(d)) != ERR_NONE)
-			return err;
-	}
+	if (err != ERR_NONE || !is_whole)
+		return err;
 	if ((err = read_length(d)) != ERR_NONE)
 		return err;
 	if (!is_control(d) && (err = begin_data(d)) != ERR_NONE)
@@ -369,7 +399,7 @@ take_control(struct ws_decoder *d, const char *piece, size_t n)
 }
 
 /* The last frame of a message is complete; data is all of it. */
-static enum err
+static inline enum err
 end_message(struct ws_decoder *d, const char *data, size_t len)
 {
 	enum ws_opcode kind = d->kind;
@@ -379,8 +409,22 @@ end_message(struct ws_decoder *d, const char *data, size_t len)
 	d->kind = WS_CONTINUATION;
 	if (d->ev->on_message != NULL)
 		d->ev->on_message(kind, data, len, d->arg);
-	buf_reset(&d->message, KEEP_BYTES);
 	return ERR_NONE;
+}
+
+/* A piece of a message that is not whole in it. */
+static enum err
+gather_message(struct ws_decoder *d, const char *piece, size_t n, bool ends_message)
+{
+	enum err err;
+
+	buf_add(&d->message, piece, n);
+	if (!ends_message)
+		return ERR_NONE;
+	err = end_message(d, d->message.data, d->message.len);
+	if (err == ERR_NONE)
+		buf_reset(&d->message, KEEP_BYTES);
+	return err;
 }
 
 /* ASCII is what a piece mostly is; then it is good unless it follows half a character. */
@@ -389,14 +433,14 @@ take_data(struct ws_decoder *d, const char *piece, size_t n, bool is_ascii)
 {
 	bool ends_message = d->left == 0 && is_final(d);
 
-	if (d->kind == WS_TEXT && !(is_ascii && utf8_is_complete(&d->utf8)) && !utf8_feed(&d->utf8, piece, n))
+	if (d->kind == WS_TEXT && !(is_ascii && utf8_is_complete(&d->utf8)) &&
+	    !utf8_feed(&d->utf8, piece, n))
 		return fail(d, ERR_BAD_UTF8, "text is not UTF-8");
 	if (d->left == 0)
 		expect_head(d);
 	if (ends_message && d->message.len == 0)	/* the piece is the message */
 		return end_message(d, piece, n);
-	buf_add(&d->message, piece, n);
-	return ends_message ? end_message(d, d->message.data, d->message.len) : ERR_NONE;
+	return gather_message(d, piece, n, ends_message);
 }
 
 static enum err

@@ -5,11 +5,12 @@
 #include "codec/ws_encoder.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <string.h>
 
-#ifdef __x86_64__
+#ifdef FOR_AVX2
 #include <immintrin.h>
-#elif defined(__SSE2__)
+#elif defined(FOR_SSE2)
 #include <emmintrin.h>
 #endif
 
@@ -23,7 +24,7 @@
 size_t
 ws_encode_head(uint8_t head[WS_HEAD_MAX], enum ws_opcode opcode, uint64_t len, const uint8_t *mask)
 {
-	size_t n = 2, length_bytes = 0;
+	size_t n = 2;
 
 	assert(opcode < WS_CLOSE || len <= CONTROL_MAX);
 	head[0] = (uint8_t)(FIN | opcode);
@@ -31,13 +32,15 @@ ws_encode_head(uint8_t head[WS_HEAD_MAX], enum ws_opcode opcode, uint64_t len, c
 		head[1] = (uint8_t)len;
 	} else if (len <= UINT16_MAX) {
 		head[1] = LENGTH_16;
-		length_bytes = 2;
+		head[2] = (uint8_t)(len >> 8);
+		head[3] = (uint8_t)len;
+		n = 4;
 	} else {
 		head[1] = LENGTH_64;
-		length_bytes = 8;
+		len = htobe64(len);
+		memcpy(head + 2, &len, sizeof(len));
+		n = 10;
 	}
-	while (length_bytes > 0)
-		head[n++] = (uint8_t)(len >> 8 * --length_bytes);
 	if (mask != NULL) {
 		head[1] |= MASKED;
 		memcpy(head + n, mask, 4);
@@ -46,19 +49,38 @@ ws_encode_head(uint8_t head[WS_HEAD_MAX], enum ws_opcode opcode, uint64_t len, c
 	return n;
 }
 
-#ifdef FOR_AVX2
-#define LONG_BYTES 1024	/* from here on it is worth the look at the processor */
+/*
+ * Masking, by vectors as long as the processor has.  What is left behind the last whole step is
+ * not masked byte by byte: with the bytes before it, it is one more vector, which is read before
+ * they are changed and written after them.  Each gives what bits there are in all that came out.
+ */
 
-/* In steps of 128 bytes; how many were done. */
-static FOR_AVX2 size_t
-mask_long(uint8_t *p, size_t len, uint64_t key, uint64_t *bits)
+/* The key for what is n bytes further on. */
+static inline uint64_t
+turn(uint64_t key, size_t n)
+{
+	unsigned bits = 8 * (n & 3);
+
+#if __BYTE_ORDER == __LITTLE_ENDIAN
+	return key >> bits | key << (-bits & 63);
+#else
+	return key << bits | key >> (-bits & 63);
+#endif
+}
+
+#ifdef FOR_AVX2
+/* At least 32 bytes. */
+static FOR_AVX2 bool
+mask_with_avx2(uint8_t *p, size_t len, uint64_t key)
 {
 	const __m256i k = _mm256_set1_epi64x((long long)key);
-	__m256i seen = _mm256_setzero_si256();
-	size_t i = 0;
+	__m256i *last = (__m256i *)(void *)(p + len - sizeof(__m256i));
+	__m256i end = _mm256_xor_si256(_mm256_loadu_si256(last),
+	    _mm256_set1_epi64x((long long)turn(key, len)));
+	__m256i seen = end;
 
-	for (; len - i >= 4 * sizeof(__m256i); i += 4 * sizeof(__m256i)) {
-		__m256i *at = (__m256i *)(void *)(p + i);
+	for (; len >= 4 * sizeof(__m256i); p += 4 * sizeof(__m256i), len -= 4 * sizeof(__m256i)) {
+		__m256i *at = (__m256i *)(void *)p;
 		__m256i a = _mm256_xor_si256(_mm256_loadu_si256(at), k);
 		__m256i b = _mm256_xor_si256(_mm256_loadu_si256(at + 1), k);
 		__m256i c = _mm256_xor_si256(_mm256_loadu_si256(at + 2), k);
@@ -71,71 +93,97 @@ mask_long(uint8_t *p, size_t len, uint64_t key, uint64_t *bits)
 		seen = _mm256_or_si256(seen, _mm256_or_si256(_mm256_or_si256(a, b),
 		    _mm256_or_si256(c, d)));
 	}
-	if (_mm256_movemask_epi8(seen) != 0)
-		*bits |= TOP_BITS;
-	return i;
+	for (; len >= sizeof(__m256i); p += sizeof(__m256i), len -= sizeof(__m256i)) {
+		__m256i *at = (__m256i *)(void *)p;
+		__m256i a = _mm256_xor_si256(_mm256_loadu_si256(at), k);
+
+		_mm256_storeu_si256(at, a);
+		seen = _mm256_or_si256(seen, a);
+	}
+	_mm256_storeu_si256(last, end);
+	return _mm256_movemask_epi8(seen) == 0;
 }
 #endif
 
-#ifdef __SSE2__
-/* In steps of 64 bytes; how many were done. */
-static size_t
-mask_many(uint8_t *p, size_t len, uint64_t key, uint64_t *bits)
+#ifdef FOR_SSE2
+/* At least 16 bytes. */
+static bool
+mask_with_sse2(uint8_t *p, size_t len, uint64_t key)
 {
 	const __m128i k = _mm_set1_epi64x((long long)key);
-	__m128i seen = _mm_setzero_si128();
-	size_t i = 0;
+	__m128i *last = (__m128i *)(void *)(p + len - sizeof(__m128i));
+	__m128i end = _mm_xor_si128(_mm_loadu_si128(last),
+	    _mm_set1_epi64x((long long)turn(key, len)));
+	__m128i seen = end;
 
-	for (; len - i >= 4 * sizeof(__m128i); i += 4 * sizeof(__m128i)) {
-		__m128i *at = (__m128i *)(void *)(p + i);
+	for (; len >= 2 * sizeof(__m128i); p += 2 * sizeof(__m128i), len -= 2 * sizeof(__m128i)) {
+		__m128i *at = (__m128i *)(void *)p;
 		__m128i a = _mm_xor_si128(_mm_loadu_si128(at), k);
 		__m128i b = _mm_xor_si128(_mm_loadu_si128(at + 1), k);
-		__m128i c = _mm_xor_si128(_mm_loadu_si128(at + 2), k);
-		__m128i d = _mm_xor_si128(_mm_loadu_si128(at + 3), k);
 
 		_mm_storeu_si128(at, a);
 		_mm_storeu_si128(at + 1, b);
-		_mm_storeu_si128(at + 2, c);
-		_mm_storeu_si128(at + 3, d);
-		seen = _mm_or_si128(seen, _mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d)));
+		seen = _mm_or_si128(seen, _mm_or_si128(a, b));
 	}
-	if (_mm_movemask_epi8(seen) != 0)
-		*bits |= TOP_BITS;
-	return i;
-}
-#else
-static size_t
-mask_many(uint8_t *p, size_t len, uint64_t key, uint64_t *bits)
-{
-	(void)p, (void)len, (void)key, (void)bits;
-	return 0;
+	if (len >= sizeof(__m128i)) {
+		__m128i *at = (__m128i *)(void *)p;
+		__m128i a = _mm_xor_si128(_mm_loadu_si128(at), k);
+
+		_mm_storeu_si128(at, a);
+		seen = _mm_or_si128(seen, a);
+	}
+	_mm_storeu_si128(last, end);
+	return _mm_movemask_epi8(seen) == 0;
 }
 #endif
+
+/* At least 8 bytes. */
+static bool
+mask_with_words(uint8_t *p, size_t len, uint64_t key)
+{
+	uint8_t *last = p + len - sizeof(uint64_t);
+	uint64_t w, end, seen;
+
+	memcpy(&end, last, sizeof(end));
+	seen = end ^= turn(key, len);
+	for (; len >= sizeof(w); p += sizeof(w), len -= sizeof(w)) {
+		memcpy(&w, p, sizeof(w));
+		seen |= w ^= key;
+		memcpy(p, &w, sizeof(w));
+	}
+	memcpy(last, &end, sizeof(end));
+	return (seen & TOP_BITS) == 0;
+}
+
+static bool
+mask_bytes(uint8_t *p, size_t len, const uint8_t mask[4], size_t at)
+{
+	uint8_t seen = 0;
+
+	for (size_t i = 0; i < len; i++)
+		seen |= p[i] ^= mask[(at + i) & 3];
+	return seen < 0x80;
+}
 
 bool
 ws_mask(void *data, size_t len, const uint8_t mask[4], size_t at)
 {
-	uint8_t *p = data, turned[8];
-	uint64_t key, eight, bits = 0;
-	size_t i = 0;
+	uint32_t half;
+	uint64_t key;
 
-	for (size_t k = 0; k < sizeof(turned); k++)
-		turned[k] = mask[(at + k) & 3];
-	memcpy(&key, turned, sizeof(key));
+	if (len < sizeof(key))
+		return mask_bytes(data, len, mask, at);
+	memcpy(&half, mask, sizeof(half));
+	key = turn((uint64_t)half << 32 | half, at);
 #ifdef FOR_AVX2
-	if (len >= LONG_BYTES && HAS_AVX2())
-		i = mask_long(p, len, key, &bits);
+	if (len >= sizeof(__m256i) && HAS_AVX2())
+		return mask_with_avx2(data, len, key);
 #endif
-	i += mask_many(p + i, len - i, key, &bits);
-	for (; len - i >= sizeof(eight); i += sizeof(eight)) {
-		memcpy(&eight, p + i, sizeof(eight));
-		eight ^= key;
-		bits |= eight;
-		memcpy(p + i, &eight, sizeof(eight));
-	}
-	for (; i < len; i++)
-		bits |= p[i] ^= turned[i & 7];
-	return (bits & TOP_BITS) == 0;
+#ifdef FOR_SSE2
+	if (len >= sizeof(__m128i))
+		return mask_with_sse2(data, len, key);
+#endif
+	return mask_with_words(data, len, key);
 }
 
 void
