@@ -441,6 +441,7 @@ point_to(struct node_loop *nl, const struct conf *conf)
 {
 	nl->requests.node = conf->node;
 	nl->requests.slow_ms = conf->log_slow_ms;
+	loop_set_post_bytes_max(nl->loop, conf->limits.between_loops);
 	nl->link_env = (struct link_env){
 		.loop = nl->loop,
 		.resolver = nl->shared->resolver,

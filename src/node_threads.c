@@ -274,17 +274,35 @@ take_letter(void *arg)
 	free(l);
 }
 
+/* A loop that does not keep up misses it. */
 static void
-post_letter(struct node_loop *to, const struct push *p)
+drop_letter(const struct node_loop *to, const struct node_loop *from)
 {
-	struct letter *l = xmalloc(sizeof(*l));
+	static struct log_limit limit = { .about = "pushes that are dropped" };
 
+	metrics_inc(loop_metrics(from->loop), METRIC_PUSHES_DROPPED);
+	if (log_allows(&limit))
+		log_warnx("event loop %u does not keep up: a push is dropped "
+		    "(limits.between_loops)", to->number);
+}
+
+static void
+post_letter(struct node_loop *to, const struct node_loop *from, const struct push *p)
+{
+	size_t bytes = sizeof(struct letter) + p->type_len + p->message_len;
+	struct letter *l;
+
+	if (!loop_has_room(to->loop, bytes)) {
+		drop_letter(to, from);
+		return;
+	}
+	l = xmalloc(sizeof(*l));
 	*l = (struct letter){ to, *p, xmemdup(p->type, p->type_len),
 		xmemdup(p->message, p->message_len), p->url != NULL ? xstrdup(p->url) : NULL };
 	l->push.type = l->type;
 	l->push.message = l->message;
 	l->push.url = l->url;
-	loop_post(to->loop, take_letter, l);
+	loop_post_bytes(to->loop, take_letter, l, bytes);
 }
 
 static void
@@ -293,7 +311,7 @@ deliver(struct node_loop *to, const struct node_loop *from, const struct push *p
 	if (to == from)
 		node_loop_push(to, p);
 	else
-		post_letter(to, p);
+		post_letter(to, from, p);
 }
 
 /* Straight to each loop, so that it comes before what whoever pushes says next. */
@@ -326,5 +344,5 @@ node_threads_push(struct node_threads *t, struct node_loop *from, const struct p
 	}
 	node_loop_push(from, p);
 	for (unsigned i = 1; from->number == 0 && i < t->n; i++)
-		post_letter(t->member[i].nl, p);
+		post_letter(t->member[i].nl, from, p);
 }

@@ -48,7 +48,10 @@ unsigned		 node_threads_choose(struct node_threads *);
 void			 node_threads_sent(struct node_threads *, unsigned to);
 void			 node_threads_taken(struct node_threads *, unsigned to);
 
-/* A push, from whichever loop, to whom it concerns on all of them. */
+/*
+ * A push, from whichever loop, to whom it concerns on all of them.  It is counted, and lost there, if
+ * too much waits for another one (loop_has_room).
+ */
 void			 node_threads_push(struct node_threads *, struct node_loop *from,
 			    const struct push *);
 

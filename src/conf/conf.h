@@ -231,6 +231,7 @@ struct conf_limits {		/* CONF_NO_LIMIT where "off" is allowed and given */
 	uint64_t reply;
 	uint64_t handler_message;
 	uint64_t send_queue;
+	uint64_t between_loops;
 	uint64_t http_head;
 	uint64_t http_body;
 	unsigned json_depth;

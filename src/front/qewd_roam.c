@@ -36,6 +36,7 @@ struct source {
 
 struct roam {
 	bool is_forwarding;
+	bool is_given_up;		/* too much waits for where it is: nothing goes there any more */
 	struct place to;		/* then */
 	struct source source[SIDS_MAX];	/* the oldest first */
 	unsigned n;
@@ -48,6 +49,7 @@ enum kind {
 	EVENT,		/* roam_event */
 	CANCEL,		/* the request with this ms_requestId */
 	DONE,		/* no request is open here any more */
+	LOST,		/* a text is: there was no room for it */
 };
 
 struct message {
@@ -75,6 +77,16 @@ qewd_front_set_others(struct qewd_front *f, const struct qewd_others *others)
 	f->others = others;
 }
 
+static size_t
+bytes_of(const struct message *m)
+{
+	size_t bytes = sizeof(*m) + m->text.len;
+
+	for (size_t i = 0; i < m->n_kept; i++)
+		bytes += sizeof(m->kept[i]) + m->kept[i].len;
+	return bytes;
+}
+
 /* Takes the text of m. */
 static void
 post(const struct qewd_front *f, const struct place *to, const struct message *m)
@@ -84,7 +96,17 @@ post(const struct qewd_front *f, const struct place *to, const struct message *m
 
 	copy->to = f->others->front(to->part, &loop, f->others->arg);
 	memcpy(copy->sid, to->sid, sizeof(copy->sid));
-	loop_post(loop, take, copy);
+	loop_post_bytes(loop, take, copy, bytes_of(m));
+}
+
+/* For what clients and handlers may cause as often as they like. */
+static bool
+has_room(const struct qewd_front *f, const struct place *to, size_t len)
+{
+	struct loop *loop;
+
+	f->others->front(to->part, &loop, f->others->arg);
+	return loop_has_room(loop, sizeof(struct message) + len);
 }
 
 static struct qewd_client *
@@ -341,14 +363,44 @@ add_source(struct qewd_client *c, const struct source *source)
 	r->source[r->n++] = *source;
 }
 
+/*
+ * Where it is the loop does not keep up, as a client may not: its session ends there, and what is
+ * open for it here, though not from within a reply.
+ */
+static void
+give_up(struct qewd_client *c)
+{
+	struct roam *r = c->roam;
+	struct place own = place_of(c);
+	struct message lost = { .kind = LOST };
+
+	r->is_given_up = true;
+	post(c->front, &r->to, &lost);
+	tell(c->front, &own, ROAM_GONE, &own, 0);
+}
+
+/* Takes the text of m, or it is lost. */
+static void
+pass_on(struct qewd_client *c, struct message *m)
+{
+	struct roam *r = c->roam;
+
+	if (!r->is_given_up && !has_room(c->front, &r->to, m->text.len))
+		give_up(c);
+	if (r->is_given_up)
+		buf_free(&m->text);
+	else
+		post(c->front, &r->to, m);
+	m->text = (struct buf){ 0 };
+}
+
 static void
 on_text(struct message *m)
 {
 	struct qewd_client *c = find(m->to, m->sid);
 
 	if (c != NULL && is_forwarding(c)) {
-		post(c->front, &c->roam->to, m);
-		m->text = (struct buf){ 0 };
+		pass_on(c, m);
 	} else if (c != NULL) {
 		qewd_client_send(c, m->text.data, m->text.len);
 	}
@@ -392,15 +444,33 @@ on_answer(struct message *m)
 /* ---- what follows ---- */
 
 bool
-roam_forward(const struct qewd_client *c, const char *text, size_t len)
+roam_forward(struct qewd_client *c, const char *text, size_t len)
 {
 	struct message m = { .kind = TEXT };
 
 	if (!is_forwarding(c))
 		return false;
 	buf_add(&m.text, text, len);
-	post(c->front, &c->roam->to, &m);
+	pass_on(c, &m);
 	return true;
+}
+
+/* It leaves nothing that it could come back for: of that, something is missing. */
+static void
+on_lost(struct message *m)
+{
+	struct qewd_client *c = find(m->to, m->sid);
+
+	if (c != NULL && is_forwarding(c)) {
+		post(m->to, &c->roam->to, m);
+		return;
+	}
+	if (c != NULL && c->sio != NULL)
+		sio_session_close(c->sio, ERR_TOO_SLOW, "limits.between_loops");
+	if ((c = find(m->to, m->sid)) != NULL) {
+		qewd_client_cancel_all(c);
+		qewd_client_forget(c);
+	}
 }
 
 static void
@@ -475,6 +545,8 @@ cancel_at_sources(struct qewd_client *c, const char *id, size_t len, unsigned wa
 	for (unsigned i = 0; c->roam != NULL && i < c->roam->n; i++) {
 		struct message m = { .kind = CANCEL, .ways = ways };
 
+		if (!has_room(c->front, &c->roam->source[i].at, len))
+			continue;	/* the request goes on */
 		buf_add(&m.text, id, len);
 		post(c->front, &c->roam->source[i].at, &m);
 	}
@@ -581,7 +653,7 @@ take(void *arg)
 {
 	static void (*const on_kind[])(struct message *) = {
 		[ASK] = on_ask, [ANSWER] = on_answer, [TEXT] = on_text, [EVENT] = on_event,
-		[CANCEL] = on_cancel, [DONE] = on_done,
+		[CANCEL] = on_cancel, [DONE] = on_done, [LOST] = on_lost,
 	};
 	struct message *m = arg;
 

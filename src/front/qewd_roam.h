@@ -52,7 +52,7 @@ bool	 roam_is_awaited(const struct qewd_client *);	/* are there any? */
 uint64_t roam_move(struct qewd_client *from, struct qewd_client *to);
 
 /* Does it forward?  Then the text goes. */
-bool	 roam_forward(const struct qewd_client *, const char *text, size_t len);
+bool	 roam_forward(struct qewd_client *, const char *text, size_t len);
 /* A request of it has ended: was it the last that it forwarded for? */
 void	 roam_look(struct qewd_client *);
 

@@ -57,6 +57,8 @@ struct loop {
 
 	pthread_mutex_t post_lock;	/* guards the posts */
 	struct post *posts, **posts_tail;
+	atomic_size_t post_bytes;	/* of those; changed under the lock, read without it */
+	atomic_size_t post_bytes_max;
 	int wake_fd;			/* eventfd */
 	struct event *wake;
 };
@@ -95,6 +97,7 @@ loop_new(void)
 	loop->spares = spares_new();
 	pthread_mutex_init(&loop->post_lock, NULL);
 	loop->posts_tail = &loop->posts;
+	atomic_init(&loop->post_bytes_max, SIZE_MAX);
 	if ((loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
 		fatal("eventfd");
 	loop->wake = event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, on_wake, loop);
@@ -237,6 +240,24 @@ loop_work_is_waiting(const struct loop_work *w)
 void
 loop_post(struct loop *loop, void (*fn)(void *), void *arg)
 {
+	loop_post_bytes(loop, fn, arg, 0);
+}
+
+static void
+set_post_bytes(struct loop *loop, size_t bytes)
+{
+	atomic_store_explicit(&loop->post_bytes, bytes, memory_order_relaxed);
+}
+
+static size_t
+post_bytes(struct loop *loop)
+{
+	return atomic_load_explicit(&loop->post_bytes, memory_order_relaxed);
+}
+
+void
+loop_post_bytes(struct loop *loop, void (*fn)(void *), void *arg, size_t bytes)
+{
 	struct post *p = xmalloc(sizeof(*p));
 	uint64_t one = 1;
 	bool was_empty;
@@ -246,10 +267,26 @@ loop_post(struct loop *loop, void (*fn)(void *), void *arg)
 	was_empty = loop->posts == NULL;
 	*loop->posts_tail = p;
 	loop->posts_tail = &p->next;
+	set_post_bytes(loop, post_bytes(loop) + sizeof(*p) + bytes);
 	pthread_mutex_unlock(&loop->post_lock);
 	/* One wake for a batch; EAGAIN would mean that it is awake anyway. */
 	if (was_empty && write(loop->wake_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		log_error("eventfd");
+}
+
+bool
+loop_has_room(struct loop *loop, size_t bytes)
+{
+	size_t max = atomic_load_explicit(&loop->post_bytes_max, memory_order_relaxed);
+	size_t n = post_bytes(loop);
+
+	return n == 0 || (n <= max && bytes <= max - n);
+}
+
+void
+loop_set_post_bytes_max(struct loop *loop, size_t bytes_max)
+{
+	atomic_store_explicit(&loop->post_bytes_max, bytes_max, memory_order_relaxed);
 }
 
 size_t
@@ -262,6 +299,7 @@ loop_run_posts(struct loop *loop)
 	p = loop->posts;
 	loop->posts = NULL;
 	loop->posts_tail = &loop->posts;
+	set_post_bytes(loop, 0);
 	pthread_mutex_unlock(&loop->post_lock);
 	for (; p != NULL; p = next) {
 		next = p->next;

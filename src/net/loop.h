@@ -39,6 +39,18 @@ void		 loop_stop(struct loop *);
  */
 void		 loop_post(struct loop *, void (*fn)(void *), void *arg);
 
+/* The same, of something that takes so many bytes of memory until fn has freed it. */
+void		 loop_post_bytes(struct loop *, void (*fn)(void *), void *arg, size_t bytes);
+
+/*
+ * May so much more wait for the loop?  Where nothing waits anything may.  From any thread.  Posts
+ * are never refused: who makes one of what peers send, and as often as they like, asks first.  As
+ * others may post between the two, and the loop works on what it has taken, there may be some more
+ * than the maximum, which is for what waits.
+ */
+bool		 loop_has_room(struct loop *, size_t bytes);
+void		 loop_set_post_bytes_max(struct loop *, size_t);	/* at first there is none */
+
 /* Calls what was posted; gives how much that was.  For a loop that does not run any more. */
 size_t		 loop_run_posts(struct loop *);
 

@@ -50,6 +50,7 @@ struct relayed {
 	unsigned number;		/* of that loop */
 	uint64_t id;			/* there */
 	struct request *request;
+	bool is_given_up;		/* whoever asked was told, and hears no more */
 };
 
 /* Posts.  Each frees its own. */
@@ -87,9 +88,13 @@ struct answer {
 	struct reply reply;		/* points to what follows */
 	struct json_object top, body;
 	char *text, *token;
+	bool is_given_up;		/* the end, without a reply */
 	char server[REQUEST_SERVER_MAX];	/* whoever had it last; "": nobody */
 	uint64_t queued_ms, unqueued_ms;
 };
+
+/* What peers send waits for another loop up to limits.between_loops. */
+#define NO_ROOM "too much waits for another event loop (limits.between_loops)"
 
 static void submit(struct destination *, struct request *);
 static void cancel(struct destination *, struct request *, enum err);
@@ -199,6 +204,26 @@ copy_text(const char *text)
 	return text != NULL ? xstrdup(text) : NULL;
 }
 
+/* What it takes while it waits there. */
+static size_t
+submission_bytes(const struct request *r)
+{
+	return sizeof(struct submission) + r->env.len + (r->token != NULL ? r->token->len : 0);
+}
+
+/* Of those that were cancelled on their way limits.in_flight knows nothing any more. */
+static bool
+is_refused(const struct relay_out *out, struct request *r)
+{
+	if (out->is_stopped)
+		request_fail(r, ERR_STOPPING, NULL);
+	else if (!loop_has_room(out->loop, submission_bytes(r)))
+		request_fail(r, ERR_OVERLOADED, NO_ROOM);
+	else
+		return false;
+	return true;
+}
+
 static void
 submit(struct destination *destination, struct request *r)
 {
@@ -206,10 +231,8 @@ submit(struct destination *destination, struct request *r)
 	struct relay_out *out = d->out;
 	struct submission *s;
 
-	if (out->is_stopped) {
-		request_fail(r, ERR_STOPPING, NULL);
+	if (is_refused(out, r))
 		return;
-	}
 	s = xmalloc(sizeof(*s));
 	*s = (struct submission){ .to = out->to, .from = out, .loop = out->requests->loop,
 		.number = out->number, .id = r->id, .destination = xstrdup(d->name),
@@ -229,7 +252,7 @@ submit(struct destination *destination, struct request *r)
 	memcpy(s->client_address, r->client_address, sizeof(s->client_address));
 	memcpy(s->client_socket, r->client_socket, sizeof(s->client_socket));
 	idmap_add(&out->in_flight, r->id, r);
-	loop_post(out->loop, take_submission, s);
+	loop_post_bytes(out->loop, take_submission, s, submission_bytes(r));
 }
 
 static void
@@ -250,7 +273,11 @@ take_answer(void *arg)
 	struct answer *a = arg;
 	struct request *r = idmap_find(&a->to->in_flight, a->id);
 
-	if (r != NULL && !a->reply.is_final) {
+	if (r != NULL && a->is_given_up) {
+		idmap_remove(&a->to->in_flight, a->id);
+		r->has_run = true;
+		request_fail(r, ERR_OVERLOADED, NO_ROOM);
+	} else if (r != NULL && !a->reply.is_final) {
 		request_reply(r, &a->reply);
 	} else if (r != NULL) {
 		idmap_remove(&a->to->in_flight, a->id);
@@ -306,7 +333,8 @@ begin(struct relay_in *in, const struct submission *s)
 	struct relayed *d = xcalloc(1, sizeof(*d));
 	struct request *r;
 
-	*d = (struct relayed){ in, s->from, s->loop, s->number, s->id, NULL };
+	*d = (struct relayed){ .in = in, .from = s->from, .loop = s->loop, .number = s->number,
+		.id = s->id };
 	d->request = r = request_new_relayed(in->requests, &origin_ops, d, &s->env, s->trace);
 	memcpy(r->trace, s->trace, sizeof(r->trace));
 	r->begun_ms = s->begun_ms;
@@ -412,6 +440,14 @@ length_of(const struct reply *reply)
 	return reply->top != NULL && reply->top->close + 1u > len ? reply->top->close + 1u : len;
 }
 
+/* What it takes while it waits there. */
+static size_t
+answer_bytes(const struct reply *reply)
+{
+	return sizeof(struct answer) + length_of(reply) +
+	    (reply->token != NULL ? reply->token_len : 0);
+}
+
 static void
 post_answer(const struct relayed *d, const struct reply *reply)
 {
@@ -419,6 +455,7 @@ post_answer(const struct relayed *d, const struct reply *reply)
 
 	a->to = d->from;
 	a->id = d->id;
+	a->is_given_up = false;
 	a->reply = *reply;
 	a->text = xmemdup(reply->text, length_of(reply));
 	a->server[0] = '\0';
@@ -437,18 +474,48 @@ post_answer(const struct relayed *d, const struct reply *reply)
 		a->body = *reply->body;
 		a->reply.body = &a->body;
 	}
+	loop_post_bytes(d->loop, take_answer, a, answer_bytes(reply));
+}
+
+/*
+ * Its loop is too slow for what a handler or service sends, as a client may be: the request ends
+ * there, and is cancelled here, though not from within a reply.
+ */
+static void
+give_up(struct relayed *d)
+{
+	struct answer *a = xcalloc(1, sizeof(*a));
+	struct cancellation *c = xmalloc(sizeof(*c));
+
+	d->is_given_up = true;
+	a->to = d->from;
+	a->id = d->id;
+	a->is_given_up = true;
 	loop_post(d->loop, take_answer, a);
+	*c = (struct cancellation){ d->in, d->number, d->id, ERR_OVERLOADED };
+	loop_post(d->in->requests->loop, take_cancellation, c);
 }
 
 static void
 on_reply(struct request *r UNUSED, const struct reply *reply, void *arg)
 {
-	post_answer(arg, reply);
+	struct relayed *d = arg;
+
+	if (d->is_given_up)
+		return;
+	if (loop_has_room(d->loop, answer_bytes(reply)))
+		post_answer(d, reply);
+	else
+		give_up(d);
 }
 
+/* One for each open request, so limits.in_flight and limits.reply bound them. */
 static void
 on_final(struct request *r UNUSED, const struct reply *reply, void *arg)
 {
-	post_answer(arg, reply);
-	forget(arg);
+	struct relayed *d = arg;
+
+	if (!d->is_given_up)
+		post_answer(d, reply);
+	forget(d);
 }

@@ -6,6 +6,9 @@
  * Where a request began it stays, with its origin, its deadline and its one end; its destination
  * there is one of a relay_out.  On the serving loop a relay_in begins another one, which counts
  * for nothing, and posts back what comes of it.  Both ends look requests up by their ids.
+ *
+ * What waits between two loops is bounded: a request for which there is no room (loop_has_room)
+ * is refused as overloaded, and ends so if its intermediates find none.
  */
 #ifndef REQUEST_RELAY_H
 #define REQUEST_RELAY_H

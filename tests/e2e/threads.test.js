@@ -113,6 +113,34 @@ test('no loop has twice the sessions of another', async (t) => {
 	await assertEven(44);
 });
 
+// Nobody is moved: it is new connections alone that make it even again.
+test('nor has one after many have left and come, whichever they were', async (t) => {
+	const { node } = await near(t);
+	const come = (n) => Promise.all(Array.from({ length: n }, () => rawBrowser(t, node.port)));
+	const total = 12 * LOOPS;
+	let browsers = await come(total);
+
+	// Of each loop in turn nearly all, of the next one half, of the others few.
+	for (let round = 0; round < LOOPS; round++) {
+		const loops = await loopsOf(node);
+		const seen = Array(LOOPS).fill(0);
+		const leaves = (browser) => {
+			const loop = loops.get(browser.sid.slice(0, 8));
+			return seen[loop]++ < [11, 6, 2, 1][(loop + round) % LOOPS];
+		};
+		const leaving = new Set(browsers.filter(leaves));
+
+		leaving.forEach((browser) => browser.close());
+		await waitFor('them to be gone', async () => (await loopsOf(node)).size === total - leaving.size);
+		const left = await spread(node);
+		assert.ok(Math.max(...left) >= 2 * Math.min(...left), left.join(', '));
+		browsers = [...browsers.filter((b) => !leaving.has(b)), ...await come(leaving.size)];
+		const sizes = await spread(node);
+		assert.strictEqual(sizes.reduce((a, b) => a + b), total);
+		assert.ok(Math.max(...sizes) < 2 * Math.min(...sizes), sizes.join(', '));
+	}
+});
+
 test('threads: auto is one for each processor', async (t) => {
 	const node = await startUsherd(t, nodeOf('near', { 'browser-app': scriptedApp('size: 1') }, ADMIN + 'threads: auto\n'));
 	const browser = await rawBrowser(t, node.port);
@@ -261,6 +289,44 @@ test('limits.in_flight is that of all loops together, wherever the requests come
 	await waitFor('none to be open', async () => (await result(node, 'status')).requests === 0);
 	emit(browsers[2], 'again', DONE);
 	assert.strictEqual((await browsers[2].nextReply()).message.done, true);
+});
+
+// One post that waits is too much for another, so that loops need not be slow to be too slow.
+test('what finds no room on its way to another loop is overloaded if it is a request, dropped if it is a push', async (t) => {
+	const { node } = await near(t, 'limits: { between_loops: 1000 }\n');
+	const browsers = await oneOnEach(t, node);
+	const counts = { done: 0, overloaded: 0 };
+	const dropped = async () => metric(await metricsOf(node), 'usher_pushes_dropped_total');
+
+	await waitFor('requests of a loop that find no room', async () => {
+		const asked = Array.from({ length: 40 }, (_, i) => i);
+		asked.forEach((i) => emit(browsers[1], i, DONE));
+		const replies = [];
+		while (replies.length < asked.length)
+			replies.push(await browsers[1].nextReply());
+		assert.deepStrictEqual(replies.map((r) => r.ms_requestId).sort((a, b) => a - b), asked);
+		for (const reply of replies) {
+			counts[reply.message.done ? 'done' : 'overloaded']++;
+			if (!reply.message.done)
+				assertError(reply, { type: 'job', code: 'overloaded', ms_requestId: reply.ms_requestId });
+		}
+		return counts.overloaded > 0;
+	});
+	assert.ok(counts.done > 0);
+	await waitFor('pushes for a loop that find no room', async () => {
+		emit(browsers[0], 'push', ...Array.from({ length: 40 }, (_, n) => ({ push: { type: 'news', to: { all: true }, message: { n } } })), DONE);
+		for (let n = 0; n < 40; n++)
+			assert.strictEqual((await browsers[0].nextReply('news of the loop of the worker')).message.n, n);
+		assert.strictEqual((await browsers[0].nextReply()).message.done, true);
+		return await dropped() > 0;
+	});
+	// Those of other loops have had what there was room for, and are answered as ever.
+	for (const browser of browsers.slice(1)) {
+		browser.emit(register);
+		while ((await browser.nextReply()).type === 'news');
+		emit(browser, 'after', DONE);
+		assert.strictEqual((await browser.nextReply()).message.done, true);
+	}
 });
 
 // ---- links ----
@@ -538,6 +604,28 @@ test('a client that comes back on another loop gets what came meanwhile, once an
 		back.close();
 		fs.rmSync(gate.file);
 	}
+});
+
+test('a client that came back elsewhere, and gets more than there is room for, is closed as one too slow', async (t) => {
+	const { node, record } = await near(t, 'limits: { between_loops: 1000 }\n');
+	const gate = new Gate(t);
+	const [old] = await oneOnEach(t, node);	// on the loop of the workers
+	emit(old, 'a', { send: { n: 1 } }, { gate: gate.file }, ...Array.from({ length: 300 }, (_, n) => ({ send: { n } })), { until: 'cancel' }, DONE);
+	await old.nextReply();
+	await drop(node, old);
+	const back = await comeBackElsewhere(t, node, old, 0);
+
+	assert.strictEqual(back.resumed, 1);
+	gate.open();
+	assert.strictEqual(await back.whenClosed(), 1008);
+	await record.told('cancel');
+	await waitFor('no request to be open', async () => (await result(node, 'status')).requests === 0);
+	// Nothing of it is left; the session itself goes on.
+	const again = await rawClient(t, node.port);
+	again.emit({ type: 'ewd-reregister', token: back.token });
+	const answer = await again.nextReply();
+	assert.deepStrictEqual([answer.message.ok, answer.message.resumed], [true, undefined]);
+	await assertSilent(again);
 });
 
 test('a client that moves from loop to loop keeps its requests, and may cancel them', async (t) => {

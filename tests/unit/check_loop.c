@@ -125,6 +125,40 @@ START_TEST(posts_keep_their_order_and_none_is_lost_at_the_end)
 }
 END_TEST
 
+START_TEST(a_loop_has_room_for_so_many_bytes_and_for_anything_alone)
+{
+	ck_assert(loop_has_room(loop, SIZE_MAX));
+	loop_post(loop, say_posted, "a");
+	ck_assert(loop_has_room(loop, SIZE_MAX / 2));
+	loop_run_posts(loop);
+
+	loop_set_post_bytes_max(loop, 1000);
+	ck_assert(loop_has_room(loop, SIZE_MAX));
+	loop_post_bytes(loop, say_posted, "b", 400);
+	ck_assert(loop_has_room(loop, 400));
+	ck_assert(!loop_has_room(loop, 600));	/* a post takes some itself */
+	ck_assert(!loop_has_room(loop, SIZE_MAX));
+	loop_post_bytes(loop, say_posted, "c", 5000);	/* it is there all the same */
+	ck_assert(!loop_has_room(loop, 0));
+	ck_assert_uint_eq(loop_run_posts(loop), 2);
+	ck_assert(loop_has_room(loop, SIZE_MAX));
+}
+END_TEST
+
+/* However small they are. */
+START_TEST(the_number_of_posts_is_bounded_with_their_bytes)
+{
+	unsigned n = 0;
+
+	loop_set_post_bytes_max(loop, 1000);
+	for (; loop_has_room(loop, 0) && n < 1000; n++)
+		loop_post(loop, say_posted, "x");
+	ck_assert_uint_ge(n, 10);
+	ck_assert_uint_le(n, 100);
+	ck_assert_uint_eq(loop_run_posts(loop), n);
+}
+END_TEST
+
 /* What thread number / N_POSTS posts as its number % N_POSTS-th. */
 static unsigned n_of_thread[N_THREADS];
 
@@ -354,6 +388,8 @@ make_suite(void)
 	tcase_add_test(tc, a_post_of_a_post_wakes_the_loop_again);
 	tcase_add_test(tc, what_is_posted_while_a_loop_stops_is_called_once);
 	tcase_add_test(tc, posts_keep_their_order_and_none_is_lost_at_the_end);
+	tcase_add_test(tc, a_loop_has_room_for_so_many_bytes_and_for_anything_alone);
+	tcase_add_test(tc, the_number_of_posts_is_bounded_with_their_bytes);
 	tcase_add_test(tc, a_turn_flushes_then_frees_and_leaves_new_work_to_the_next);
 	tcase_add_test(tc, a_signal_comes_as_an_event);
 	suite_add_tcase(s, tc);

@@ -461,6 +461,30 @@ START_TEST(a_push_of_another_loop_is_there_at_once_and_on_all_soon)
 }
 END_TEST
 
+/* It misses some, and only what it misses is counted, where they came from. */
+START_TEST(a_loop_that_does_not_keep_up_misses_pushes)
+{
+	struct push p = push_for(PUSH_ALL, "");
+	const uint64_t *n_dropped = &loop_metrics(nl[0].loop)->value[METRIC_PUSHES_DROPPED];
+	unsigned n_got_there;
+
+	loop_set_post_bytes_max(nl[2].loop, 10000);
+	for (int i = 0; i < 100; i++)
+		node_threads_push(threads, &nl[0], &p);
+	ck_assert_uint_ge(*n_dropped, 10);
+	ck_assert_uint_le(*n_dropped, 98);
+	n_got_there = 100 - (unsigned)*n_dropped;
+	node_threads_stop(threads);	/* calls what waits */
+	for (unsigned i = 0; i < N; i++)
+		ck_assert_uint_eq(got[i].n_pushes, i == 2 ? n_got_there : 100);
+	/* Now it has room. */
+	node_threads_push(threads, &nl[0], &p);
+	node_threads_stop(threads);
+	ck_assert_uint_eq(got[2].n_pushes, n_got_there + 1);
+	ck_assert_uint_eq(*n_dropped, 100 - n_got_there);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -483,6 +507,7 @@ make_suite(void)
 	tcase_add_loop_test(tc, a_push_to_a_socket_of_ours_goes_to_its_loop_alone, 0, N);
 	tcase_add_loop_test(tc, other_pushes_go_to_all_loops, 0, ARRAY_LEN(wide));
 	tcase_add_test(tc, a_push_of_another_loop_is_there_at_once_and_on_all_soon);
+	tcase_add_test(tc, a_loop_that_does_not_keep_up_misses_pushes);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -583,6 +583,128 @@ START_TEST(one_whose_origin_has_left_goes_on)
 }
 END_TEST
 
+/* ---- loops that do not keep up ---- */
+
+START_TEST(what_finds_no_room_on_its_way_there_is_overloaded)
+{
+	struct ask a[100], late;
+	unsigned n = 0;
+
+	loop_set_post_bytes_max(loops[0], 20000);
+	do
+		submitted(1, &a[n++]);
+	while (a[n - 1].n_finals == 0 && n < ARRAY_LEN(a));
+	ck_assert_uint_ge(n, 3);
+	ck_assert_uint_lt(n, ARRAY_LEN(a));
+	assert_ended(&a[n - 1], ERR_OVERLOADED);
+	ck_assert_ptr_nonnull(strstr(a[n - 1].text, "limits.between_loops"));
+	ck_assert_ptr_nonnull(strstr(a[n - 1].text, "\"ran\":\"no\""));
+	/* The others are served, and there is room again. */
+	finishes_at_once = true;
+	pump();
+	ck_assert_uint_eq(n_served, n - 1);
+	for (unsigned i = 0; i < n - 1; i++)
+		assert_ended(&a[i], ERR_NONE);
+	submitted(1, &late);
+	pump();
+	assert_ended(&late, ERR_NONE);
+}
+END_TEST
+
+/* limits.in_flight does not see them any more; what waits there is bounded nevertheless. */
+START_TEST(those_that_are_cancelled_on_their_way_take_room)
+{
+	struct ask a = { 0 };
+	struct request *r;
+	unsigned n = 0;
+
+	loop_set_post_bytes_max(loops[0], 20000);
+	for (; n < 100 && a.err != ERR_OVERLOADED; n++) {
+		r = submitted(1, &a);
+		if (a.n_finals == 0)
+			request_cancel(r);
+	}
+	ck_assert_uint_ge(n, 3);
+	assert_ended(&a, ERR_OVERLOADED);
+	pump();
+	ck_assert_uint_eq(n_served, n - 1);
+	ck_assert_uint_eq(n_cancels, n - 1);
+}
+END_TEST
+
+static void
+send_until_given_up(const struct ask *a)
+{
+	loop_set_post_bytes_max(loops[1], 20000);
+	for (int i = 0; i < 100; i++)
+		answer(served[0], "{\"type\":\"login\",\"message\":{\"n\":1}}", false, NULL);
+	ck_assert_uint_eq(a->n_replies, 0);
+	ck_assert_uint_eq(n_cancels, 0);	/* not from within a reply */
+}
+
+/* What came before is passed on; then it ends, there and here. */
+START_TEST(one_whose_replies_find_no_room_on_their_way_back_ends)
+{
+	struct ask a;
+
+	submitted(1, &a);
+	pump();
+	send_until_given_up(&a);
+	pump();
+	ck_assert_uint_ge(a.n_replies, 2);
+	ck_assert_uint_lt(a.n_replies, 100);
+	assert_ended(&a, ERR_OVERLOADED);
+	ck_assert_ptr_nonnull(strstr(a.text, "\"ran\":\"maybe\""));
+	ck_assert_uint_eq(n_cancels, 1);
+	ck_assert_int_eq(cancel_why, ERR_OVERLOADED);
+}
+END_TEST
+
+/* Without all that was to come before it, it would be misleading. */
+START_TEST(its_final_does_not_follow_what_was_dropped)
+{
+	struct ask a;
+
+	submitted(1, &a);
+	pump();
+	send_until_given_up(&a);
+	finish(served[0]);
+	pump();
+	assert_ended(&a, ERR_OVERLOADED);
+	ck_assert_uint_eq(n_cancels, 0);
+}
+END_TEST
+
+START_TEST(it_may_be_cancelled_as_it_is_given_up)
+{
+	struct ask a;
+	struct request *r = submitted(1, &a);
+
+	pump();
+	send_until_given_up(&a);
+	request_cancel(r);
+	pump();
+	assert_ended(&a, ERR_CANCELLED);
+	ck_assert_uint_eq(n_cancels, 1);
+}
+END_TEST
+
+START_TEST(finals_need_no_room)
+{
+	struct ask a[5];
+
+	for (unsigned i = 0; i < ARRAY_LEN(a); i++)
+		submitted(1, &a[i]);
+	pump();
+	loop_set_post_bytes_max(loops[1], 1000);
+	for (unsigned i = 0; i < ARRAY_LEN(a); i++)
+		finish(served[i]);
+	pump();
+	for (unsigned i = 0; i < ARRAY_LEN(a); i++)
+		assert_ended(&a[i], ERR_NONE);
+}
+END_TEST
+
 /* ---- stopping ---- */
 
 START_TEST(a_loop_that_stops_ends_what_is_under_way)
@@ -831,6 +953,12 @@ make_suite(void)
 	tcase_add_test(tc, a_late_answer_is_not_for_the_next_request);
 	tcase_add_loop_test(tc, its_deadline_ends_it_on_both_loops, 0, 2);
 	tcase_add_test(tc, one_whose_origin_has_left_goes_on);
+	tcase_add_test(tc, what_finds_no_room_on_its_way_there_is_overloaded);
+	tcase_add_test(tc, those_that_are_cancelled_on_their_way_take_room);
+	tcase_add_test(tc, one_whose_replies_find_no_room_on_their_way_back_ends);
+	tcase_add_test(tc, its_final_does_not_follow_what_was_dropped);
+	tcase_add_test(tc, it_may_be_cancelled_as_it_is_given_up);
+	tcase_add_test(tc, finals_need_no_room);
 	tcase_add_test(tc, a_loop_that_stops_ends_what_is_under_way);
 	tcase_add_test(tc, what_ends_as_a_loop_stops_may_end_the_rest);
 	tcase_add_test(tc, a_loop_that_serves_nothing_more_refuses);
