@@ -16,7 +16,7 @@
 #include <yaml.h>
 
 #include "base/log.h"
-#include "base/xmalloc.h"
+#include "base/strmap.h"
 
 #define KEYS_FEW    8	/* of a map, to compare each with each */
 #define ITEMS_FIRST 4	/* that a list or map has room for; a power of two */
@@ -324,20 +324,6 @@ fault_of_key(const yaml_event_t *event)
 	return NULL;
 }
 
-struct key_ref {
-	const char *name;
-	unsigned line;
-};
-
-static int
-by_name_and_line(const void *a, const void *b)
-{
-	const struct key_ref *x = a, *y = b;
-	int order = strcmp(x->name, y->name);
-
-	return order != 0 ? order : (x->line > y->line) - (x->line < y->line);
-}
-
 /* Of a small map; nearly all are. */
 static bool
 is_any_key_twice(const struct conf_node *map)
@@ -349,24 +335,26 @@ is_any_key_twice(const struct conf_node *map)
 	return false;
 }
 
-/* Sorted, since comparing each with each takes minutes in the largest file we read. */
+/* By a table, since comparing each with each takes minutes in the largest file we read. */
 static void
 check_keys_differ(struct reader *r, const struct conf_node *map)
 {
-	struct key_ref *ref;
+	struct strmap *seen;
 
 	if (map->n <= KEYS_FEW && !is_any_key_twice(map))
 		return;
-	ref = xmalloc(map->n * sizeof(*ref));
-	for (size_t i = 0; i < map->n; i++)
-		ref[i] = (struct key_ref){ map->key[i].name, map->key[i].line };
-	qsort(ref, map->n, sizeof(*ref), by_name_and_line);
-	for (size_t i = 1; i < map->n; i++)
-		if (strcmp(ref[i - 1].name, ref[i].name) == 0)
-			conf_faults_add(r->faults, r->source->name, ref[i].line,
-			    "duplicate key \"%s\": it is given in line %u already", ref[i].name,
-			    ref[i - 1].line);
-	free(ref);
+	seen = strmap_new();
+	for (size_t i = 0; i < map->n; i++) {
+		const struct conf_key *key = &map->key[i], *before;
+		void **place = strmap_at(seen, key->name, strlen(key->name));
+
+		if ((before = *place) != NULL)
+			conf_faults_add(r->faults, r->source->name, key->line,
+			    "duplicate key \"%s\": it is given in line %u already", key->name,
+			    before->line);
+		*place = &map->key[i];
+	}
+	strmap_free(seen, NULL);
 }
 
 static struct conf_node *

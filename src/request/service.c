@@ -78,12 +78,25 @@ service_get(struct service_table *t, const char *application)
 	return s;
 }
 
+/* "application/pattern", without printf: there may be ten thousand.  Gives. */
+static char *
+name_of(const char *application, const char *pattern)
+{
+	size_t len = strlen(application);
+	char *name = xmalloc(len + 1 + strlen(pattern) + 1);
+
+	memcpy(name, application, len);
+	name[len] = '/';
+	strcpy(name + len + 1, pattern);
+	return name;
+}
+
 static struct route *
 route_new(const char *application, const char *pattern, struct destination *d, uint64_t timeout_ms)
 {
 	struct route *r = xcalloc(1, sizeof(*r));
 
-	r->name = xasprintf("%s/%s", application, *pattern != '\0' ? pattern : "*");
+	r->name = name_of(application, *pattern != '\0' ? pattern : "*");
 	r->number = &r->own_number;
 	r->pattern = xstrdup(pattern);
 	r->fixed = strlen(pattern);
