@@ -67,11 +67,11 @@ static const struct {
 	enum handler_op op;
 	bool needs_id;
 } ops[] = {
+	{ "finish",	HANDLER_FINISH,		true },	/* those that come often stand first */
+	{ "send",	HANDLER_SEND,		true },
+	{ "fail",	HANDLER_FAIL,		true },
 	{ "ready",	HANDLER_READY,		false },
 	{ "unready",	HANDLER_UNREADY,	false },
-	{ "send",	HANDLER_SEND,		true },
-	{ "finish",	HANDLER_FINISH,		true },
-	{ "fail",	HANDLER_FAIL,		true },
 	{ "log",	HANDLER_LOG,		false },
 	{ "call",	HANDLER_CALL,		true },
 	{ "push",	HANDLER_PUSH,		false },
@@ -125,6 +125,7 @@ read_op(struct handler_msg *m, const struct json_object *line)
 		if (json_string_is(m->text, m->op_name, ops[i].name)) {
 			m->op = ops[i].op;
 			needs_id = ops[i].needs_id;
+			break;
 		}
 	}
 	m->has_id = json_number_u64(m->text, id, &m->id);
@@ -251,24 +252,18 @@ handler_msg_decode(struct handler_msg *m, const char *text, size_t len, unsigned
 	}
 }
 
-/* "name": without printf, of which a request would take a dozen. */
-static void
-add_name(struct buf *b, const char *name)
-{
-	buf_add_char(b, '"');
-	buf_add_str(b, name);
-	buf_add_str(b, "\":");
-}
+/* The beginning of a member, with its comma, and its length. */
+#define MEMBER(name) ",\"" name "\":", sizeof(",\"" name "\":") - 1
 
-/* A member that is a string, with a comma unless it is the first one; none if text is NULL. */
+/* A member that is a string, without that comma if it is the first; none if text is NULL. */
 static void
-add_text(struct buf *b, const char *name, const char *text)
+add_text(struct buf *b, const char *member, size_t member_len, const char *text)
 {
+	bool is_first = b->data[b->len - 1] == '{';
+
 	if (text == NULL)
 		return;
-	if (b->data[b->len - 1] != '{')
-		buf_add_char(b, ',');
-	add_name(b, name);
+	buf_add(b, member + is_first, member_len - is_first);
 	buf_add_json_string(b, text, strlen(text));
 }
 
@@ -282,17 +277,16 @@ blank_out(char *p, size_t n, char c)
 }
 
 /*
- * ,"name":text on one line.  A JSON string cannot hold a raw LF or CR (RFC 8259
+ * A member on one line.  A JSON string cannot hold a raw LF or CR (RFC 8259
  * section 7), so in a validated text each of them is white space, and a blank there
  * changes nothing.  LF would end our line; CR does for some line readers.
  */
 static void
-add_json(struct buf *b, const char *name, const char *text, size_t len)
+add_json(struct buf *b, const char *member, size_t member_len, const char *text, size_t len)
 {
 	char *p;
 
-	buf_add_char(b, ',');
-	add_name(b, name);
+	buf_add(b, member, member_len);
 	p = buf_reserve(b, len);
 	memcpy(p, text, len);
 	blank_out(p, len, '\n');
@@ -304,15 +298,15 @@ void
 handler_msg_encode_hello(struct buf *b, const struct handler_hello *h)
 {
 	buf_printf(b, "{\"op\":\"hello\",\"protocol\":%d", PROTOCOL_VERSION);
-	add_text(b, "node", h->node);
-	add_text(b, "application", h->application);
+	add_text(b, MEMBER("node"), h->node);
+	add_text(b, MEMBER("application"), h->application);
 	buf_printf(b, ",\"worker\":%u", h->worker);
 	if (h->secret != NULL) {
 		buf_add_str(b, ",\"qewd\":{\"secret\":");
 		buf_add_json_string(b, h->secret, h->secret_len);
 		buf_add_str(b, ",\"lifetime\":");
 		buf_add_u64(b, h->lifetime_s);
-		add_json(b, "settings", h->settings, strlen(h->settings));
+		add_json(b, MEMBER("settings"), h->settings, strlen(h->settings));
 		buf_add_char(b, '}');
 	}
 	buf_add_str(b, "}\n");
@@ -323,8 +317,8 @@ static void
 add_client(struct buf *b, const struct handler_request *r)
 {
 	buf_add_str(b, ",\"client\":{");
-	add_text(b, "address", r->client_address);
-	add_text(b, "socket", r->client_socket);
+	add_text(b, MEMBER("address"), r->client_address);
+	add_text(b, MEMBER("socket"), r->client_socket);
 	buf_add_char(b, '}');
 }
 
@@ -334,16 +328,16 @@ handler_msg_encode_request(struct buf *b, const struct handler_request *r)
 	buf_reserve(b, r->message_len + r->session_len + r->secret_len + 512);
 	buf_add_str(b, "{\"op\":\"request\",\"id\":");
 	buf_add_u64(b, r->id);
-	add_text(b, "application", r->application);
-	add_json(b, "type", r->type, r->type_len);
-	add_json(b, "message", r->message, r->message_len);
-	add_json(b, "session", r->session, r->session_len);
-	add_json(b, "secret", r->secret, r->secret_len);
+	add_text(b, MEMBER("application"), r->application);
+	add_json(b, MEMBER("type"), r->type, r->type_len);
+	add_json(b, MEMBER("message"), r->message, r->message_len);
+	add_json(b, MEMBER("session"), r->session, r->session_len);
+	add_json(b, MEMBER("secret"), r->secret, r->secret_len);
 	buf_add_str(b, ",\"deadline_ms\":");
 	buf_add_u64(b, r->deadline_ms);
 	add_client(b, r);
-	add_text(b, "request", r->request);
-	add_text(b, "trace", r->trace);
+	add_text(b, MEMBER("request"), r->request);
+	add_text(b, MEMBER("trace"), r->trace);
 	if (r->is_rest)
 		buf_add_str(b, ",\"rest\":true");
 	buf_add_str(b, "}\n");
@@ -356,7 +350,7 @@ handler_msg_encode_reply(struct buf *b, uint64_t call, bool is_final, const char
 	buf_add_str(b, "{\"op\":\"reply\",\"call\":");
 	buf_add_u64(b, call);
 	buf_add_str(b, is_final ? ",\"finished\":true" : ",\"finished\":false");
-	add_json(b, "message", message, len);
+	add_json(b, MEMBER("message"), message, len);
 	buf_add_str(b, "}\n");
 }
 

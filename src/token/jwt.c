@@ -27,6 +27,7 @@
 #define MAC_BYTES 32	/* SHA-256 */
 #define MAC_LETTERS 43	/* as base64url */
 #define AES_BLOCK 16
+#define AES_KEY 32
 #define PLAIN_MAX (INT_MAX / 4)	/* OpenSSL counts in int */
 
 /* {"typ":"JWT","alg":"HS256"} */
@@ -58,7 +59,7 @@ static const struct json_names header_names = { HEADER_N, header_name };
 struct secret {
 	EVP_MAC_CTX *mac;	/* keyed; started anew for each use; NULL: the place is free */
 	unsigned char print[MAC_BYTES];	/* the same for the same secret */
-	unsigned char aes_key[32];
+	EVP_CIPHER_CTX *seal, *open;	/* keyed as well: the same key for each session of a secret */
 	unsigned char aes_iv[AES_BLOCK];
 };
 
@@ -68,7 +69,6 @@ struct jwt_ring {
 	unsigned *listed;		/* numbers of those that verify, the one that signs first */
 	size_t n_listed;
 	EVP_CIPHER *cipher;
-	EVP_CIPHER_CTX *aes;
 	int64_t issue_from_s;
 };
 
@@ -180,6 +180,7 @@ secret_init(struct secret *s, EVP_MAC *hmac_type, const EVP_CIPHER *cipher,
 		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, sha256, 0),
 		OSSL_PARAM_construct_end(),
 	};
+	unsigned char aes_key[AES_KEY];
 	int key_len;
 
 	/* An HMAC under an empty secret can be computed by anybody. */
@@ -189,8 +190,14 @@ secret_init(struct secret *s, EVP_MAC *hmac_type, const EVP_CIPHER *cipher,
 	must(s->mac != NULL &&
 	    EVP_MAC_init(s->mac, from->bytes, from->len, params) == 1, "HMAC key");
 	key_len = EVP_BytesToKey(cipher, EVP_md5(), NULL, from->bytes, (int)from->len, 1,
-	    s->aes_key, s->aes_iv);
-	must(key_len == sizeof(s->aes_key), "EVP_BytesToKey");
+	    aes_key, s->aes_iv);
+	must(key_len == sizeof(aes_key), "EVP_BytesToKey");
+	s->seal = EVP_CIPHER_CTX_new();
+	s->open = EVP_CIPHER_CTX_new();
+	must(s->seal != NULL && s->open != NULL &&
+	    EVP_EncryptInit_ex2(s->seal, cipher, aes_key, s->aes_iv, NULL) == 1 &&
+	    EVP_DecryptInit_ex2(s->open, cipher, aes_key, s->aes_iv, NULL) == 1, "AES key");
+	OPENSSL_cleanse(aes_key, sizeof(aes_key));
 }
 
 /* A context started anew must give the same again; if not, no token would ever fit. */
@@ -208,6 +215,8 @@ static void
 secret_cleanup(struct secret *s)
 {
 	EVP_MAC_CTX_free(s->mac);
+	EVP_CIPHER_CTX_free(s->seal);
+	EVP_CIPHER_CTX_free(s->open);
 	OPENSSL_cleanse(s, sizeof(*s));
 }
 
@@ -267,8 +276,7 @@ jwt_ring_new(const struct jwt_secret *secrets, size_t n)
 	struct jwt_ring *ring = xcalloc(1, sizeof(*ring));
 
 	ring->cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
-	ring->aes = EVP_CIPHER_CTX_new();
-	must(ring->cipher != NULL && ring->aes != NULL, "AES");
+	must(ring->cipher != NULL, "AES");
 	jwt_ring_set(ring, secrets, n);
 	return ring;
 }
@@ -282,7 +290,6 @@ jwt_ring_free(struct jwt_ring *ring)
 		secret_cleanup(&ring->secrets[i]);
 	free(ring->secrets);
 	free(ring->listed);
-	EVP_CIPHER_CTX_free(ring->aes);
 	EVP_CIPHER_free(ring->cipher);
 	free(ring);
 }
@@ -486,35 +493,39 @@ jwt_encrypt(struct jwt_ring *ring, unsigned key, const char *plain, size_t len,
 	if (len > PLAIN_MAX)
 		fatalx("jwt: %zu bytes of secret claims", len);
 	out = xmalloc(len + AES_BLOCK);
-	must(EVP_EncryptInit_ex2(ring->aes, ring->cipher, s->aes_key, s->aes_iv, NULL) == 1 &&
-	    EVP_EncryptUpdate(ring->aes, out, &body, (const unsigned char *)plain,
-	    (int)len) == 1 && EVP_EncryptFinal_ex(ring->aes, out + body, &tail) == 1, "AES");
+	must(EVP_EncryptInit_ex2(s->seal, NULL, NULL, s->aes_iv, NULL) == 1 &&
+	    EVP_EncryptUpdate(s->seal, out, &body, (const unsigned char *)plain,
+	    (int)len) == 1 && EVP_EncryptFinal_ex(s->seal, out + body, &tail) == 1, "AES");
 	add_hex(hex, out, (size_t)body + (size_t)tail);
 	free(out);
 }
 
-static int
-nibble(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
+/* What a hexadecimal digit stands for, with a bit that tells it from what is none. */
+#define DIGIT 0x10
+#define IS(n) (DIGIT | (n))
+static const unsigned char digit_of[256] = {
+	['0'] = IS(0), ['1'] = IS(1), ['2'] = IS(2), ['3'] = IS(3), ['4'] = IS(4),
+	['5'] = IS(5), ['6'] = IS(6), ['7'] = IS(7), ['8'] = IS(8), ['9'] = IS(9),
+	['a'] = IS(10), ['b'] = IS(11), ['c'] = IS(12), ['d'] = IS(13), ['e'] = IS(14),
+	['f'] = IS(15),
+	['A'] = IS(10), ['B'] = IS(11), ['C'] = IS(12), ['D'] = IS(13), ['E'] = IS(14),
+	['F'] = IS(15),
+};
 
 /* The bytes of len hexadecimal digits. */
 static bool
 from_hex(unsigned char *out, const char *hex, size_t len)
 {
-	for (size_t i = 0; i < len; i += 2) {
-		int high = nibble(hex[i]), low = nibble(hex[i + 1]);
+	unsigned all = DIGIT;
 
-		if (high < 0 || low < 0)
-			return false;
-		out[i / 2] = (unsigned char)(high << 4 | low);
+	for (size_t i = 0; i < len; i += 2) {
+		unsigned high = digit_of[(unsigned char)hex[i]];
+		unsigned low = digit_of[(unsigned char)hex[i + 1]];
+
+		all &= high & low;
+		out[i / 2] = (unsigned char)(high << 4 | (low & 15));
 	}
-	return true;
+	return all != 0;
 }
 
 /*
@@ -530,10 +541,11 @@ decrypt(struct jwt_ring *ring, unsigned key, const unsigned char *in, size_t n,
 	int body = 0, tail = 0;
 	bool is_padded;
 
-	must(EVP_DecryptInit_ex2(ring->aes, ring->cipher, s->aes_key, s->aes_iv, NULL) == 1 &&
-	    EVP_DecryptUpdate(ring->aes, out, &body, in, (int)n) == 1, "AES");
+	/* Started anew, whatever an earlier text with wrong padding has left. */
+	must(EVP_DecryptInit_ex2(s->open, NULL, NULL, s->aes_iv, NULL) == 1 &&
+	    EVP_DecryptUpdate(s->open, out, &body, in, (int)n) == 1, "AES");
 	ERR_set_mark();
-	is_padded = EVP_DecryptFinal_ex(ring->aes, out + body, &tail) == 1;
+	is_padded = EVP_DecryptFinal_ex(s->open, out + body, &tail) == 1;
 	ERR_pop_to_mark();
 	*out_len = is_padded ? (size_t)body + (size_t)tail : 0;
 	return is_padded;

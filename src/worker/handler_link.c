@@ -61,6 +61,18 @@ handler_link_send(struct handler_link *l, const struct buf *lines)
 		conn_send(l->conn, lines->data, lines->len);
 }
 
+struct buf *
+handler_link_out(struct handler_link *l, size_t n)
+{
+	return conn_out_for(l->conn, n);
+}
+
+void
+handler_link_touch(struct handler_link *l)
+{
+	conn_touch(l->conn);
+}
+
 void
 handler_link_read_rest(struct handler_link *l)
 {

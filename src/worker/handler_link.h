@@ -24,6 +24,12 @@ struct handler_link_events {
 struct handler_link	*handler_link_new(struct loop *, int fd, size_t line_max,
 			    unsigned depth_max, const struct handler_link_events *, void *arg);
 void			 handler_link_send(struct handler_link *, const struct buf *lines);
+/*
+ * The output of a link that has not ended, with room for n bytes more, to append lines to;
+ * handler_link_touch() afterwards has them written, with all others of this turn.
+ */
+struct buf		*handler_link_out(struct handler_link *, size_t n);
+void			 handler_link_touch(struct handler_link *);
 void			 handler_link_read_rest(struct handler_link *);	/* its process has ended */
 void			 handler_link_close(struct handler_link *, enum err why);
 

@@ -24,6 +24,7 @@
 #include "worker/call.h"
 #include "worker/handler_link.h"
 
+#define LINE_REST      512	/* of a request's line, beside its message and session; about */
 #define ERROR_TEXT_MAX 4096	/* of what a failing handler says to its client */
 
 /* A request that was handed over and for which no finish or fail has come. */
@@ -128,8 +129,9 @@ worker_is_stuck(const struct worker *w)
 
 /* ---- what it is told ---- */
 
+/* Its line is made in the output, where it is once: it holds a session in the clear. */
 static void
-encode_request(const struct worker *w, const struct request *r, uint64_t id, struct buf *line)
+send_request(struct worker *w, const struct request *r, uint64_t id)
 {
 	static const struct json_edit without[] = {
 		{ .name = ENV_TOKEN },
@@ -140,7 +142,7 @@ encode_request(const struct worker *w, const struct request *r, uint64_t id, str
 		.secret = "[]", .secret_len = 2,
 	};
 	const struct token_session *session = &nobody;
-	struct buf message = { 0 };
+	struct buf message = { 0 }, *out;
 	const char *type;
 	size_t type_len;
 
@@ -152,7 +154,8 @@ encode_request(const struct worker *w, const struct request *r, uint64_t id, str
 		    w->env->show_arg);
 	if (r->token != NULL)
 		session = token_session_for(w->env->tokens, r->token, w->conf->name);
-	handler_msg_encode_request(line, &(struct handler_request){
+	out = handler_link_out(w->link, message.len + session->session_len + LINE_REST);
+	handler_msg_encode_request(out, &(struct handler_request){
 		.id = id,
 		.application = w->conf->name,
 		.type = type, .type_len = type_len,
@@ -166,6 +169,8 @@ encode_request(const struct worker *w, const struct request *r, uint64_t id, str
 		.trace = r->trace,
 		.is_rest = r->is_rest,
 	});
+	handler_link_touch(w->link);
+	w->unread_id = id;
 	buf_free(&message);
 }
 
@@ -173,7 +178,6 @@ void
 worker_submit(struct worker *w, struct request *r)
 {
 	struct job *j = xcalloc(1, sizeof(*j));
-	struct buf line = { 0 };
 
 	j->worker = w;
 	j->request = r;
@@ -186,10 +190,7 @@ worker_submit(struct worker *w, struct request *r)
 	r->served_id = j->id;
 	request_limit(r, w->conf->pool_deadline_ms);
 	log_debug_of("pool", request_subject(r, w->name), "is its next");
-	encode_request(w, r, j->id, &line);
-	handler_link_send(w->link, &line);
-	w->unread_id = j->id;
-	jwt_wipe(&line);
+	send_request(w, r, j->id);
 }
 
 /* A job whose time is over.  Who serves one at a time leaves it by its own end alone. */

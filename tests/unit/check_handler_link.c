@@ -141,6 +141,43 @@ START_TEST(the_end_inside_a_line_gives_no_message)
 }
 END_TEST
 
+static bool
+is_readable(void *arg)
+{
+	char byte;
+
+	return recv(*(int *)arg, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+/* Over a socket that keeps writes apart. */
+START_TEST(all_lines_of_a_turn_are_one_write)
+{
+	struct handler_link *packets;
+	struct buf line = { 0 };
+	char got[256];
+	int pair[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	packets = handler_link_new(loop, pair[0], LINE_MAX_BYTES, 16, &events, NULL);
+	handler_msg_encode_ping(&line);
+	handler_link_send(packets, &line);
+	for (uint64_t id = 1; id <= 2; id++) {
+		handler_msg_encode_cancel(handler_link_out(packets, 64), id);
+		handler_link_touch(packets);
+	}
+	ck_assert(!is_readable(&pair[1]));
+	loop_run_until(loop, is_readable, &pair[1]);
+	got[recv(pair[1], got, sizeof(got) - 1, 0)] = '\0';
+	ck_assert_str_eq(got, "{\"op\":\"ping\"}\n{\"op\":\"cancel\",\"id\":1}\n"
+	    "{\"op\":\"cancel\",\"id\":2}\n");
+	ck_assert(!is_readable(&pair[1]));
+	handler_link_close(packets, ERR_STOPPING);
+	is_closed = false;	/* that was not the one of all tests */
+	close(pair[1]);
+	buf_free(&line);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -154,6 +191,7 @@ make_suite(void)
 	tcase_add_test(tc, the_limit_holds_for_a_line_that_comes_whole_too);
 	tcase_add_test(tc, nonsense_ends_the_link_and_what_follows_is_not_read);
 	tcase_add_test(tc, the_end_inside_a_line_gives_no_message);
+	tcase_add_test(tc, all_lines_of_a_turn_are_one_write);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -467,6 +467,29 @@ START_TEST(refuses_to_decrypt_what_is_no_ciphertext)
 }
 END_TEST
 
+START_TEST(what_cannot_be_decrypted_leaves_nothing_for_the_next)
+{
+	struct buf hex = { 0 }, plain = { 0 };
+
+	for (unsigned key = 0; key < 2; key++) {
+		hex.len = 0;
+		jwt_encrypt(ring, key, VECTOR_PLAIN, strlen(VECTOR_PLAIN), &hex);
+		for (size_t i = 0; i < ARRAY_LEN(no_ciphertexts); i++) {
+			plain.len = 0;
+			ck_assert(!jwt_decrypt(ring, key, no_ciphertexts[i],
+			    strlen(no_ciphertexts[i]), &plain));
+			ck_assert(!jwt_decrypt(ring, 1 - key, hex.data, hex.len, &plain) ||
+			    strcmp(buf_str(&plain), VECTOR_PLAIN) != 0);
+			plain.len = 0;
+			ck_assert(jwt_decrypt(ring, key, hex.data, hex.len, &plain));
+			ck_assert_str_eq(buf_str(&plain), VECTOR_PLAIN);
+		}
+	}
+	jwt_wipe(&plain);
+	buf_free(&hex);
+}
+END_TEST
+
 START_TEST(proves_with_any_secret_of_the_ring)
 {
 	struct buf proof = { 0 };
@@ -530,6 +553,7 @@ make_suite(void)
 	tcase_add_loop_test(tc, encrypts_a_text_of_any_length, 0, 50);
 	tcase_add_loop_test(tc, refuses_to_decrypt_what_is_no_ciphertext, 0,
 	    COUNT(no_ciphertexts));
+	tcase_add_test(tc, what_cannot_be_decrypted_leaves_nothing_for_the_next);
 	tcase_add_loop_test(tc, proves_with_any_secret_of_the_ring, 0, 2);
 	tcase_add_test(tc, computes_the_published_hmac);
 	suite_add_tcase(s, tc);
