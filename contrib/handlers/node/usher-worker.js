@@ -98,7 +98,7 @@ class Worker {
     this.isPrepared = true;
     if (typeof this.module.init !== 'function') return;
     try {
-      this.module.init.call(newSelf(this.own, workerMembers(this)), application);
+      this.module.init.call(newSelf(this.own, () => workerMembers(this)), application);
     } catch (error) {
       die(`init() of the handler module failed: ${details(error)}`);
     }
@@ -255,7 +255,7 @@ class Request {
     this.secret = new Set(line.secret);
     this.session = newSession(line.session, this.secret);
     this.sessionBefore = this.sessionFields();
-    this.self = newSelf(worker.own, requestMembers(this));
+    this.self = newSelf(worker.own, () => requestMembers(this));
   }
 
   run() {
@@ -475,20 +475,29 @@ class CallError extends Error {
 
 /*
  * `this` of the handlers.  What they write there they find again in later requests, as
- * in QEWD; what they have not written themselves is of this request.
+ * in QEWD; what they have not written themselves is of this request.  Few ask for that, so
+ * it is made for them alone.
  */
-function newSelf(own, members) {
-  return new Proxy(own, {
-    get(target, name) {
-      if (Object.hasOwn(target, name)) return target[name];
-      if (Object.hasOwn(members, name)) return members[name];
-      if (LACKING.has(name)) {
-        throw new Error(`this.${name} is not available in usher's Node kit: a handler has ` +
-          'messageObj, session, send and finished');
-      }
-      return target[name];
+function newSelf(own, makeMembers) {
+  return new Proxy(own, new Self(makeMembers));
+}
+
+class Self {
+  constructor(makeMembers) {
+    this.makeMembers = makeMembers;
+    this.members = null;
+  }
+
+  get(target, name) {
+    if (Object.hasOwn(target, name)) return target[name];
+    this.members ??= this.makeMembers();
+    if (Object.hasOwn(this.members, name)) return this.members[name];
+    if (LACKING.has(name)) {
+      throw new Error(`this.${name} is not available in usher's Node kit: a handler has ` +
+        'messageObj, session, send and finished');
     }
-  });
+    return target[name];
+  }
 }
 
 /* What `this` offers everywhere, also in init(). */
@@ -571,9 +580,13 @@ class Channel {
     this.input.on('data', (chunk) => {
       let start = 0;
       for (let end; (end = chunk.indexOf(0x0a, start)) >= 0; start = end + 1) {
-        pieces.push(chunk.subarray(start, end));
-        onLine(Buffer.concat(pieces).toString('utf8'));
+        if (pieces.length === 0) {
+          onLine(chunk.toString('utf8', start, end));
+          continue;
+        }
+        const line = Buffer.concat([...pieces, chunk.subarray(start, end)]);
         pieces = [];
+        onLine(line.toString('utf8'));
       }
       if (start < chunk.length) pieces.push(chunk.subarray(start));
     });
