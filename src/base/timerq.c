@@ -13,7 +13,7 @@
 
 #include "base/xmalloc.h"
 
-#define BUCKETS 256	/* of the table of durations; a power of two */
+#define BUCKET_BITS_FIRST 4	/* of the table of durations */
 
 struct timerq_list {
 	uint64_t after_ms;
@@ -25,13 +25,18 @@ struct timerq_list {
 struct timerq {
 	struct timerq_list **heap;	/* heap[0] is due first */
 	size_t n, cap;
-	struct timerq_list *bucket[BUCKETS];
+	struct timerq_list **bucket;
+	unsigned bucket_bits;		/* there are two to the power of that */
 };
 
 struct timerq *
 timerq_new(void)
 {
-	return xcalloc(1, sizeof(struct timerq));
+	struct timerq *q = xcalloc(1, sizeof(*q));
+
+	q->bucket_bits = BUCKET_BITS_FIRST;
+	q->bucket = xcalloc((size_t)1 << q->bucket_bits, sizeof(*q->bucket));
+	return q;
 }
 
 void
@@ -45,6 +50,7 @@ timerq_free(struct timerq *q)
 		free(q->heap[i]);
 	}
 	free(q->heap);
+	free(q->bucket);
 	free(q);
 }
 
@@ -93,7 +99,22 @@ heap_mend(struct timerq *q, size_t i)
 static struct timerq_list **
 bucket_of(struct timerq *q, uint64_t after_ms)
 {
-	return &q->bucket[(after_ms * 0x9e3779b97f4a7c15u) >> 56 & (BUCKETS - 1)];
+	return &q->bucket[(after_ms * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - q->bucket_bits)];
+}
+
+/* As many buckets as there are lists, where deadlines that came from elsewhere differ all. */
+static void
+more_buckets(struct timerq *q)
+{
+	free(q->bucket);
+	q->bucket_bits++;
+	q->bucket = xcalloc((size_t)1 << q->bucket_bits, sizeof(*q->bucket));
+	for (size_t i = 0; i < q->n; i++) {
+		struct timerq_list **at = bucket_of(q, q->heap[i]->after_ms);
+
+		q->heap[i]->next = *at;
+		*at = q->heap[i];
+	}
 }
 
 /* The filled list of this duration, or a new one that is not in the heap yet. */
@@ -105,6 +126,10 @@ list_get(struct timerq *q, uint64_t after_ms)
 	for (l = *at; l != NULL; l = l->next)
 		if (l->after_ms == after_ms)
 			return l;
+	if (q->n >= (size_t)1 << q->bucket_bits) {
+		more_buckets(q);
+		at = bucket_of(q, after_ms);
+	}
 	l = xcalloc(1, sizeof(*l));
 	l->after_ms = after_ms;
 	l->next = *at;
@@ -199,6 +224,12 @@ timerq_run(struct timerq *q, uint64_t now_ms)
 		timer_stop(q, t);
 		t->on_due(t->arg);
 	}
+}
+
+size_t
+timerq_durations(const struct timerq *q)
+{
+	return q->n;
 }
 
 uint64_t

@@ -45,6 +45,12 @@ bool		 timer_is_set(const struct timer *);
 /* Calls what is due at now_ms. */
 void		 timerq_run(struct timerq *, uint64_t now_ms);
 
+/*
+ * Different durations among the timers that are set: what an operation costs depends on the
+ * logarithm of their number, and not on the number of timers.
+ */
+size_t		 timerq_durations(const struct timerq *);
+
 /* When the next timer is due, TIMERQ_NEVER if none is set. */
 uint64_t	 timerq_next_due(const struct timerq *);
 

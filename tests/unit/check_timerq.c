@@ -300,6 +300,60 @@ START_TEST(agrees_with_a_search_through_all_timers)
 }
 END_TEST
 
+static void
+count(void *n)
+{
+	++*(size_t *)n;
+}
+
+/* As sessions with their heart-beats: all that could grow with their number are the lists. */
+START_TEST(a_hundred_thousand_timers_of_four_durations_are_four_lists)
+{
+	size_t n = 100000, n_due = 0;
+	struct timer *t = xcalloc(n, sizeof(*t));
+
+	for (size_t i = 0; i < n; i++)
+		timer_set(q, &t[i], i / 100, 1000 * (1 + i % 4), count, &n_due);
+	ck_assert_uint_eq(timerq_durations(q), 4);
+	for (size_t i = 0; i < n; i++)
+		timer_set(q, &t[i], 1000 + i / 100, 5000 + 1000 * (i % 4), count, &n_due);
+	ck_assert_uint_eq(timerq_durations(q), 4);
+	for (size_t i = 0; i < n; i += 2)
+		timer_stop(q, &t[i]);
+	ck_assert_uint_eq(timerq_durations(q), 2);
+	timerq_run(q, 100000);
+	ck_assert_uint_eq(n_due, n / 2);
+	ck_assert_uint_eq(timerq_durations(q), 0);
+	free(t);
+}
+END_TEST
+
+/* Each in a list of its own; more of them than there were buckets, and fewer again. */
+START_TEST(timers_of_as_many_durations_are_due_in_order)
+{
+	size_t n = 5000, n_due = 0;
+	struct timer *t = xcalloc(n, sizeof(*t));
+
+	for (size_t i = 0; i < n; i++)
+		timer_set(q, &t[i], 0, 1 + i * 7919 % n, count, &n_due);
+	ck_assert_uint_eq(timerq_durations(q), n);
+	for (size_t i = 0; i < n; i += 3)
+		timer_set(q, &t[i], 0, n + 1 + i, count, &n_due);
+	ck_assert_uint_eq(timerq_durations(q), n);
+	for (size_t ms = 1; ms <= n; ms++) {
+		size_t before = n_due, i;
+
+		for (i = 0; i < n && 1 + i * 7919 % n != ms; i++)
+			;
+		timerq_run(q, ms);
+		ck_assert_uint_eq(n_due - before, i % 3 != 0);
+	}
+	timerq_run(q, 2 * n);
+	ck_assert_uint_eq(n_due, n);
+	free(t);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -319,6 +373,8 @@ make_suite(void)
 	tcase_add_loop_test(tc, a_callback_may_stop_one_that_is_due_as_well, 0, 2);
 	tcase_add_test(tc, a_callback_may_set_its_own_timer);
 	tcase_add_test(tc, a_callback_may_free_the_object_of_its_timer);
+	tcase_add_test(tc, a_hundred_thousand_timers_of_four_durations_are_four_lists);
+	tcase_add_test(tc, timers_of_as_many_durations_are_due_in_order);
 	tcase_add_loop_test(tc, agrees_with_a_search_through_all_timers, 1, 5);
 	suite_add_tcase(s, tc);
 	return s;
