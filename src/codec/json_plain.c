@@ -91,19 +91,19 @@ skip_with_avx2(const char *p, const char *end)
 
 #ifdef FOR_SSE2
 static inline bool
-has_special_in_64(const char *p)
+are_64_plain(const char *p)
 {
-	__m128i a = _mm_or_si128(json_specials_of(p), json_specials_of(p + 16));
-	__m128i b = _mm_or_si128(json_specials_of(p + 32), json_specials_of(p + 48));
+	__m128i a = _mm_and_si128(json_plain_of(p), json_plain_of(p + 16));
+	__m128i b = _mm_and_si128(json_plain_of(p + 32), json_plain_of(p + 48));
 
-	return _mm_movemask_epi8(_mm_or_si128(a, b)) != 0;
+	return _mm_movemask_epi8(_mm_and_si128(a, b)) == 0xffff;
 }
 #endif
 
 const char *
 json_skip_plain(const char *p, const char *end)
 {
-	size_t n;
+	unsigned n;
 
 #ifdef FOR_AVX2
 	if (end - p >= 32 && HAS_AVX2())
@@ -112,7 +112,7 @@ json_skip_plain(const char *p, const char *end)
 	if (end - p < JSON_STEP)
 		return skip_bytes(p, end);
 #ifdef FOR_SSE2
-	while (end - p >= 64 && !has_special_in_64(p))
+	while (end - p >= 64 && are_64_plain(p))
 		p += 64;
 #endif
 	for (; end - p >= JSON_STEP; p += JSON_STEP)

@@ -21,26 +21,25 @@
 
 #define JSON_STEP 16	/* bytes looked at in one step */
 
-/* Those of sixteen bytes that are not plain have their top bits set. */
+/* Those of sixteen bytes that are plain have all their bits set. */
 static inline __m128i
-json_specials_of(const char *p)
+json_plain_of(const char *p)
 {
 	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
 	__m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
 	__m128i backslash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
 	/* With its sign, a byte that is not ASCII is below a blank too. */
-	__m128i low = _mm_cmplt_epi8(v, _mm_set1_epi8(' '));
+	__m128i high = _mm_cmpgt_epi8(v, _mm_set1_epi8(' ' - 1));
 
-	return _mm_or_si128(low, _mm_or_si128(quote, backslash));
+	return _mm_andnot_si128(_mm_or_si128(quote, backslash), high);
 }
 
 /* How many of the JSON_STEP bytes at p stand before the first that is not plain? */
-static inline size_t
+static inline unsigned
 json_plain_step(const char *p)
 {
-	unsigned special = (unsigned)_mm_movemask_epi8(json_specials_of(p));
-
-	return (size_t)__builtin_ctz(special | 1U << JSON_STEP);
+	/* Behind sixteen bits for as many bytes there is always a 1. */
+	return (unsigned)__builtin_ctz(~(unsigned)_mm_movemask_epi8(json_plain_of(p)));
 }
 
 #else
@@ -54,7 +53,7 @@ json_plain_step(const char *p)
  * The same.  A subtraction sets the top bit of a byte that is below what is subtracted; the borrow
  * reaches only bytes above one that was found, so the lowest bit is exact.
  */
-static inline size_t
+static inline unsigned
 json_plain_step(const char *p)
 {
 	uint64_t w, quote, backslash, special;
@@ -65,7 +64,7 @@ json_plain_step(const char *p)
 	backslash = w ^ JSON_EVERY('\\');
 	special = (w | (w - JSON_EVERY(0x20)) | (quote - JSON_EVERY(1)) |
 	    (backslash - JSON_EVERY(1))) & JSON_EVERY(0x80);
-	return special != 0 ? (size_t)__builtin_ctzll(special) / 8 : JSON_STEP;
+	return special != 0 ? (unsigned)__builtin_ctzll(special) / 8 : JSON_STEP;
 }
 #endif
 

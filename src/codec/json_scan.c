@@ -39,7 +39,7 @@ struct pass {
 	json_find_fn *find;		/* NULL: they are compared one by one */
 	struct json_object *o;
 	struct json_object *sub;	/* NULL: no nested one */
-	int nested;
+	int nested;			/* -1: none */
 	unsigned outer;			/* levels around o */
 };
 
@@ -49,6 +49,7 @@ static inline bool is_simple(const struct json_scan *, const char *p);
 static inline const char *scan_simple(struct json_scan *, const char *p);
 static NO_INLINE const char *scan_atom(struct json_scan *, const char *p);
 static inline const char *scan_string(struct json_scan *, const char *p);
+static inline const char *short_name(const struct json_scan *, const char *p);
 static inline const char *scan_colon(struct json_scan *, const char *p);
 static RARE const char *fail(struct json_scan *, const char *p, const char *fault);
 
@@ -168,7 +169,8 @@ json_scan_members_by(struct json_scan *s, struct json_value *v, const struct jso
     json_find_fn *find, struct json_object *o, int nested, struct json_object *sub)
 {
 	const struct pass pass = {
-		.names = names, .find = find, .o = o, .sub = sub, .nested = nested
+		.names = names, .find = find, .o = o, .sub = sub,
+		.nested = sub != NULL ? nested : -1,
 	};
 	const char *start, *p;
 
@@ -223,19 +225,23 @@ json_scan_text(const char *text, size_t len, unsigned depth_max, struct json_val
 }
 
 /* Which of names is the string between two quotes?  -1: none. */
-static int
-find_name(const struct pass *pass, const char *name, size_t len)
+static NO_INLINE int
+compare_names(const struct json_names *names, const char *name, size_t len)
 {
-	const struct json_names *names = pass->names;
 	const char *const *of = names->name;
 
-	if (pass->find != NULL)
-		return pass->find(name, len);
 	/* No byte of name is NUL, so this stops at the end of a shorter one; mostly at its start. */
 	for (size_t i = 0; i < names->n; i++)
 		if (of[i][0] == name[0] && strncmp(of[i], name, len) == 0 && of[i][len] == '\0')
 			return (int)i;
 	return -1;
+}
+
+static inline int
+find_name(const struct pass *pass, const char *name, size_t len)
+{
+	return pass->find != NULL ? pass->find(name, len) :
+	    compare_names(pass->names, name, len);
 }
 
 /* The same of one with escapes in it, from quote to quote. */
@@ -261,47 +267,79 @@ scan_nested(struct json_scan *s, const struct pass *pass, const char *p)
 		.outer = pass->outer + 1,
 	};
 
-	if (pass->o->member[pass->nested].seen > 0)
+	if (pass->o->member[pass->nested].seen > 1)
 		json_scan_clear(pass->sub, pass->names);
 	return is_at(s, p, '{') ? scan_object(s, &inner, p) : scan_value(s, inner.outer, p);
 }
 
-/* A member behind the comma at this offset (0: it is the first).  *noted is it or NULL. */
+/* A name that was found: where it begins, where its value may, and which one it is. */
+struct name {
+	const char *start, *value;	/* value: NULL after a fault */
+	int i;				/* -1: none of those looked for */
+};
+
+/* A name, behind white space or not, and its colon. */
+static NO_INLINE struct name
+find_any_name(struct json_scan *s, const struct pass *pass, const char *p)
+{
+	struct name n = { .start = skip_blanks(s, p), .i = -1 };
+
+	s->has_escape = false;
+	p = scan_string(s, n.start);
+	if (p != NULL)
+		n.value = scan_colon(s, p);
+	if (n.value != NULL)
+		n.i = s->has_escape ?
+		    find_escaped_name(pass->names, n.start, (size_t)(p - n.start)) :
+		    find_name(pass, n.start + 1, (size_t)(p - n.start) - 2);
+	return n;
+}
+
+/* The same.  Most are short, and there is no white space before the colon. */
+static inline struct name
+scan_member_name(struct json_scan *s, const struct pass *pass, const char *p)
+{
+	const char *end = short_name(s, p);
+
+	if (end == NULL)
+		return find_any_name(s, pass, p);
+	return (struct name){ .start = p, .value = end + 2,
+		.i = find_name(pass, p + 1, (size_t)(end - p) - 1) };
+}
+
+/*
+ * A member, behind white space or not, and behind the comma at this offset (0: it is the first).
+ * *noted is it or NULL.
+ */
 static inline const char *
 scan_member(struct json_scan *s, const struct pass *pass, const char *p, uint32_t comma,
     struct json_member **noted)
 {
-	const char *name = p, *value;
+	struct name name = scan_member_name(s, pass, p);
+	const char *value;
 	struct json_member *m;
-	size_t len;
-	int i;
 
 	*noted = NULL;
-	s->has_escape = false;
-	if ((p = scan_string(s, p)) == NULL)
+	if (name.value == NULL)
 		return NULL;
-	len = (size_t)(p - name);
-	if ((p = scan_colon(s, p)) == NULL)
-		return NULL;
-	i = s->has_escape ? find_escaped_name(pass->names, name, len) :
-	    find_name(pass, name + 1, len - 2);
-	if (i < 0)
-		return scan_value(s, pass->outer + 1, p);
-	value = skip_blanks(s, p);
+	if (name.i < 0)
+		return scan_value(s, pass->outer + 1, name.value);
+	*noted = m = &pass->o->member[name.i];
+	if (m->seen++ > 0)
+		pass->o->twice |= 1U << name.i;
+	value = skip_blanks(s, name.value);
 	s->has_escape = false;
-	p = i == pass->nested && pass->sub != NULL ? scan_nested(s, pass, value) :
+	p = name.i == pass->nested ? scan_nested(s, pass, value) :
 	    scan_value(s, pass->outer + 1, value);
 	if (p == NULL)
 		return NULL;
-	*noted = m = &pass->o->member[i];
-	if (m->seen > 0)
-		pass->o->twice |= 1U << i;
-	*m = (struct json_member){
-		.value = value_at(s, value, p),
-		.name = offset(s, name),
-		.comma_before = comma,
-		.seen = m->seen + 1,
-	};
+	m->value.kind = kind_of[(unsigned char)*value];
+	m->value.is_plain = !s->has_escape;
+	m->value.start = offset(s, value);
+	m->value.end = offset(s, p);
+	m->name = offset(s, name.start);
+	m->comma_before = comma;
+	m->comma_after = 0;
 	return p;
 }
 
@@ -328,7 +366,7 @@ scan_object(struct json_scan *s, const struct pass *pass, const char *p)
 			comma = offset(s, p);
 			if (noted != NULL)
 				noted->comma_after = comma;
-			p = skip_blanks(s, p + 1);
+			p++;
 		}
 		if (!is_at(s, p, '}'))
 			return fail(s, p, "expected ',' or '}'");
@@ -364,14 +402,21 @@ leave(struct nest *n)
 		n->is_object = n->outer[n->depth / 64];
 }
 
-/* The name of a member and its colon, behind white space or not. */
-static inline const char *
-scan_name(struct json_scan *s, const char *p)
+/* A name, behind white space or not, and its colon. */
+static NO_INLINE const char *
+skip_any_name(struct json_scan *s, const char *p)
 {
-	if (p >= s->narrow || *p != '"')
-		p = skip_blanks(s, p);
-	p = scan_string(s, p);
+	p = scan_string(s, skip_blanks(s, p));
 	return p != NULL ? scan_colon(s, p) : NULL;
+}
+
+/* The same; gives the place of the value. */
+static inline const char *
+skip_name(struct json_scan *s, const char *p)
+{
+	const char *end = short_name(s, p);
+
+	return end != NULL ? end + 2 : skip_any_name(s, p);
 }
 
 /* The array or object at p, with outer levels around it. */
@@ -392,7 +437,7 @@ scan_levels(struct json_scan *s, unsigned outer, const char *p)
 			enter(&nest, closer == '}');
 			p++;
 			if (!comes(s, &p, closer)) {
-				if (closer == '}' && (p = scan_name(s, p)) == NULL)
+				if (closer == '}' && (p = skip_name(s, p)) == NULL)
 					return NULL;
 				continue;
 			}
@@ -415,7 +460,7 @@ scan_levels(struct json_scan *s, unsigned outer, const char *p)
 			closer = (nest.is_object & 1) != 0 ? '}' : ']';
 		}
 		p++;
-		if (closer == '}' && (p = scan_name(s, p)) == NULL)
+		if (closer == '}' && (p = skip_name(s, p)) == NULL)
 			return NULL;
 	}
 }
@@ -575,6 +620,16 @@ scan_string(struct json_scan *s, const char *p)
 		return scan_last_string(s, p);
 	p += 1 + json_plain_step(p + 1);
 	return *p == '"' ? p + 1 : scan_long_string(s, p);
+}
+
+/* Where the name that begins at p ends, if that is in its first step and its colon follows. */
+static inline const char *
+short_name(const struct json_scan *s, const char *p)
+{
+	if (p >= s->narrow || *p != '"')
+		return NULL;
+	p += 1 + json_plain_step(p + 1);
+	return memcmp(p, "\":", 2) == 0 ? p : NULL;
 }
 
 static inline const char *

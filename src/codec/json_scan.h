@@ -129,10 +129,16 @@ struct json_value json_member_of(const char *text, struct json_value v, const ch
 /* Is it a string that unescapes to these bytes? */
 bool	json_string_equals(const char *text, struct json_value v, const char *s, size_t len);
 
+/* The same of a constant, which is mostly compared where it lies. */
 static inline bool
 json_string_is(const char *text, struct json_value v, const char *s)
 {
-	return json_string_equals(text, v, s, strlen(s));
+	size_t len = strlen(s);
+
+	if (!v.is_plain)
+		return json_string_equals(text, v, s, len);
+	return v.kind == JSON_STRING && v.end - v.start == len + 2 &&
+	    memcmp(text + v.start + 1, s, len) == 0;
 }
 
 /*

@@ -83,6 +83,11 @@ sio_packet_decode(struct sio_packet *p, const char *data, size_t len)
 	struct input in = { data, len };
 	enum err err;
 
+	if (len > 1 && data[0] == '0' + SIO_EVENT && data[1] == '[') {	/* as they nearly all are */
+		*p = (struct sio_packet){ .type = SIO_EVENT, .ns = "/", .ns_len = 1,
+			.json = data + 1, .json_len = len - 1 };
+		return ERR_NONE;
+	}
 	if (len == 0 || data[0] < '0' + SIO_CONNECT || data[0] > '0' + SIO_BINARY_ACK)
 		return ERR_BAD_PACKET;
 	*p = (struct sio_packet){ .type = (enum sio_type)(data[0] - '0'), .ns = "/", .ns_len = 1 };
