@@ -19,27 +19,27 @@ struct cut {
 	const struct json_edit *edit;
 };
 
-/* Where the result goes; counts only, while p is NULL. */
-struct sink {
-	char *p;
-	size_t len;
-};
-
 /* Around a new member: a comma, quotes, a colon. */
-#define MEMBER_ROOM 8
+#define MEMBER_ROOM 6
 
 static size_t	collect_cuts(struct cut *, const struct json_object *, const struct json_edit *,
 		    size_t n);
 static void	give_last_commas(struct cut *, size_t n);
-static inline void put(struct sink *, const char *, size_t);
-static void	put_name(struct sink *, const char *);
-static void	put_value(struct sink *, const char *text, const struct json_names *,
+static char	*put_name(char *, const char *);
+static char	*put_value(char *, const char *text, const struct json_names *,
 		    const struct json_edit *);
 
-static bool
+static inline bool
 is_removal(const struct json_edit *e)
 {
 	return e->value == NULL && e->object == NULL;
+}
+
+static inline char *
+put(char *p, const char *from, size_t n)
+{
+	memcpy(p, from, n);
+	return p + n;
 }
 
 size_t
@@ -47,45 +47,45 @@ json_splice(char *out, const char *text, const struct json_object *o,
     const struct json_names *names, const struct json_edit *edits, size_t n)
 {
 	struct cut cuts[JSON_EDITS_MAX];
-	struct sink sink = { .p = out };
 	size_t n_cuts, n_left = o->n_members;
 	uint32_t pos = o->open;
+	char *p = out;
 
 	assert(n <= JSON_EDITS_MAX);
 	n_cuts = collect_cuts(cuts, o, edits, n);
-	for (size_t i = 0; i < n_cuts; i++) {
-		put(&sink, text + pos, cuts[i].start - pos);
-		pos = cuts[i].end;
-		if (is_removal(cuts[i].edit))
+	for (const struct cut *cut = cuts; cut < cuts + n_cuts; cut++) {
+		p = put(p, text + pos, cut->start - pos);
+		pos = cut->end;
+		if (is_removal(cut->edit))
 			n_left--;
 		else
-			put_value(&sink, text, names, cuts[i].edit);
+			p = put_value(p, text, names, cut->edit);
 	}
-	put(&sink, text + pos, o->close - pos);
-	for (size_t i = 0; i < n; i++) {
-		if (o->member[edits[i].name].seen > 0 || is_removal(&edits[i]))
+	p = put(p, text + pos, o->close - pos);
+	for (const struct json_edit *e = edits; e < edits + n; e++) {
+		if (o->member[e->name].seen > 0 || is_removal(e))
 			continue;
 		if (n_left++ > 0)
-			put(&sink, ",", 1);
-		put_name(&sink, names->name[edits[i].name]);
-		put_value(&sink, text, names, &edits[i]);
+			*p++ = ',';
+		p = put_value(put_name(p, names->name[e->name]), text, names, e);
 	}
-	put(&sink, "}", 1);
-	return sink.len;
+	*p++ = '}';
+	return (size_t)(p - out);
 }
 
-/* What the edits add at most. */
-static size_t
-room_for(const struct json_names *names, const struct json_edit *edits, size_t n)
+size_t
+json_splice_room(const struct json_object *o, const struct json_names *names,
+    const struct json_edit *edits, size_t n)
 {
-	size_t room = 0;
+	size_t room = o->close + 1 - o->open;
 
-	for (size_t i = 0; i < n; i++) {
-		if (!is_removal(&edits[i]))
-			room += MEMBER_ROOM + strlen(names->name[edits[i].name]) + edits[i].len;
-		if (edits[i].object != NULL)
-			room += edits[i].object->close + 1 - edits[i].object->open +
-			    room_for(names, edits[i].edits, edits[i].n_edits);
+	for (const struct json_edit *e = edits; e < edits + n; e++) {
+		if (is_removal(e))
+			continue;
+		room += MEMBER_ROOM + (e->object == NULL ? e->len :
+		    json_splice_room(e->object, names, e->edits, e->n_edits));
+		if (o->member[e->name].seen == 0)
+			room += strlen(names->name[e->name]);
 	}
 	return room;
 }
@@ -94,9 +94,9 @@ void
 json_splice_add(struct buf *b, const char *text, const struct json_object *o,
     const struct json_names *names, const struct json_edit *edits, size_t n)
 {
-	size_t room = o->close + 1 - o->open + room_for(names, edits, n);
+	char *out = buf_reserve(b, json_splice_room(o, names, edits, n));
 
-	buf_used(b, json_splice(buf_reserve(b, room), text, o, names, edits, n));
+	buf_used(b, json_splice(out, text, o, names, edits, n));
 }
 
 /* The cuts that the edits of present members make, in the order of the text; how many. */
@@ -106,14 +106,15 @@ collect_cuts(struct cut *cuts, const struct json_object *o, const struct json_ed
 {
 	size_t n_cuts = 0, at;
 
-	for (size_t i = 0; i < n; i++) {
-		const struct json_member *m = &o->member[edits[i].name];
-		struct cut cut = { m->value.start, m->value.end, m, &edits[i] };
+	for (const struct json_edit *e = edits; e < edits + n; e++) {
+		const struct json_member *m = &o->member[e->name];
+		struct cut cut;
 
 		assert(m->seen <= 1);
 		if (m->seen == 0)
 			continue;
-		if (is_removal(&edits[i])) {
+		cut = (struct cut){ m->value.start, m->value.end, m, e };
+		if (is_removal(e)) {
 			cut.start = m->name;
 			if (m->comma_after != 0)
 				cut.end = m->comma_after + 1;
@@ -149,39 +150,25 @@ give_last_commas(struct cut *cuts, size_t n)
 	}
 }
 
-static inline void
-put(struct sink *sink, const char *p, size_t n)
-{
-	if (sink->p != NULL)
-		memcpy(sink->p + sink->len, p, n);
-	sink->len += n;
-}
-
 /* The name of a new member; the names of the table need no escapes. */
-static void
-put_name(struct sink *sink, const char *name)
+static char *
+put_name(char *p, const char *name)
 {
-	size_t len = strlen(name);
-
-	put(sink, "\"", 1);
-	put(sink, name, len);
-	put(sink, "\":", 2);
+	*p++ = '"';
+	p = put(p, name, strlen(name));
+	return put(p, "\":", 2);
 }
 
 /* The new value of a member. */
-static void
-put_value(struct sink *sink, const char *text, const struct json_names *names,
-    const struct json_edit *e)
+static char *
+put_value(char *p, const char *text, const struct json_names *names, const struct json_edit *e)
 {
-	char *out = sink->p != NULL ? sink->p + sink->len : NULL;
-
-	if (e->object != NULL) {
-		sink->len += json_splice(out, text, e->object, names, e->edits, e->n_edits);
-		return;
-	}
-	if (e->is_bare)
-		put(sink, "\"", 1);
-	put(sink, e->value, e->len);
-	if (e->is_bare)
-		put(sink, "\"", 1);
+	if (e->object != NULL)
+		return p + json_splice(p, text, e->object, names, e->edits, e->n_edits);
+	if (!e->is_bare)
+		return put(p, e->value, e->len);
+	*p++ = '"';
+	p = put(p, e->value, e->len);
+	*p++ = '"';
+	return p;
 }

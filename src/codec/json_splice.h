@@ -28,12 +28,14 @@ struct json_edit {
 #define JSON_EDITS_MAX 12
 
 /*
- * Writes the object with the edits applied to out and gives its length; out NULL
- * only counts.  Each name is edited at most once, n is at most JSON_EDITS_MAX; a
+ * Writes the object with the edits applied to out and gives its length, which is at most what
+ * json_splice_room() says.  Each name is edited at most once, n is at most JSON_EDITS_MAX; a
  * name that occurs several times must not be edited (the callers refuse those).
  */
 size_t	json_splice(char *out, const char *text, const struct json_object *,
 	    const struct json_names *, const struct json_edit *, size_t n);
+size_t	json_splice_room(const struct json_object *, const struct json_names *,
+	    const struct json_edit *, size_t n);
 
 /* The same, appended to a buffer. */
 void	json_splice_add(struct buf *, const char *text, const struct json_object *,

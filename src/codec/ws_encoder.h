@@ -21,6 +21,13 @@
 size_t	ws_encode_head(uint8_t head[WS_HEAD_MAX], enum ws_opcode, uint64_t len,
 	    const uint8_t *mask);
 
+/* How long that head is. */
+static inline size_t
+ws_head_len(uint64_t len, bool is_masked)
+{
+	return (len < 126 ? 2 : len <= UINT16_MAX ? 4 : 10) + (is_masked ? 4 : 0);
+}
+
 /*
  * Mask, or unmask, data in place, byte 0 of data being byte at of the payload (section 5.3).
  * true: what came out is ASCII, so that nobody needs to look at it again to know that.

@@ -145,15 +145,13 @@ ws_conn_send_text(struct ws_conn *ws, const char *data, size_t len)
 struct buf *
 ws_conn_begin_text(struct ws_conn *ws, size_t expected)
 {
-	uint8_t head[WS_HEAD_MAX], mask[4] = { 0 };
 	struct buf *out;
 
 	if (ws->conn == NULL)
 		return NULL;
 	out = conn_out_for(ws->conn, WS_HEAD_MAX + expected);
 	ws->frame_at = out->len;
-	ws->head_len = (uint8_t)ws_encode_head(head, WS_TEXT, expected,
-	    ws->role == WS_CLIENT ? mask : NULL);
+	ws->head_len = (uint8_t)ws_head_len(expected, ws->role == WS_CLIENT);
 	buf_used(out, ws->head_len);
 	return out;
 }
@@ -162,22 +160,21 @@ ws_conn_begin_text(struct ws_conn *ws, size_t expected)
 static void
 finish_frame(struct ws_conn *ws, struct buf *out, size_t len)
 {
-	uint8_t head[WS_HEAD_MAX], mask[4], *as_mask = NULL;
-	size_t n, at = ws->frame_at;
+	bool is_masked = ws->role == WS_CLIENT;
+	size_t n = ws_head_len(len, is_masked), at = ws->frame_at;
+	uint8_t mask[4], *head;
 
-	if (ws->role == WS_CLIENT) {
-		id_mask(mask);
-		as_mask = mask;
-	}
-	n = ws_encode_head(head, WS_TEXT, len, as_mask);
 	if (n != ws->head_len) {
 		buf_reserve(out, WS_HEAD_MAX);
 		memmove(out->data + at + n, out->data + at + ws->head_len, len);
 		out->len = at + n + len;
 	}
-	memcpy(out->data + at, head, n);
-	if (as_mask != NULL)
-		(void)ws_mask(out->data + at + n, len, mask, 0);
+	head = (uint8_t *)out->data + at;
+	if (is_masked)
+		id_mask(mask);
+	(void)ws_encode_head(head, WS_TEXT, len, is_masked ? mask : NULL);
+	if (is_masked)
+		(void)ws_mask(head + n, len, mask, 0);
 }
 
 /*
@@ -187,7 +184,9 @@ finish_frame(struct ws_conn *ws, struct buf *out, size_t len)
 static void
 keep_to_limit(struct ws_conn *ws, size_t frame_len)
 {
-	if (conn_queued(ws->conn) <= ws->send_max && conn_queued(ws->conn) < FLUSH_BYTES)
+	size_t queued = conn_queued(ws->conn);
+
+	if (queued <= ws->send_max && queued < FLUSH_BYTES)
 		return;
 	ws->is_sending = true;
 	conn_flush(ws->conn);
