@@ -47,6 +47,14 @@ add_member(struct buf *out, const struct request *r)
 	buf_add_char(out, '}');
 }
 
+/* Is the value of a member this string, which needs no escapes? */
+static bool
+is_string(const struct request *r, struct json_value v, const char *text, size_t len)
+{
+	return v.kind == JSON_STRING && v.end - v.start == len + 2 &&
+	    memcmp(r->env.text + v.start + 1, text, len) == 0;
+}
+
 static void
 splice_request(const struct link *l, const struct request *r, struct buf *out)
 {
@@ -59,8 +67,9 @@ splice_request(const struct link *l, const struct request *r, struct buf *out)
 		text = token_for_application(l->env->tokens, r->token, r->destination->application,
 		    &len);
 		/* Letters of base64url and dots: nothing to escape. */
-		edits[n++] = (struct json_edit){ .name = ENV_TOKEN, .value = text, .len = len,
-			.is_bare = true };
+		if (!is_string(r, r->env.top.member[ENV_TOKEN].value, text, len))
+			edits[n++] = (struct json_edit){ .name = ENV_TOKEN, .value = text,
+				.len = len, .is_bare = true };
 	}
 	edits[n++] = (struct json_edit){ .name = ENV_JWT, .value = "true", .len = 4 };
 	edits[n++] = (struct json_edit){ .name = ENV_USHER };
