@@ -42,6 +42,63 @@ START_TEST(every_name_is_found_and_nothing_else)
 }
 END_TEST
 
+/* An event as they nearly all are is read as is the same with white space or an escape in it. */
+START_TEST(the_usual_event_is_read_like_any_other)
+{
+	static const char *const others[] = {
+		"[\"ewdjs\",{\"type\":\"login\",\"message\":{\"error\":1}}]",
+		" [\"ewdjs\",{\"type\":\"login\",\"message\":{\"error\":1}}]",
+		"[ \"ewdjs\",{\"type\":\"login\",\"message\":{\"error\":1}}]",
+		"[\"ewdjs\" ,{\"type\":\"login\",\"message\":{\"error\":1}}]",
+		"[\"ewdjs\", {\"type\":\"login\",\"message\":{\"error\":1}}]",
+		"[\"ewdjs\",{\"type\":\"login\",\"message\":{\"error\":1}} ]",
+		"[\"ewdjs\",{\"type\":\"login\",\"message\":{\"error\":1}}] ",
+		"[\"ewdj\\u0073\",{\"type\":\"login\",\"message\":{\"error\":1}}]",
+		"[\"ewdjs\",{\"type\":\"login\",\"message\":{\"error\":1}},2,3]",
+	};
+	const char *text = others[_i];
+	struct envelope e;
+
+	ck_assert_int_eq(envelope_scan_event(&e, text, strlen(text), DEPTH), ERR_NONE);
+	ck_assert_int_eq(e.event.kind, JSON_STRING);
+	ck_assert(json_string_is(text, e.event, ENVELOPE_EVENT));
+	ck_assert_int_eq(text[e.event.start], '"');
+	ck_assert_int_eq(text[e.event.end - 1], '"');
+	ck_assert_int_eq(text[e.arg.start], '{');
+	ck_assert_int_eq(text[e.arg.end - 1], '}');
+	ck_assert_int_eq(e.second.kind, strstr(text, ",2") != NULL ? JSON_NUMBER : JSON_NONE);
+	assert_raw(&e, &e.top, ENV_TYPE, "\"login\"");
+	assert_raw(&e, &e.message, ENV_ERROR, "1");
+	for (size_t cut = strrchr(text, ']') - text; cut > 0; cut--)
+		ck_assert_int_eq(envelope_scan_event(&e, text, cut, DEPTH), ERR_BAD_JSON);
+}
+END_TEST
+
+static const struct {
+	const char *text, *fault;
+} unusual[] = {
+	{ "[\"ewdjs\",", "the text ends too early" },
+	{ "[\"ewdjs\",]", "expected a value" },
+	{ "[\"ewdjs\",{}", "expected ',' or ']'" },
+	{ "[\"ewdjs\",{}}", "expected ',' or ']'" },
+	{ "[\"ewdjs\",{}]]", "something follows the value" },
+	{ "[\"ewdjs\",{},]", "expected a value" },
+	{ "[\"ewdjs\"", "expected ',' or ']'" },
+	{ "[\"ewdjs\"}", "expected ',' or ']'" },
+};
+
+START_TEST(what_is_wrong_with_an_event_that_begins_as_usual_is_told)
+{
+	struct envelope e;
+
+	memset(&e, 0xff, sizeof(e));
+	ck_assert_int_eq(envelope_scan_event(&e, unusual[_i].text, strlen(unusual[_i].text), DEPTH),
+	    ERR_BAD_JSON);
+	ck_assert_str_eq(e.fault, unusual[_i].fault);
+	ck_assert_uint_eq(e.top.n_members + e.top.member[ENV_TYPE].seen, 0);
+}
+END_TEST
+
 START_TEST(a_request_keeps_its_bytes)
 {
 	static const char text[] = "[\"ewdjs\", { \"type\" : \"login\", \"token\":\"x.y.z\","
@@ -263,6 +320,9 @@ make_suite(void)
 	TCase *tc = tcase_create("envelope");
 
 	tcase_add_test(tc, every_name_is_found_and_nothing_else);
+	tcase_add_loop_test(tc, the_usual_event_is_read_like_any_other, 0, 9);
+	tcase_add_loop_test(tc, what_is_wrong_with_an_event_that_begins_as_usual_is_told, 0,
+	    (int)ARRAY_LEN(unusual));
 	tcase_add_test(tc, a_request_keeps_its_bytes);
 	tcase_add_test(tc, a_reply_has_its_message_looked_into);
 	ADD_LOOP(tc, events_come_with_and_without_arguments, ARRAY_LEN(events));

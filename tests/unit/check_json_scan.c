@@ -242,6 +242,143 @@ START_TEST(a_special_byte_is_seen_at_every_place_of_a_long_string)
 }
 END_TEST
 
+/* The pattern with so many of these bytes in place of its '@'; gives its length. */
+static size_t
+put(char *out, const char *pattern, const char *bytes, size_t len)
+{
+	const char *at = strchr(pattern, '@');
+	size_t before = (size_t)(at - pattern);
+
+	memcpy(out, pattern, before);
+	memcpy(out + before, bytes, len);
+	memcpy(out + before + len, at + 1, strlen(at + 1) + 1);
+	return strlen(out);
+}
+
+/* Names, values and what follows, each of any length up to where the steps end. */
+START_TEST(a_member_is_found_at_any_distance_from_the_end)
+{
+	static const char *const values[] = {
+		"\"@\"", "[\"@\"]", "{\"@\":1}", "{\"a\":{\"@\":[1,2,true]}}",
+	};
+	static const char fill[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	char text[300], value[100];
+	struct json_object o;
+	struct json_value v;
+	struct json_scan s;
+
+	for (int len = 0; len <= 36; len++) {
+		for (int rest = 0; rest <= 36; rest++) {
+			put(value, values[_i % 4], fill, (size_t)len);
+			if (_i < 4)
+				snprintf(text, sizeof(text), "{\"%.*s_\":0,\"type\":%s,\"%.*s!\":7}",
+				    len, fill, value, rest, fill);
+			else
+				snprintf(text, sizeof(text),
+				    " { \"%.*s_\" : 0 , \"type\" : %s\t,\n\"%.*s!\" : 7 } ", len, fill,
+				    value, rest, fill);
+			ck_assert(is_json(text, strlen(text), DEPTH));
+			json_scan_init(&s, text, strlen(text), DEPTH);
+			ck_assert(json_scan_members(&s, &v, &names, &o, -1, NULL));
+			ck_assert(json_scan_end(&s));
+			ck_assert_uint_eq(o.n_members, 3);
+			ck_assert_uint_eq(o.member[TYPE].seen, 1);
+			assert_raw(text, o.member[TYPE].value, value);
+			ck_assert_int_eq(text[o.member[TYPE].comma_before], ',');
+			ck_assert_int_eq(text[o.member[TYPE].comma_after], ',');
+		}
+	}
+}
+END_TEST
+
+static const struct {
+	const char *number;
+	bool is_good;
+} digits[] = {
+	{ "@", true }, { "-@", true }, { "@.5", true }, { "@e7", true }, { "@E+7", true },
+	{ "0@", false }, { "-0@", false }, { "@.", false }, { "@e", false }, { "@-", false },
+	{ "@5.x", false }, { "0.@", true },
+};
+
+/* Also as the last of the text, and where the look ahead begins to fail. */
+START_TEST(a_number_of_any_length_is_judged_alike)
+{
+	char text[120], number[60];
+
+	for (size_t len = 1; len <= 40; len++) {
+		put(number, digits[_i].number, "1234567890123456789012345678901234567890", len);
+		ck_assert_int_eq(is_json(number, strlen(number), DEPTH), digits[_i].is_good);
+		for (int rest = 0; rest <= 24; rest++) {
+			int n = snprintf(text, sizeof(text), "[%s%*s]", number, rest, "");
+
+			ck_assert_int_eq(is_json(text, (size_t)n, DEPTH), digits[_i].is_good);
+			n = snprintf(text, sizeof(text), "{\"a\":%s,\"b\":\"%*s\"}", number, rest, "");
+			ck_assert_int_eq(is_json(text, (size_t)n, DEPTH), digits[_i].is_good);
+		}
+	}
+}
+END_TEST
+
+/* Characters that are not ASCII, whole or cut short, at every place of a string and of the text. */
+START_TEST(utf8_is_judged_alike_at_every_place)
+{
+	static const struct {
+		const char *bytes;
+		bool is_good;
+	} cases[] = {
+		{ "\xc3\xa9", true }, { "\xe2\x82\xac", true }, { "\xf0\x9f\x98\x80", true },
+		{ "\xd0\x94\xd0\xb0", true }, { "\xe6\x97\xa5\xc2\x80", true },
+		{ "\xc3", false }, { "\xe2\x82", false }, { "\xf0\x9f\x98", false },
+		{ "\xa9", false }, { "\xc0\x80", false }, { "\xed\xa0\x80", false },
+		{ "\xe2\x82\xac\x80", false }, { "\xf4\x90\x80\x80", false }, { "\xc3\xa9\xff", false },
+	};
+	size_t len = strlen(cases[_i].bytes);
+	char text[160];
+
+	for (size_t before = 0; before <= 70; before++) {
+		for (size_t behind = 0; behind <= 36; behind++) {
+			size_t n = 0;
+
+			text[n++] = '"';
+			memset(text + n, 'x', before);
+			memcpy(text + n + before, cases[_i].bytes, len);
+			memset(text + n + before + len, 'y', behind);
+			n += before + len + behind;
+			text[n++] = '"';
+			ck_assert_int_eq(is_json(text, n, DEPTH), cases[_i].is_good);
+			ck_assert(!is_json(text, n - 1, DEPTH));
+		}
+	}
+}
+END_TEST
+
+/* The innermost of so many is closed by the wrong bracket, then each around it. */
+START_TEST(levels_of_any_number_are_told_apart)
+{
+	enum { LEVELS = 200 };
+	char text[4 * LEVELS + 2 + LEVELS];
+	size_t n = 0, innermost;
+
+	for (unsigned i = 0; i < LEVELS; i++) {
+		bool is_object = (i * 7 + i / 5) % 3 == 0;
+
+		memcpy(text + n, is_object ? "{\"\":" : "[", is_object ? 4 : 1);
+		n += is_object ? 4 : 1;
+	}
+	text[n++] = '1';
+	innermost = n;
+	for (unsigned i = LEVELS; i-- > 0;)
+		text[n++] = (i * 7 + i / 5) % 3 == 0 ? '}' : ']';
+	ck_assert(is_json(text, n, LEVELS));
+	ck_assert(!is_json(text, n, LEVELS - 1));
+	for (size_t at = innermost; at < n; at++) {
+		text[at] ^= '}' ^ ']';
+		ck_assert(!is_json(text, n, LEVELS));
+		text[at] ^= '}' ^ ']';
+	}
+}
+END_TEST
+
 START_TEST(depth_is_counted_over_all_levels)
 {
 	static const char *const by_depth[] = {
@@ -542,6 +679,56 @@ START_TEST(a_string_is_neither_its_beginning_nor_its_continuation)
 }
 END_TEST
 
+/* Whatever the pass noted of it, the answer is the same. */
+START_TEST(an_escape_is_remembered_at_every_place)
+{
+	char text[100], plain[50];
+	struct json_object o;
+	struct json_value v;
+	struct json_scan s;
+
+	for (int len = 0; len <= 40; len++) {
+		for (int at = -1; at < len; at++) {
+			int n = 0;
+
+			memset(plain, 'x', (size_t)len);
+			plain[len] = '\0';
+			if (at >= 0)
+				plain[at] = '\n';
+			n = at < 0 ? snprintf(text, sizeof(text), "{\"a\":\"%s\",\"b\":\"\"}", plain) :
+			    snprintf(text, sizeof(text), "{\"a\":\"%.*s\\n%s\",\"b\":\"\"}", at, plain,
+			    plain + at + 1);
+			json_scan_init(&s, text, (size_t)n, DEPTH);
+			ck_assert(json_scan_members(&s, &v, &names, &o, -1, NULL));
+			ck_assert_int_eq(o.member[A].value.is_plain, at < 0);
+			ck_assert(o.member[B].value.is_plain);
+			ck_assert(json_string_is(text, o.member[A].value, plain));
+			o.member[A].value.is_plain = false;
+			ck_assert(json_string_is(text, o.member[A].value, plain));
+			plain[len > 0 ? len - 1 : 0] = '!';
+			plain[len > 0 ? len : 1] = '\0';
+			ck_assert(!json_string_is(text, o.member[A].value, plain));
+		}
+	}
+}
+END_TEST
+
+START_TEST(a_name_that_occurs_again_is_noted)
+{
+	const char text[] = "{\"a\":1,\"type\":2,\"x\":1,\"x\":1,\"\\u0062\":1,\"typ\\u0065\":1,\"b\":1}";
+	struct json_object o;
+	struct json_value v;
+	struct json_scan s;
+
+	json_scan_init(&s, text, sizeof(text) - 1, DEPTH);
+	ck_assert(json_scan_members(&s, &v, &names, &o, -1, NULL));
+	ck_assert_uint_eq(o.twice, 1U << TYPE | 1U << B);
+	json_scan_init(&s, "{\"b\":1}", 7, DEPTH);
+	ck_assert(json_scan_members(&s, &v, &names, &o, -1, NULL));
+	ck_assert_uint_eq(o.twice, 0);
+}
+END_TEST
+
 START_TEST(what_is_no_string_gives_no_bytes)
 {
 	struct buf b = { 0 };
@@ -643,6 +830,10 @@ make_suite(void)
 	tcase_add_test(text, a_text_above_the_size_of_offsets_is_refused);
 	tcase_add_loop_test(text, a_special_byte_is_seen_at_every_place_of_a_string, 0, 12);
 	tcase_add_loop_test(text, a_special_byte_is_seen_at_every_place_of_a_long_string, 0, 2);
+	tcase_add_loop_test(text, a_member_is_found_at_any_distance_from_the_end, 0, 8);
+	ADD_LOOP(text, a_number_of_any_length_is_judged_alike, digits);
+	tcase_add_loop_test(text, utf8_is_judged_alike_at_every_place, 0, 14);
+	tcase_add_test(text, levels_of_any_number_are_told_apart);
 	tcase_add_loop_test(text, depth_is_counted_over_all_levels, 0, 5);
 	tcase_add_test(text, no_depth_is_served_above_1024);
 	tcase_add_test(text, brackets_of_one_level_may_alternate);
@@ -656,10 +847,12 @@ make_suite(void)
 	tcase_add_test(members, the_last_of_several_members_with_one_name_stays);
 	tcase_add_test(members, a_last_nested_member_of_another_kind_leaves_nothing_nested);
 	tcase_add_test(members, only_the_first_level_of_the_nested_member_is_noted);
+	tcase_add_test(members, a_name_that_occurs_again_is_noted);
 	suite_add_tcase(suite, members);
 
 	ADD_LOOP(values, strings_are_unescaped, strings);
 	tcase_add_test(values, a_string_is_neither_its_beginning_nor_its_continuation);
+	tcase_add_test(values, an_escape_is_remembered_at_every_place);
 	tcase_add_test(values, what_is_no_string_gives_no_bytes);
 	ADD_LOOP(values, numbers_have_the_values_javascript_gives_them, numbers);
 	tcase_add_test(values, what_is_no_number_has_no_value);

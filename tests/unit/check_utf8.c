@@ -4,6 +4,7 @@
  */
 #include "codec/utf8.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/compiler.h"
@@ -140,6 +141,45 @@ START_TEST(a_bad_byte_is_found_at_every_place)
 }
 END_TEST
 
+/* Where the vectors end, and with bytes behind it or none. */
+START_TEST(a_text_is_judged_alike_at_every_place)
+{
+	size_t len = strlen(cases[_i].text);
+	char text[320];
+
+	for (size_t before = 0; before <= 140; before++) {
+		for (size_t behind = 0; behind <= 140; behind += 1 + behind / 36 * 31) {
+			bool expected = cases[_i].verdict == VALID;
+			char *copy = malloc(before + len + behind + 1);
+
+			memset(text, 'x', sizeof(text));
+			memcpy(text + before, cases[_i].text, len);
+			memcpy(copy, text, before + len + behind);
+			ck_assert_int_eq(utf8_is_valid(copy, before + len + behind), expected);
+			free(copy);
+		}
+	}
+}
+END_TEST
+
+START_TEST(a_run_ends_at_ascii_and_at_what_is_no_character)
+{
+	static const char run[] = "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\xd0\x94";
+	static const size_t end[] = { 0, 0, 2, 2, 2, 5, 5, 5, 5, 9, 9, 11 };
+	char text[32];
+
+	for (size_t len = 0; len < sizeof(run); len++) {
+		memcpy(text, run, len);
+		ck_assert_uint_eq(utf8_run(text, len), end[len]);
+		memset(text + len, 'a', sizeof(text) - len);
+		ck_assert_uint_eq(utf8_run(text, sizeof(text)), end[len]);
+		memset(text + len, '\x80', sizeof(text) - len);
+		if (end[len] == len)
+			ck_assert_uint_eq(utf8_run(text, sizeof(text)), len);
+	}
+}
+END_TEST
+
 START_TEST(no_bytes_at_all_are_valid)
 {
 	ck_assert(utf8_is_valid(NULL, 0));
@@ -159,6 +199,8 @@ make_suite(void)
 	tcase_add_test(tc, every_code_point_but_surrogates_is_valid);
 	tcase_add_test(tc, a_nul_is_a_character_like_others);
 	tcase_add_loop_test(tc, a_bad_byte_is_found_at_every_place, 0, 40);
+	tcase_add_loop_test(tc, a_text_is_judged_alike_at_every_place, 0, ARRAY_LEN(cases));
+	tcase_add_test(tc, a_run_ends_at_ascii_and_at_what_is_no_character);
 	tcase_add_test(tc, no_bytes_at_all_are_valid);
 	suite_add_tcase(s, tc);
 	return s;

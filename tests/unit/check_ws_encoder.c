@@ -4,6 +4,7 @@
  */
 #include "codec/ws_encoder.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/compiler.h"
@@ -104,11 +105,30 @@ START_TEST(all_of_a_long_payload_is_masked)
 }
 END_TEST
 
+/* Where the vectors end; nothing before and behind it is touched. */
+START_TEST(payloads_of_every_length_are_masked)
+{
+	for (size_t len = 0; len <= 300; len++) {
+		uint8_t *data = malloc(len + 2);
+
+		for (size_t i = 0; i < len + 2; i++)
+			data[i] = (uint8_t)(i * 11);
+		(void)ws_mask(data + 1, len, mask, (size_t)_i);
+		ck_assert_uint_eq(data[0], 0);
+		ck_assert_uint_eq(data[len + 1], (uint8_t)((len + 1) * 11));
+		for (size_t i = 0; i < len; i++)
+			ck_assert_uint_eq(data[i + 1],
+			    (uint8_t)((i + 1) * 11) ^ mask[(i + (size_t)_i) % 4]);
+		free(data);
+	}
+}
+END_TEST
+
 /* Whatever it was before: what counts is what is there afterwards. */
 START_TEST(unmasking_tells_whether_it_is_ascii)
 {
 	static const uint8_t any[] = { 0x80, 0x01, 0xff, 0x7f };
-	uint8_t data[150];
+	uint8_t data[300];
 
 	for (size_t len = 0; len < sizeof(data); len += 1 + len / 9) {
 		memset(data, 'a', len);
@@ -184,6 +204,7 @@ make_suite(void)
 	tcase_add_loop_test(tc, a_length_is_written_in_its_shortest_form, 0, ARRAY_LEN(heads));
 	tcase_add_loop_test(tc, a_client_puts_the_mask_behind_the_length, 0, ARRAY_LEN(heads));
 	tcase_add_loop_test(tc, masking_goes_on_anywhere_and_undoes_itself, 0, 9);
+	tcase_add_loop_test(tc, payloads_of_every_length_are_masked, 0, 4);
 	tcase_add_test(tc, all_of_a_long_payload_is_masked);
 	tcase_add_test(tc, unmasking_tells_whether_it_is_ascii);
 	tcase_add_test(tc, a_close_frame_carries_code_and_reason);
