@@ -41,6 +41,7 @@
 #include "node_upgrade.h"
 #include "request/relay.h"
 #include "token/revoked.h"
+#include "token/token_cache.h"
 #include "worker/pool.h"
 #include "worker/proc.h"
 
@@ -205,7 +206,7 @@ node_new(struct conf *conf, struct tls_store *tls, struct dev *dev, struct node_
 	n->threads = node_threads_new(conf->threads);
 	n->shared = (struct node_shared){ n->resolver, n->admission, address_rates_new(),
 		overrides_new(), n->revoked, conf->threads > 1 ? &n->n_requests : NULL,
-		conf->threads > 1 ? n->threads : NULL, NULL };
+		conf->threads > 1 ? n->threads : NULL, NULL, &n->n_kept_bytes };
 	SLIST_INIT(&n->left_pools);
 	STAILQ_INIT(&n->reload_waiters);
 	n->nl = node_loop_new(&n->shared, 0, conf);
@@ -619,14 +620,16 @@ static void
 trim_spares(struct node_loop *nl, void *arg UNUSED)
 {
 	spares_trim(loop_spares(nl->loop));
+	token_cache_trim(nl->tokens);
 }
 
-/* What the loops do not use any more is freed, and what is free goes back. */
+/* What the loops do not use any more is freed; what is free goes back when nobody is in a hurry. */
 static void
 give_back_memory(struct node *n)
 {
 	node_threads_each(n->threads, trim_spares, NULL);
-	heap_trim();
+	if (heap_is_quiet(&n->heap))
+		heap_trim();
 }
 
 static void

@@ -44,6 +44,7 @@ struct node {
 	struct admission *admission;
 	struct revoked *revoked;	/* sessions, by the operator */
 	atomic_size_t n_requests;	/* that are open on all loops */
+	atomic_size_t n_kept_bytes;	/* for clients that are away, on all loops */
 	struct node_shared shared;	/* what each loop needs of the above */
 	struct node_loop *nl;		/* the first */
 	struct loop *loop;		/* nl->loop */

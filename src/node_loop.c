@@ -291,9 +291,11 @@ move(unsigned to, struct http_move *what, void *arg)
 static void
 join_others(struct node_loop *nl)
 {
-	nl->http_loops = (struct http_loops){ nl->number, owner_of, move, nl };
+	nl->http_loops = (struct http_loops){ nl->number, node_threads_count(nl->shared->threads),
+		owner_of, move, nl };
 	http_server_set_loops(nl->http, &nl->http_loops);
-	nl->qewd_others = (struct qewd_others){ nl->number, nl->eio_env.parts, front_of, nl };
+	nl->qewd_others = (struct qewd_others){ nl->number, nl->eio_env.parts, front_of, nl,
+		nl->shared->n_kept_bytes };
 	qewd_front_set_others(nl->front, &nl->qewd_others);
 }
 

@@ -52,6 +52,7 @@ struct node_shared {
 	atomic_size_t *n_requests;	/* open ones of all loops; NULL: there is one loop alone */
 	struct node_threads *threads;	/* NULL: there is one loop alone */
 	struct relay_in *relay;		/* of the first loop; NULL: the same */
+	atomic_size_t *n_kept_bytes;	/* for clients that are away, of all loops */
 };
 
 /* node.c looks at the parts that other parts of the node are made with. */

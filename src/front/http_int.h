@@ -30,7 +30,7 @@ struct http_server {
 	size_t n_services;
 	const struct http_loops *loops;	/* borrowed; NULL: there is this one alone */
 	bool is_draining;		/* every answer is the last of its connection */
-	uint64_t last_number;		/* of a connection, for the log */
+	uint64_t n_numbered;		/* connections, for the log */
 	time_t date_s;			/* when date was written */
 	char date[HTTP_DATE_LEN + 1];
 	LIST_HEAD(, http_conn) conns;	/* owned */

@@ -99,13 +99,22 @@ http_server_give_back(struct http_server *s, const struct client *client)
 	admission_release(s->admission, client->address);
 }
 
+/* By which it is known in the log: no two loops give the same. */
+static uint64_t
+next_number(struct http_server *s)
+{
+	uint64_t before = s->n_numbered++;
+
+	return s->loops == NULL ? before + 1 : before * s->loops->n + s->loops->own + 1;
+}
+
 void
 http_server_accept(struct http_server *s, const struct conf_listener *listener,
     struct tls_server *tls, int fd, const char *address, const char *address_port)
 {
 	struct client client;
 
-	client_init(&client, listener, ++s->last_number, address, address_port);
+	client_init(&client, listener, next_number(s), address, address_port);
 	if (!http_server_admit(s, &client)) {
 		close(fd);
 		return;

@@ -35,7 +35,7 @@ struct http_move {
 
 /* Of a node with several loops. */
 struct http_loops {
-	unsigned own;			/* the number of this loop */
+	unsigned own, n;		/* the number of this loop, and how many there are */
 	unsigned (*owner)(const struct http_head *, void *arg);	/* of the loop for a request */
 	void (*move)(unsigned to, struct http_move *, void *arg);	/* takes the move */
 	void *arg;

@@ -75,6 +75,7 @@ void
 qewd_front_set_others(struct qewd_front *f, const struct qewd_others *others)
 {
 	f->others = others;
+	resumes_share(f->resumes, others->n_kept_bytes, others->parts->n);
 }
 
 static size_t

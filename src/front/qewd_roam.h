@@ -10,6 +10,7 @@
 #ifndef FRONT_QEWD_ROAM_H
 #define FRONT_QEWD_ROAM_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,6 +27,7 @@ struct qewd_others {
 	const struct id_parts *parts;
 	struct qewd_front *(*front)(unsigned part, struct loop **, void *arg);
 	void *arg;
+	atomic_size_t *n_kept_bytes;	/* for clients that are away, of all loops */
 };
 
 /* Borrowed.  Without it there is one loop alone. */

@@ -37,6 +37,8 @@ struct resumes {
 	uint64_t keep_ms, bytes_max;
 	TAILQ_HEAD(resume_list, resume) list;
 	uint64_t bytes;			/* of those in the list */
+	atomic_size_t *bytes_in_all;	/* the same of all loops; NULL: there is this one alone */
+	unsigned n_loops;
 };
 
 static void on_due(void *);
@@ -49,8 +51,17 @@ resumes_new(struct loop *loop, uint64_t keep_ms, uint64_t bytes_max)
 	all->loop = loop;
 	all->keep_ms = keep_ms;
 	all->bytes_max = bytes_max;
+	all->n_loops = 1;
 	TAILQ_INIT(&all->list);
 	return all;
+}
+
+void
+resumes_share(struct resumes *all, atomic_size_t *n_bytes, unsigned n)
+{
+	assert(all->bytes == 0);
+	all->bytes_in_all = n_bytes;
+	all->n_loops = n;
 }
 
 void
@@ -78,6 +89,22 @@ resume_new(struct resumes *all, const struct resume_events *ev)
 }
 
 static void
+add_bytes(struct resumes *all, uint64_t bytes)
+{
+	all->bytes += bytes;
+	if (all->bytes_in_all != NULL)
+		atomic_fetch_add_explicit(all->bytes_in_all, bytes, memory_order_relaxed);
+}
+
+static void
+take_bytes(struct resumes *all, uint64_t bytes)
+{
+	all->bytes -= bytes;
+	if (all->bytes_in_all != NULL)
+		atomic_fetch_sub_explicit(all->bytes_in_all, bytes, memory_order_relaxed);
+}
+
+static void
 drop_texts(struct resume *r)
 {
 	struct text *t;
@@ -93,7 +120,7 @@ static void
 unlist(struct resume *r)
 {
 	TAILQ_REMOVE(&r->all->list, r, link);
-	r->all->bytes -= CLIENT_COST + r->bytes;
+	take_bytes(r->all, CLIENT_COST + r->bytes);
 }
 
 /* Its memory is needed, or its time is over. */
@@ -113,10 +140,20 @@ total_max(const struct resumes *all)
 	    all->bytes_max * RESUMES_FACTOR;
 }
 
+/* A loop with less than its share need not make room for what others have. */
+static bool
+has_too_much(const struct resumes *all)
+{
+	uint64_t max = total_max(all);
+
+	return all->bytes > max / all->n_loops && (all->bytes_in_all == NULL ||
+	    atomic_load_explicit(all->bytes_in_all, memory_order_relaxed) > max);
+}
+
 static void
 make_room(struct resumes *all)
 {
-	while (all->bytes > total_max(all))
+	while (has_too_much(all))
 		give_up(TAILQ_FIRST(&all->list));
 }
 
@@ -127,7 +164,7 @@ resume_start(struct resume *r, void *arg)
 	r->is_started = true;
 	r->was_dropped = false;
 	TAILQ_INSERT_TAIL(&r->all->list, r, link);
-	r->all->bytes += CLIENT_COST + r->bytes;
+	add_bytes(r->all, CLIENT_COST + r->bytes);
 	loop_timer_set(r->all->loop, &r->timer, 0, on_due, r);
 	make_room(r->all);
 }
@@ -194,7 +231,7 @@ resume_add(struct resume *r, const char *bytes, size_t len)
 	memcpy(t->bytes, bytes, len);
 	STAILQ_INSERT_TAIL(&r->texts, t, link);
 	r->bytes += cost;
-	r->all->bytes += cost;
+	add_bytes(r->all, cost);
 	make_room(r->all);
 }
 
@@ -208,7 +245,7 @@ resume_take(struct resume *r, struct buf *b)
 	buf_add(b, t->bytes, t->len);
 	r->bytes -= cost;
 	if (r->is_started)
-		r->all->bytes -= cost;
+		take_bytes(r->all, cost);
 	free(t);
 }
 

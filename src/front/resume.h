@@ -5,11 +5,13 @@
  *
  * A client's texts may be as long as a connection's send queue; one alone may be
  * longer.  All clients together may have RESUMES_FACTOR times as much: above that, the one
- * that has been away for longest has lost its chance.
+ * that has been away for longest has lost its chance; of several loops, of that which adds to it,
+ * unless it has less than its share.
  */
 #ifndef FRONT_RESUME_H
 #define FRONT_RESUME_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,6 +33,8 @@ struct resume_events {
 struct resumes	*resumes_new(struct loop *, uint64_t keep_ms, uint64_t bytes_max);
 /* The same for those that are away from now on. */
 void		 resumes_set(struct resumes *, uint64_t keep_ms, uint64_t bytes_max);
+/* Of n loops, which count what they keep in the same place.  Before there is any; borrowed. */
+void		 resumes_share(struct resumes *, atomic_size_t *n_bytes, unsigned n);
 void		 resumes_free(struct resumes *);	/* when all of them were freed */
 
 /* One client's.  Borrows ev. */

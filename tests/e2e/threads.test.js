@@ -141,6 +141,16 @@ test('nor has one after many have left and come, whichever they were', async (t)
 	}
 });
 
+test('no two connections have the same number in the log, whichever loops they are on', async (t) => {
+	const { node } = await near(t, 'log: { level: debug }\n');
+	await Promise.all(Array.from({ length: 12 }, () => rawBrowser(t, node.port)));
+	const labels = () => [...node.log.matchAll(/\bC-(\d+) \S+: accepted on/g)].map(([, number]) => number);
+
+	await waitFor('all to be in the log', () => labels().length >= 12);
+	assert.ok((await spread(node)).every((n) => n > 0));
+	assert.deepStrictEqual([...new Set(labels())], labels());
+});
+
 test('threads: auto is one for each processor', async (t) => {
 	const node = await startUsherd(t, nodeOf('near', { 'browser-app': scriptedApp('size: 1') }, ADMIN + 'threads: auto\n'));
 	const browser = await rawBrowser(t, node.port);

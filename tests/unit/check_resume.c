@@ -196,6 +196,49 @@ START_TEST(too_much_for_all_ends_the_one_that_left_first)
 }
 END_TEST
 
+/* One has what all may have together; the other may have its half nevertheless, and then more of none. */
+START_TEST(what_several_loops_keep_is_counted_together)
+{
+	struct loop *loop = loop_new();
+	struct resumes *one = resumes_new(loop, 1000000, BYTES_MAX);
+	struct resumes *two = resumes_new(loop, 1000000, BYTES_MAX);
+	struct away a[RESUMES_FACTOR], b[RESUMES_FACTOR];
+	atomic_size_t n_bytes = 0;
+
+	resumes_share(one, &n_bytes, 2);
+	resumes_share(two, &n_bytes, 2);
+	for (size_t i = 0; i < RESUMES_FACTOR; i++) {
+		begin(one, &a[i]);
+		add(&a[i], BYTES_MAX - 2000);
+	}
+	for (size_t i = 0; i < RESUMES_FACTOR; i++)
+		ck_assert(!resume_is_over(a[i].resume));
+	for (size_t i = 0; i < RESUMES_FACTOR / 2; i++) {
+		begin(two, &b[i]);
+		add(&b[i], BYTES_MAX - 2000);
+	}
+	for (size_t i = 0; i < RESUMES_FACTOR / 2; i++)
+		ck_assert(!resume_is_over(b[i].resume));
+	begin(two, &b[RESUMES_FACTOR / 2]);
+	add(&b[RESUMES_FACTOR / 2], BYTES_MAX - 2000);
+	ck_assert(resume_is_over(b[0].resume));
+	/* As soon as the first gets more it makes room: it has more than its share. */
+	ck_assert(!resume_is_over(a[0].resume));
+	add(&a[RESUMES_FACTOR - 1], 1);
+	ck_assert(resume_is_over(a[0].resume));
+	ck_assert(!resume_is_over(a[RESUMES_FACTOR - 1].resume));
+	ck_assert_uint_le(n_bytes, RESUMES_FACTOR * BYTES_MAX);
+	for (size_t i = 0; i < RESUMES_FACTOR; i++)
+		resume_free(a[i].resume);
+	for (size_t i = 0; i <= RESUMES_FACTOR / 2; i++)
+		resume_free(b[i].resume);
+	ck_assert_uint_eq(n_bytes, 0);
+	resumes_free(one);
+	resumes_free(two);
+	loop_free(loop);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -207,6 +250,7 @@ make_suite(void)
 	tcase_add_loop_test(tc, it_ends_when_its_time_is_over, 0, 2);
 	tcase_add_test(tc, too_much_for_one_ends_it);
 	tcase_add_test(tc, too_much_for_all_ends_the_one_that_left_first);
+	tcase_add_test(tc, what_several_loops_keep_is_counted_together);
 	suite_add_tcase(s, tc);
 	return s;
 }
