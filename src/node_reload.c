@@ -16,7 +16,6 @@
 #include "admin/admin_http.h"
 #include "admin/admin_socket.h"
 #include "base/clock.h"
-#include "base/heap.h"
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/xmalloc.h"
@@ -147,7 +146,6 @@ run(void *arg)
 	while (sem_wait(&r->may_free) != 0)
 		;
 	free_rest(r);
-	heap_trim();
 	loop_post(r->node->loop, on_finished, r);
 	return NULL;
 }

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #define WORK_MS	   20	/* less is no work: timers, an operator who looks */
+#define QUIET_MS   1500	/* of half a minute: a twentieth of a processor */
 #define AFTER_WORK 3	/* until what is kept was freed, by all loops, and its pages given back */
 
 void
@@ -34,11 +35,18 @@ heap_is_due(struct heap *h)
 {
 	int64_t now_ms = cpu_ms();
 
-	if (now_ms - h->cpu_ms >= WORK_MS)
-		h->left = AFTER_WORK + 1;
+	h->worked_ms = now_ms - h->cpu_ms;
 	h->cpu_ms = now_ms;
+	if (h->worked_ms >= WORK_MS)
+		h->left = AFTER_WORK + 1;
 	if (h->left == 0)
 		return false;
 	h->left--;
 	return true;
+}
+
+bool
+heap_is_quiet(const struct heap *h)
+{
+	return h->worked_ms < QUIET_MS;
 }

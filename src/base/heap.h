@@ -15,6 +15,7 @@
 /* Zero-initialised there was no work yet. */
 struct heap {
 	int64_t cpu_ms;		/* of this process, when it was looked at last */
+	int64_t worked_ms;	/* up to then, since the time before */
 	unsigned left;		/* times that memory is given back though there was no work */
 };
 
@@ -24,7 +25,10 @@ struct heap {
  */
 bool	 heap_is_due(struct heap *);
 
-/* Gives free pages back.  From any thread; others that need memory meanwhile may wait. */
+/* Was there so little work since the time before that a pause of some milliseconds hurts nobody? */
+bool	 heap_is_quiet(const struct heap *);
+
+/* Gives free pages back: a millisecond or two, after a crowd has left some more. */
 void	 heap_trim(void);
 
 #endif

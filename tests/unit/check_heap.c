@@ -71,11 +71,11 @@ worked_ms(void)
 }
 
 static void
-work(void)
+work(long ms)
 {
 	long begin = worked_ms();
 
-	while (worked_ms() - begin < 100)
+	while (worked_ms() - begin < ms)
 		;
 }
 
@@ -86,12 +86,25 @@ START_TEST(it_is_due_after_work_and_a_few_times_more)
 	for (int round = 0; round < 2; round++) {
 		int n = 0;
 
-		work();
+		work(100);
 		while (heap_is_due(&h))
 			ck_assert_int_lt(++n, 10);
 		ck_assert_int_ge(n, 3);
 		ck_assert(!heap_is_due(&h));
 	}
+}
+END_TEST
+
+START_TEST(it_is_quiet_while_there_is_little_work)
+{
+	struct heap h = { 0 };
+
+	work(2000);
+	ck_assert(heap_is_due(&h));
+	ck_assert(!heap_is_quiet(&h));
+	work(100);
+	ck_assert(heap_is_due(&h));
+	ck_assert(heap_is_quiet(&h));
 }
 END_TEST
 
@@ -106,6 +119,7 @@ make_suite(void)
 	tcase_add_test(tc, pages_between_what_stays_are_given_back);
 #endif
 	tcase_add_test(tc, it_is_due_after_work_and_a_few_times_more);
+	tcase_add_test(tc, it_is_quiet_while_there_is_little_work);
 	suite_add_tcase(s, tc);
 	return s;
 }
