@@ -570,9 +570,13 @@ read_some(int wait_ms)
 	char data[READ_SIZE];
 	ssize_t n;
 
-	if (worker.is_ended || poll(&p, 1, wait_ms) <= 0)
+	if (worker.is_ended || (wait_ms >= 0 && poll(&p, 1, wait_ms) <= 0))
 		return;
 	n = read(worker.in, data, sizeof(data));
+	if (n < 0 && errno == EAGAIN && wait_ms < 0) {	/* it does not block */
+		poll(&p, 1, -1);
+		return;
+	}
 	if (n > 0)
 		usher_buf_add(&worker.input, data, (size_t)n);
 	else if (n == 0 || errno == ECONNRESET)	/* the daemon died with a reply of ours unread */
@@ -767,6 +771,8 @@ is_same_name(const char *a, const char *b)
 	struct usher_buf plain = { 0 };
 	bool is_same = strcmp(a, b) == 0;
 
+	if (strchr(a, '\\') == NULL && strchr(b, '\\') == NULL)
+		return is_same;
 	if (!is_same && usher_json_decode(&plain, slice_of(b)))
 		is_same = usher_json_equals(slice_of(a), plain.data, plain.len);
 	free(plain.data);

@@ -133,12 +133,27 @@ check_members(const char **at, const char *end, unsigned depth, char close)
 	}
 }
 
+/* Plain ASCII of a string, which most are made of. */
+static void
+skip_plain(const char **at, const char *end)
+{
+	const char *s = *at;
+
+	while (s < end && (unsigned char)*s >= 0x20 && (unsigned char)*s < 0x80 && *s != '"' &&
+	    *s != '\\')
+		s++;
+	*at = s;
+}
+
 static bool
 check_string(const char **at, const char *end)
 {
 	for ((*at)++; *at < end;) {
 		size_t n;
 
+		skip_plain(at, end);
+		if (*at == end)
+			return false;
 		if (**at == '"') {
 			(*at)++;
 			return true;
@@ -415,10 +430,10 @@ usher_json_equals(struct usher_slice s, const char *text, size_t len)
 	struct usher_buf plain = { 0 };
 	bool is_equal;
 
-	if (s.len == len + 2 && s.at[0] == '"' && memchr(s.at, '\\', s.len) == NULL)
-		return memcmp(s.at + 1, text, len) == 0;
-	if (s.len < len + 2)
+	if (s.len < len + 2 || s.at[0] != '"')
 		return false;
+	if (memchr(s.at, '\\', s.len) == NULL)
+		return s.len == len + 2 && memcmp(s.at + 1, text, len) == 0;
 	is_equal = usher_json_decode(&plain, s) && plain.len == len &&
 	    memcmp(plain.data, text, len) == 0;
 	free(plain.data);

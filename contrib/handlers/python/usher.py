@@ -40,7 +40,7 @@ __all__ = ["Application", "AsyncRequest", "Cancelled", "Error", "Request", "Sess
 KIT = "python/1"
 PROTOCOL = 1
 LEVELS = ("error", "warn", "info", "debug")
-READ_SIZE = 262144
+READ_SIZE = 65536  # more is memory that the system gives and takes with each read
 ORPHAN_GRACE = 2  # seconds a handler has to end when the daemon is gone
 
 _current = contextvars.ContextVar("usher_request", default=None)
@@ -841,8 +841,9 @@ def _integer(digits):
         return float(digits)
 
 
-def _encode(value):
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+# Made once: json.dumps() would make one for each text.
+_encode = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 def _to_bytes(text):
