@@ -20,16 +20,17 @@
 
 /* Checks the token of a reply: NULL if it goes no further. */
 static struct token *
-check_token(struct token_cache *tokens, const struct reply *reply, struct json_value v,
-    int64_t now_ms)
+check_token(struct token_cache *tokens, const struct reply *reply, const struct token *own,
+    int64_t now_ms, bool *is_rewritten)
 {
+	struct json_value v = reply->body->member[ENV_TOKEN].value;
 	struct token *t = NULL;
 	struct buf room = { 0 };
 	const char *text;
 	size_t len;
 
 	if (json_string_view(reply->text, v, &text, &len, &room) &&
-	    token_check(tokens, text, len, now_ms, &t) != JWT_OK)
+	    token_check_reply(tokens, text, len, own, now_ms, &t, is_rewritten) != JWT_OK)
 		t = NULL;
 	buf_free(&room);
 	return t;
@@ -40,23 +41,23 @@ qewd_reply_translate(struct token_cache *tokens, struct metrics *metrics, const 
     const struct reply *reply, struct qewd_reply_extra *x)
 {
 	static struct log_limit limit = { .about = "tokens in replies" };
-	const struct token *own = r->token;
-	struct token *t = NULL;
+	struct token *own = r->token, *t = NULL;
+	bool is_rewritten = false;
 
 	if (reply->is_local || reply->body == NULL || own == NULL ||
 	    reply->body->member[ENV_TOKEN].seen == 0)
 		return NULL;
 	if (!reply->is_error)
-		t = check_token(tokens, reply, reply->body->member[ENV_TOKEN].value,
-		    loop_wall_ms(r->all->loop));
+		t = check_token(tokens, reply, own, loop_wall_ms(r->all->loop), &is_rewritten);
 	if (t == NULL) {
 		x->set_token = true;
-	} else if (t->application_len != own->application_len ||
-	    memcmp(t->application, own->application, own->application_len) != 0) {
+	} else if (is_rewritten) {
 		x->set_token = true;
-		x->token = token_to_give(tokens, t, own->application, own->application_len,
-		    &x->token_len);
+		x->token = t->text;
+		x->token_len = t->len;
 	}
+	if (t != NULL && t != own && reply->is_final)
+		token_supersede(tokens, own);
 	if (t == NULL && !reply->is_error) {
 		metrics_inc(metrics, METRIC_REPLY_TOKENS_REMOVED);
 		if (log_allows(&limit))

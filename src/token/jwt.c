@@ -388,21 +388,6 @@ check_header(const struct segments *s)
 	return fault;
 }
 
-/* Appends the payload; false, and nothing appended, if it is no JSON object. */
-static bool
-decode_payload(const struct segments *s, struct buf *payload)
-{
-	size_t start = payload->len;
-	struct json_value v;
-
-	if (base64url_decode(payload, s->payload, s->payload_len) &&
-	    json_scan_text(payload->data + start, payload->len - start, JWT_DEPTH_MAX, &v) &&
-	    v.kind == JSON_OBJECT)
-		return true;
-	payload->len = start;
-	return false;
-}
-
 /* Under which secret does this fit the data?  Each comparison takes constant time. */
 static bool
 find_key(struct jwt_ring *ring, const void *data, size_t len, const char *letters,
@@ -424,27 +409,53 @@ find_key(struct jwt_ring *ring, const void *data, size_t len, const char *letter
 }
 
 enum jwt_fault
-jwt_verify(struct jwt_ring *ring, const char *token, size_t len, struct buf *payload,
-    unsigned *key)
+jwt_unpack(const char *token, size_t len, struct buf *payload, struct jwt_parts *parts)
 {
-	size_t start = payload->len;
-	enum jwt_fault header;
 	struct segments s;
 
 	if (len == 0)
 		return JWT_NO_TOKEN;
 	if (len > JWT_MAX_BYTES || !split(&s, token, len))
 		return JWT_SEGMENTS;
-	header = check_header(&s);
-	if (header == JWT_BAD_JSON)
+	parts->fault = check_header(&s);
+	if (parts->fault == JWT_BAD_JSON || !base64url_decode(payload, s.payload, s.payload_len))
 		return JWT_BAD_JSON;
-	if (!decode_payload(&s, payload))
-		return JWT_BAD_JSON;
-	if (header == JWT_OK && find_key(ring, token, (size_t)(s.signature - token) - 1,
-	    s.signature, s.signature_len, key))
-		return JWT_OK;
-	payload->len = start;
-	return header != JWT_OK ? header : JWT_SIGNATURE;
+	parts->signed_len = (size_t)(s.signature - token) - 1;
+	parts->signature = s.signature;
+	parts->signature_len = s.signature_len;
+	return JWT_OK;
+}
+
+enum jwt_fault
+jwt_check_signature(struct jwt_ring *ring, const char *token, const struct jwt_parts *parts,
+    unsigned *key)
+{
+	if (parts->fault != JWT_OK)
+		return parts->fault;
+	return find_key(ring, token, parts->signed_len, parts->signature, parts->signature_len,
+	    key) ? JWT_OK : JWT_SIGNATURE;
+}
+
+enum jwt_fault
+jwt_verify(struct jwt_ring *ring, const char *token, size_t len, struct buf *payload,
+    unsigned *key)
+{
+	size_t start = payload->len;
+	struct jwt_parts parts;
+	enum jwt_fault fault;
+	struct json_value v;
+
+	fault = jwt_unpack(token, len, payload, &parts);
+	if (fault != JWT_OK)
+		return fault;
+	if (!json_scan_text(payload->data + start, payload->len - start, JWT_DEPTH_MAX, &v) ||
+	    v.kind != JSON_OBJECT)
+		fault = JWT_BAD_JSON;
+	else
+		fault = jwt_check_signature(ring, token, &parts, key);
+	if (fault != JWT_OK)
+		payload->len = start;
+	return fault;
 }
 
 bool

@@ -85,6 +85,21 @@ MUST_USE enum jwt_fault	jwt_verify(struct jwt_ring *, const char *token, size_t 
 			    struct buf *payload, unsigned *key);
 
 /*
+ * The two halves of it, for who reads the payload in between.  The first one checks the form and gives
+ * the payload; that may be no JSON yet.  fault: of the second one, JWT_OK or JWT_ALGORITHM.
+ */
+struct jwt_parts {
+	enum jwt_fault fault;
+	size_t signed_len;		/* bytes of the token that are signed */
+	const char *signature;
+	size_t signature_len;
+};
+MUST_USE enum jwt_fault	jwt_unpack(const char *token, size_t len, struct buf *payload,
+			    struct jwt_parts *);
+MUST_USE enum jwt_fault	jwt_check_signature(struct jwt_ring *, const char *token,
+			    const struct jwt_parts *, unsigned *key);
+
+/*
  * Tokens are issued as of this time or later, even if it is not there yet: older ones are
  * revoked.  And when one is issued that is issued now.
  */

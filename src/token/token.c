@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "base/spares.h"
 #include "base/xmalloc.h"
+#include "codec/json_splice.h"
 #include "token/token_session.h"
 
 static const char *const claim_name[CLAIM_N] = {
@@ -27,30 +30,24 @@ const struct json_names claim_names = { CLAIM_N, claim_name };
 /* A token with room for those claims alone that there are; its texts follow. */
 #define TOKEN_HEAD offsetof(struct token, claims.member[CLAIM_N])
 
-/* Claims being read, before it is known how much room their token takes. */
-struct reading {
-	struct json_object claims;
-	const char *payload;
-	size_t payload_len;
-	const char *application, *jti;	/* unescaped, in the payload or in the rooms */
-	size_t application_len, jti_len;	/* jti NULL: it has none that counts */
-	struct buf application_room, jti_room;
-	int64_t exp_ms, nbf_ms, iat_s;
-};
-
-/* Notes the claims; false if one that we read is there twice, so that two readers could differ. */
+/* Notes the claims; false: it is no JSON object. */
 static bool
-note_claims(struct reading *g)
+note_claims(struct token_reading *g)
 {
 	struct json_scan scan;
 	struct json_value v;
 
 	json_scan_init(&scan, g->payload, g->payload_len, JWT_DEPTH_MAX);
-	if (!json_scan_members(&scan, &v, &claim_names, &g->claims, -1, NULL) ||
-	    v.kind != JSON_OBJECT)
-		return false;
+	return json_scan_members(&scan, &v, &claim_names, &g->claims, -1, NULL) &&
+	    json_scan_end(&scan) && v.kind == JSON_OBJECT;
+}
+
+/* One that we read must not be there twice, as two readers could differ. */
+static bool
+are_unique(const struct json_object *claims)
+{
 	for (int i = 0; i < CLAIM_N; i++)
-		if (g->claims.member[i].seen > 1)
+		if (claims->member[i].seen > 1)
 			return false;
 	return true;
 }
@@ -75,7 +72,7 @@ floor_ms(double seconds)
  * master takes for "none".  Returns false if it is anything else but a number.
  */
 static bool
-read_time(const struct reading *g, enum claim_name name, double *seconds, bool *is_set)
+read_time(const struct token_reading *g, enum claim_name name, double *seconds, bool *is_set)
 {
 	struct json_value v = g->claims.member[name].value;
 
@@ -90,7 +87,7 @@ read_time(const struct reading *g, enum claim_name name, double *seconds, bool *
 
 /* "After exp" and "before nbf" have to mean the same in whole milliseconds as in fractions. */
 static bool
-read_times(struct reading *g)
+read_times(struct token_reading *g)
 {
 	double exp, nbf, iat;
 	bool has_exp, has_nbf;
@@ -111,7 +108,7 @@ read_times(struct reading *g)
 }
 
 static void
-read_names(struct reading *g)
+read_names(struct token_reading *g)
 {
 	const struct json_member *m = g->claims.member;
 
@@ -126,6 +123,122 @@ read_names(struct reading *g)
 		g->jti = NULL;
 }
 
+enum jwt_fault
+token_reading_verify(struct token_reading *g, struct jwt_ring *ring, const char *text, size_t len,
+    struct buf *payload)
+{
+	struct jwt_parts parts;
+	enum jwt_fault fault;
+
+	payload->len = 0;
+	fault = jwt_unpack(text, len, payload, &parts);
+	if (fault != JWT_OK)
+		return fault;
+	g->payload = payload->data;
+	g->payload_len = payload->len;
+	if (!note_claims(g))
+		return JWT_BAD_JSON;
+	fault = jwt_check_signature(ring, text, &parts, &g->key);
+	if (fault != JWT_OK)
+		return fault;
+	if (!are_unique(&g->claims))
+		return JWT_BAD_JSON;
+	if (!read_times(g))
+		return JWT_BAD_TIME;
+	g->application_room = g->jti_room = (struct buf){ 0 };
+	read_names(g);
+	return JWT_OK;
+}
+
+static void
+copy_claims(struct json_object *to, const struct json_object *from)
+{
+	memcpy(to, from, offsetof(struct json_object, member[CLAIM_N]));
+}
+
+void
+token_reading_again(struct token_reading *g, const struct token *t)
+{
+	copy_claims(&g->claims, &t->claims);
+	g->payload = t->payload;
+	g->payload_len = t->payload_len;
+	g->key = t->key;
+	g->application = t->application;
+	g->application_len = t->application_len;
+	g->jti = t->jti;
+	g->jti_len = t->jti != NULL ? strlen(t->jti) : 0;
+	g->application_room = g->jti_room = (struct buf){ 0 };
+	g->exp_ms = t->exp_ms;
+	g->nbf_ms = t->nbf_ms;
+	g->iat_s = t->iat_s;
+}
+
+void
+token_reading_cleanup(struct token_reading *g)
+{
+	buf_free(&g->application_room);
+	buf_free(&g->jti_room);
+}
+
+/* Where a place of the text is when what ended at end ends by more bytes further behind. */
+static uint32_t
+moved(uint32_t place, uint32_t end, uint32_t by)
+{
+	return place < end ? place : place + by;
+}
+
+/* The claims of a payload of which the application alone is another: its value has len bytes now. */
+static void
+move_claims(struct json_object *o, size_t len)
+{
+	struct json_value old = o->member[CLAIM_APPLICATION].value;
+	uint32_t by = (uint32_t)len - (old.end - old.start);	/* may wrap around */
+
+	for (int i = 0; i < CLAIM_N; i++) {
+		struct json_member *m = &o->member[i];
+
+		m->value.start = moved(m->value.start, old.end, by);
+		m->value.end = moved(m->value.end, old.end, by);
+		m->name = moved(m->name, old.end, by);
+		m->comma_before = moved(m->comma_before, old.end, by);
+		m->comma_after = moved(m->comma_after, old.end, by);
+	}
+	o->member[CLAIM_APPLICATION].value.kind = JSON_STRING;
+	o->close = moved(o->close, old.end, by);
+}
+
+void
+token_reading_rename(struct token_reading *g, const struct token_reading *from,
+    const char *application, size_t n, struct buf *payload)
+{
+	struct buf value = { 0 };
+	struct json_edit edit = { .name = CLAIM_APPLICATION };
+
+	buf_add_json_string(&value, application, n);
+	edit.value = value.data;
+	edit.len = value.len;
+	payload->len = 0;
+	json_splice_add(payload, from->payload, &from->claims, &claim_names, &edit, 1);
+	copy_claims(&g->claims, &from->claims);
+	g->payload = payload->data;
+	g->payload_len = payload->len;
+	g->key = from->key;
+	g->application = application;
+	g->application_len = n;
+	g->jti = from->jti;
+	g->jti_len = from->jti_len;
+	g->application_room = g->jti_room = (struct buf){ 0 };
+	g->exp_ms = from->exp_ms;
+	g->nbf_ms = from->nbf_ms;
+	g->iat_s = from->iat_s;
+	/* Nearly all have one, and no space before the object. */
+	if (from->claims.open == 0 && from->claims.member[CLAIM_APPLICATION].seen == 1)
+		move_claims(&g->claims, value.len);
+	else if (!note_claims(g))
+		fatalx("a rewritten payload does not scan");
+	buf_free(&value);
+}
+
 /* Where the text, with a NUL, lies in a block from now on. */
 static char *
 put_text(char **at, const char *text, size_t len)
@@ -138,21 +251,40 @@ put_text(char **at, const char *text, size_t len)
 	return to;
 }
 
-static struct token *
-token_of(const struct reading *g, const char *text, size_t len, unsigned key)
+static void
+put_twin(struct token *t, const struct token_form *twin, char **at)
 {
-	size_t texts = len + g->payload_len + g->application_len + 3 +
-	    (g->jti != NULL ? g->jti_len + 1 : 0);
-	struct token *t = xmalloc(TOKEN_HEAD + texts);
+	struct token_form *form = t->twin = t->forms = (struct token_form *)*at;
+
+	*at += sizeof(*form);
+	form->next = NULL;
+	form->application_len = twin->application_len;
+	form->application = put_text(at, twin->application, twin->application_len);
+	form->len = twin->len;
+	form->text = put_text(at, twin->text, twin->len);
+}
+
+struct token *
+token_of(struct spares *spares, const struct token_reading *g, const char *text, size_t len,
+    const struct token_form *twin)
+{
+	size_t bytes = TOKEN_HEAD + len + g->payload_len + g->application_len + 3 +
+	    (g->jti != NULL ? g->jti_len + 1 : 0) +
+	    (twin != NULL ? sizeof(*twin) + twin->application_len + twin->len + 2 : 0);
+	struct token *t = spares_take(spares, bytes);
 	char *at = (char *)t + TOKEN_HEAD;
 
 	memset(t, 0, offsetof(struct token, claims));
-	memcpy(&t->claims, &g->claims, TOKEN_HEAD - offsetof(struct token, claims));
+	copy_claims(&t->claims, &g->claims);
 	t->refs = 1;
-	t->key = key;
+	t->spares = spares;
+	t->bytes = bytes;
+	t->key = g->key;
 	t->exp_ms = g->exp_ms;
 	t->nbf_ms = g->nbf_ms;
 	t->iat_s = g->iat_s;
+	if (twin != NULL)
+		put_twin(t, twin, &at);
 	t->len = len;
 	t->text = put_text(&at, text, len);
 	t->payload_len = g->payload_len;
@@ -167,42 +299,12 @@ token_of(const struct reading *g, const char *text, size_t len, unsigned key)
 size_t
 token_bytes(const struct token *t)
 {
-	return TOKEN_HEAD + t->len + t->payload_len + t->application_len + 3 +
-	    (t->jti != NULL ? strlen(t->jti) + 1 : 0);
-}
+	size_t n = t->bytes + t->stands_for_len + (t->session != NULL ? t->session->bytes : 0);
 
-enum jwt_fault
-token_new(struct jwt_ring *ring, const char *text, size_t len, struct token **out)
-{
-	struct buf payload = { 0 };
-	enum jwt_fault fault;
-	unsigned key;
-
-	fault = jwt_verify(ring, text, len, &payload, &key);
-	if (fault == JWT_OK)
-		fault = token_read(text, len, payload.data, payload.len, key, out);
-	buf_free(&payload);
-	return fault;
-}
-
-enum jwt_fault
-token_read(const char *text, size_t len, const char *payload, size_t payload_len, unsigned key,
-    struct token **out)
-{
-	struct reading g;
-
-	g.payload = payload;
-	g.payload_len = payload_len;
-	if (!note_claims(&g))
-		return JWT_BAD_JSON;
-	if (!read_times(&g))
-		return JWT_BAD_TIME;
-	g.application_room = g.jti_room = (struct buf){ 0 };
-	read_names(&g);
-	*out = token_of(&g, text, len, key);
-	buf_free(&g.application_room);
-	buf_free(&g.jti_room);
-	return JWT_OK;
+	for (const struct token_form *form = t->forms; form != NULL; form = form->next)
+		if (form != t->twin)
+			n += sizeof(*form) + form->application_len + form->len + 2;
+	return n;
 }
 
 enum jwt_fault
@@ -232,8 +334,10 @@ token_unref(struct token *t)
 		return;
 	while ((form = t->forms) != NULL) {
 		t->forms = form->next;
-		free(form);
+		if (form != t->twin)
+			free(form);
 	}
 	token_session_free(t->session);
-	free(t);
+	free(t->stands_for);
+	spares_give(t->spares, t, t->bytes);
 }

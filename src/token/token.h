@@ -30,26 +30,49 @@ enum claim_name {
 };
 extern const struct json_names claim_names;
 
+struct token;
+
+/* Where the table of token_cache.c has it. */
+struct token_link {
+	struct token_link *next;	/* of its bucket */
+	struct token *token;
+	uint64_t hash;
+};
+
 struct token {
+	/* First what is looked at when it is shown again. */
+	struct token_link own_link;
 	unsigned refs;
+	unsigned key;			/* index in the ring of the secret that verified it */
 	char *text;			/* the token itself, NUL-terminated, as are the next ones */
 	size_t len;			/* JWT_MAX_BYTES at most */
-	char *payload;			/* its claims, a JSON object */
-	size_t payload_len;
-	unsigned key;			/* index in the ring of the secret that verified it */
-	char *application;		/* the claim; "" if absent or no string */
-	size_t application_len;		/* may hold NULs */
-	char *jti;			/* NULL: has none, or it is no string without NULs */
+	char *stands_for;		/* the outside token that finds it; owned; NULL: none does */
+	int64_t nbf_ms;			/* INT64_MIN: absent, null or 0 */
 	int64_t exp_ms;			/* INT64_MAX: never (absent, null as stock writes it for a
 					 * session without timeout, or 0) */
-	int64_t nbf_ms;			/* INT64_MIN: absent, null or 0 */
+	uint64_t cleared;		/* revoked_generation() by which it was not revoked */
+	char *application;		/* the claim; "" if absent or no string */
+	size_t application_len;		/* may hold NULs */
+	struct token_form *forms;	/* rewritten for other applications, at most a few; the twin is
+					 * in the block, others are owned */
+	uint16_t place;			/* in the table */
+	bool is_known;			/* it is in the table */
+	bool is_superseded;		/* and was not used since then */
+	bool is_outside;		/* it stands for one of theirs */
+	uint32_t n_superseded;		/* how often it waits to be forgotten */
+
+	struct token_link twin_link;
+	struct token_form *twin;	/* what it was rewritten from; NULL: nothing */
+	struct token_session *session;	/* as a handler saw it last; owned; NULL: none did */
+	struct spares *spares;		/* of its cache, where its block comes from */
+	size_t bytes;			/* of the block */
+	size_t charged;			/* bytes that the table counts for it */
+	size_t stands_for_len;
+	char *payload;			/* its claims, a JSON object */
+	size_t payload_len;
+	char *jti;			/* NULL: has none, or it is no string without NULs */
 	int64_t iat_s;			/* of the outside token it stands for, if any;
 					 * INT64_MIN: absent, or no number */
-	bool is_outside;		/* it stands for one of theirs */
-	uint64_t cleared;		/* revoked_generation() by which it was not revoked */
-	struct token_form *forms;	/* rewritten for other applications; owned, at most a few */
-	struct token_session *session;	/* as a handler saw it last; owned; NULL: none did */
-	struct entry *entry;		/* of token_cache, for it alone; NULL: it is not there */
 	struct json_object claims;	/* noted in payload with claim_names; the block has room for
 					 * these alone */
 };

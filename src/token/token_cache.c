@@ -1,53 +1,35 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A chained table of fixed size with a list in order of use.
- *
- * The hash is keyed and has 64 bits, and is of the signature, which no two tokens share, so
- * an entry that is compared byte by byte is almost surely the one asked for, or asked for
- * by one who knows its signature: the time that takes tells nothing of others.
+ * Checks of tokens, and their forms; token_table.c has those that are remembered.
  */
 #include "token/token_cache.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
-#include "base/id.h"
-#include "base/siphash.h"
+#include "base/spares.h"
 #include "base/xmalloc.h"
-#include "codec/json_splice.h"
 #include "conf/conf.h"
 #include "token/claims.h"
 #include "token/outside.h"
 #include "token/token_int.h"
 #include "token/token_session.h"
+#include "token/token_table.h"
 
-#define BUCKETS TOKEN_CACHE_ENTRIES	/* a power of two */
-#define HASHED_LETTERS 16	/* 96 bits of the signature */
 #define OUTSIDE_LIFETIME_S 300	/* of a session whose token is shown each time */
+#define ROOM_KEPT 8192
 #define CHECKS_MAX 64		/* secrets that are counted, old ones included */
-
-struct entry {
-	LIST_ENTRY(entry) same_bucket;
-	TAILQ_ENTRY(entry) by_use;
-	uint64_t hash;
-	struct token *token;		/* a reference */
-	char *outside;			/* whose token it stands for; owned; NULL: its own */
-	size_t outside_len;
-	size_t bytes;			/* what it is charged with */
-};
 
 struct token_cache {
 	struct jwt_ring *ring;		/* borrowed */
 	const struct revoked *revoked;	/* borrowed; NULL: nothing is */
 	struct outside *outside;	/* owned; NULL: nobody else signs tokens */
 	char *user_claim;		/* NULL: users have no names; owned */
+	bool has_odd_user;		/* that is the application, which is rewritten */
 	uint64_t checks[CHECKS_MAX];	/* that were good, by secret */
-	struct siphash_key seed;
-	LIST_HEAD(bucket, entry) buckets[BUCKETS];
-	TAILQ_HEAD(by_use, entry) by_use;	/* used last comes first */
-	size_t n;
-	size_t bytes;
+	struct token_table *table;
+	struct spares *spares;		/* of blocks of tokens */
+	struct buf payload, renamed, text;	/* of a token that is being made */
 };
 
 struct token_cache *
@@ -56,8 +38,8 @@ token_cache_new(struct jwt_ring *ring)
 	struct token_cache *c = xcalloc(1, sizeof(*c));
 
 	c->ring = ring;
-	id_random(&c->seed, sizeof(c->seed));
-	TAILQ_INIT(&c->by_use);
+	c->table = token_table_new();
+	c->spares = spares_new();
 	return c;
 }
 
@@ -66,7 +48,11 @@ token_cache_free(struct token_cache *c)
 {
 	if (c == NULL)
 		return;
-	token_cache_clear(c);
+	token_table_free(c->table);
+	spares_free(c->spares);
+	buf_free(&c->payload);
+	buf_free(&c->renamed);
+	buf_free(&c->text);
 	free(c->user_claim);
 	outside_free(c->outside);
 	free(c);
@@ -81,151 +67,60 @@ token_cache_ring(struct token_cache *c)
 size_t
 token_cache_count(const struct token_cache *c)
 {
-	return c->n;
+	return token_table_count(c->table);
 }
 
 size_t
 token_cache_bytes(const struct token_cache *c)
 {
-	return c->bytes;
-}
-
-/* Of the last letters, which are of the signature. */
-static uint64_t
-hash_of(const struct token_cache *c, const char *text, size_t len)
-{
-	size_t n = len < HASHED_LETTERS ? len : HASHED_LETTERS;
-
-	return siphash(&c->seed, text + len - n, n);
-}
-
-static struct bucket *
-bucket_of(struct token_cache *c, uint64_t hash)
-{
-	return &c->buckets[hash % BUCKETS];
-}
-
-static bool
-is_of(const struct entry *e, const char *text, size_t len)
-{
-	if (e->outside != NULL)
-		return e->outside_len == len && memcmp(e->outside, text, len) == 0;
-	return e->token->len == len && memcmp(e->token->text, text, len) == 0;
-}
-
-static struct entry *
-find(struct token_cache *c, uint64_t hash, const char *text, size_t len)
-{
-	struct entry *e;
-
-	LIST_FOREACH(e, bucket_of(c, hash), same_bucket)
-		if (e->hash == hash && is_of(e, text, len))
-			return e;
-	return NULL;
-}
-
-static void
-remove_entry(struct token_cache *c, struct entry *e)
-{
-	LIST_REMOVE(e, same_bucket);
-	TAILQ_REMOVE(&c->by_use, e, by_use);
-	c->n--;
-	c->bytes -= e->bytes;
-	e->token->entry = NULL;
-	token_unref(e->token);
-	free(e->outside);
-	free(e);
+	return token_table_bytes(c->table);
 }
 
 void
 token_cache_clear(struct token_cache *c)
 {
-	struct entry *e;
-
-	while ((e = TAILQ_FIRST(&c->by_use)) != NULL)
-		remove_entry(c, e);
+	token_table_clear(c->table);
 }
 
-static size_t
-bytes_of_form(const struct token_form *form)
+void
+token_cache_trim(struct token_cache *c)
 {
-	return sizeof(*form) + form->application_len + form->len + 2;
-}
-
-static size_t
-bytes_of(const struct token *t)
-{
-	size_t n = sizeof(struct entry) + token_bytes(t);
-
-	for (const struct token_form *form = t->forms; form != NULL; form = form->next)
-		n += bytes_of_form(form);
-	return n + (t->session != NULL ? t->session->bytes : 0);
-}
-
-/* Of those that were not used for long nothing is in the processor's caches. */
-static void
-fetch_oldest(struct token_cache *c)
-{
-	struct entry *oldest = TAILQ_LAST(&c->by_use, by_use), *next;
-
-	if (oldest == NULL)
-		return;
-	__builtin_prefetch(oldest->token);
-	if ((next = TAILQ_PREV(oldest, by_use, by_use)) != NULL)
-		__builtin_prefetch(next);
-}
-
-/* Charges the entry used last with what its token takes now, and keeps to the limits. */
-static void
-charge(struct token_cache *c, struct entry *e)
-{
-	size_t bytes = bytes_of(e->token) + e->outside_len;
-	struct entry *oldest;
-
-	c->bytes += bytes - e->bytes;
-	e->bytes = bytes;
-	while (c->n > TOKEN_CACHE_ENTRIES || c->bytes > TOKEN_CACHE_BYTES) {
-		oldest = TAILQ_LAST(&c->by_use, by_use);
-		if (oldest == e)
-			break;
-		remove_entry(c, oldest);
-		fetch_oldest(c);
-	}
-}
-
-static void
-use(struct token_cache *c, struct entry *e)
-{
-	TAILQ_REMOVE(&c->by_use, e, by_use);
-	TAILQ_INSERT_HEAD(&c->by_use, e, by_use);
+	spares_trim(c->spares);
 }
 
 /* A token that takes more than it did. */
 static void
-charge_again(struct token_cache *c, const struct token *t)
+charge_again(struct token_cache *c, struct token *t)
 {
-	if (t->entry == NULL)
+	if (!t->is_known)
 		return;
-	use(c, t->entry);
-	charge(c, t->entry);
+	token_table_use(c->table, t);
+	token_table_charge(c->table, t);
 }
 
+/* Of texts, which are large here and there. */
 static void
-remember(struct token_cache *c, uint64_t hash, struct token *t, const char *text, size_t len)
+drop_rooms(struct token_cache *c)
 {
-	struct entry *e = xcalloc(1, sizeof(*e));
+	buf_reset(&c->payload, ROOM_KEPT);
+	buf_reset(&c->renamed, ROOM_KEPT);
+	buf_reset(&c->text, ROOM_KEPT);
+}
 
-	e->hash = hash;
-	e->token = token_ref(t);
-	t->entry = e;
-	if (t->len != len || memcmp(t->text, text, len) != 0) {
-		e->outside = xmemdup(text, len);
-		e->outside_len = len;
+/* Verifies a token of ours, which may be longer than what is remembered. */
+static enum jwt_fault
+token_new(struct token_cache *c, const char *text, size_t len, struct token **t)
+{
+	struct token_reading g;
+	enum jwt_fault fault;
+
+	fault = token_reading_verify(&g, c->ring, text, len, &c->payload);
+	if (fault == JWT_OK) {
+		*t = token_of(c->spares, &g, text, len, NULL);
+		token_reading_cleanup(&g);
 	}
-	LIST_INSERT_HEAD(bucket_of(c, hash), e, same_bucket);
-	TAILQ_INSERT_HEAD(&c->by_use, e, by_use);
-	c->n++;
-	charge(c, e);
+	drop_rooms(c);
+	return fault;
 }
 
 /* ---- revoked sessions ---- */
@@ -245,6 +140,7 @@ token_cache_set_revoked(struct token_cache *c, const struct revoked *revoked,
 		token_cache_clear(c);
 	free(c->user_claim);
 	c->user_claim = user_claim != NULL ? xstrdup(user_claim) : NULL;
+	c->has_odd_user = user_claim != NULL && strcmp(user_claim, "application") == 0;
 	c->revoked = revoked;
 }
 
@@ -336,7 +232,7 @@ register_outside(struct token_cache *c, const struct claims_new *new,
 	if ((uint64_t)left_s < session.lifetime_s)
 		session.lifetime_s = (uint64_t)left_s;
 	claims_register(c->ring, &session, &own);
-	fault = token_new(c->ring, own.data, own.len, t);
+	fault = token_new(c, own.data, own.len, t);
 	buf_free(&own);
 	if (fault == JWT_OK) {
 		(*t)->iat_s = outside->iat_s;
@@ -393,16 +289,16 @@ token_new_outside(struct token_cache *c, const char *text, size_t len, int64_t n
 
 /* A token that was seen before: only its time or the operator can have made it invalid. */
 static enum jwt_fault
-check_again(struct token_cache *c, struct entry *e, int64_t now_ms, struct token **t)
+check_again(struct token_cache *c, struct token *t, int64_t now_ms, struct token **out)
 {
-	enum jwt_fault fault = check_state(c, e->token, now_ms);
+	enum jwt_fault fault = check_state(c, t, now_ms);
 
 	if (fault != JWT_OK) {
-		remove_entry(c, e);
+		token_table_remove(c->table, t);
 		return fault;
 	}
-	use(c, e);
-	*t = token_ref(e->token);
+	token_table_use(c->table, t);
+	*out = token_ref(t);
 	return JWT_OK;
 }
 
@@ -426,7 +322,7 @@ token_check_outside(struct token_cache *c, const char *text, size_t len, int64_t
 	enum jwt_fault fault;
 	struct token *t;
 
-	fault = token_new(c->ring, text, len, &t);
+	fault = token_new(c, text, len, &t);
 	if (fault != JWT_OK)
 		return fault;
 	t->iat_s = iat_s;
@@ -443,7 +339,7 @@ token_check_once(struct token_cache *c, const char *text, size_t len, int64_t no
 
 	if (len > JWT_MAX_BYTES)
 		return JWT_SEGMENTS;
-	fault = token_new(c->ring, text, len, &t);
+	fault = token_new(c, text, len, &t);
 	if (fault == JWT_ALGORITHM && c->outside != NULL)
 		fault = token_new_outside(c, text, len, now_ms, &t);
 	return fault == JWT_OK ? check_new(c, t, now_ms, out) : fault;
@@ -454,23 +350,152 @@ token_check(struct token_cache *c, const char *text, size_t len, int64_t now_ms,
     struct token **out)
 {
 	enum jwt_fault fault;
-	struct entry *e;
 	struct token *t;
 	uint64_t hash;
 
 	if (len > JWT_MAX_BYTES)
 		return JWT_SEGMENTS;
-	hash = hash_of(c, text, len);
-	e = find(c, hash, text, len);
-	if (e != NULL)
-		return check_again(c, e, now_ms, out);
+	hash = token_table_hash(c->table, text, len);
+	t = token_table_find(c->table, hash, text, len);
+	if (t != NULL)
+		return check_again(c, t, now_ms, out);
 	fault = token_check_once(c, text, len, now_ms, &t);
 	if (fault != JWT_OK)
 		return fault;
-	remember(c, hash, t, text, len);
+	if (t->len != len || memcmp(t->text, text, len) != 0) {
+		t->stands_for = xmemdup(text, len);
+		t->stands_for_len = len;
+	}
+	token_table_add(c->table, t, hash, 0);
 	*out = t;
 	return JWT_OK;
 }
+
+/* ---- tokens of replies ---- */
+
+static bool
+is_for(const struct token_reading *g, const struct token *own)
+{
+	return g->application_len == own->application_len &&
+	    memcmp(g->application, own->application, own->application_len) == 0;
+}
+
+/* What was read, as the client is to get it whose own token is own. */
+static struct token *
+rewrite(struct token_cache *c, const struct token_reading *g, const char *text, size_t len,
+    const struct token *own)
+{
+	/* Without an application it is no form: for that name there would be one with an empty claim. */
+	struct token_form twin = { .application = (char *)g->application,
+		.application_len = g->application_len, .text = (char *)text, .len = len };
+	struct token_reading renamed;
+
+	token_reading_rename(&renamed, g, own->application, own->application_len, &c->renamed);
+	c->text.len = 0;
+	jwt_sign(c->ring, g->key, renamed.payload, renamed.payload_len, &c->text);
+	return token_of(c->spares, &renamed, c->text.data, c->text.len,
+	    g->application_len > 0 ? &twin : NULL);
+}
+
+/*
+ * Not one that would be refused when it comes back, nor one of a secret that was taken away since, which
+ * would come back as one that is good.
+ */
+static void
+remember(struct token_cache *c, struct token *t)
+{
+	uint64_t hash = token_table_hash(c->table, t->text, t->len), twin_hash = 0;
+	struct token *old;
+
+	if (t->len > JWT_MAX_BYTES || !jwt_ring_has(c->ring, t->key))
+		return;
+	if ((old = token_table_find(c->table, hash, t->text, t->len)) != NULL)
+		token_table_remove(c->table, old);
+	if (t->twin != NULL)
+		twin_hash = token_table_hash(c->table, t->twin->text, t->twin->len);
+	token_table_add(c->table, t, hash, twin_hash);
+}
+
+/* Not seen before: of the token and the one it is rewritten to one is made. */
+static enum jwt_fault
+check_new_reply(struct token_cache *c, const char *text, size_t len, const struct token *own,
+    int64_t now_ms, struct token **out, bool *is_rewritten)
+{
+	struct token_reading g;
+	enum jwt_fault fault;
+	struct token *t;
+
+	fault = token_reading_verify(&g, c->ring, text, len, &c->payload);
+	if (fault == JWT_OK) {
+		*is_rewritten = !is_for(&g, own);
+		t = *is_rewritten ? rewrite(c, &g, text, len, own) :
+		    token_of(c->spares, &g, text, len, NULL);
+		token_reading_cleanup(&g);
+		fault = check_new(c, t, now_ms, out);
+		if (fault == JWT_OK)
+			remember(c, t);
+	}
+	drop_rooms(c);
+	return fault;
+}
+
+/* One that was found good, or stands for one that was; its reference is taken. */
+static struct token *
+rewrite_known(struct token_cache *c, struct token *t, const struct token *own, bool *is_rewritten)
+{
+	struct token_reading g;
+	struct token *renamed;
+
+	token_reading_again(&g, t);
+	if (is_for(&g, own))
+		return t;
+	*is_rewritten = true;
+	renamed = rewrite(c, &g, t->text, t->len, own);
+	renamed->is_outside = t->is_outside;
+	remember(c, renamed);
+	token_unref(t);
+	drop_rooms(c);
+	return renamed;
+}
+
+enum jwt_fault
+token_check_reply(struct token_cache *c, const char *text, size_t len, const struct token *own,
+    int64_t now_ms, struct token **out, bool *is_rewritten)
+{
+	enum jwt_fault fault = JWT_ALGORITHM;
+	struct token *t = NULL;
+	uint64_t hash;
+
+	*is_rewritten = false;
+	if (len > JWT_MAX_BYTES)
+		return JWT_SEGMENTS;
+	hash = token_table_hash(c->table, text, len);
+	/* A user that is named by the application is another one in what was rewritten. */
+	if (!c->has_odd_user)
+		t = token_table_find_twin(c->table, hash, text, len, own->application,
+		    own->application_len);
+	if (t != NULL) {
+		*is_rewritten = true;
+		return check_again(c, t, now_ms, out);
+	}
+	if (!c->has_odd_user && token_table_find(c->table, hash, text, len) == NULL)
+		fault = check_new_reply(c, text, len, own, now_ms, out, is_rewritten);
+	if (fault != JWT_ALGORITHM)
+		return fault;
+	fault = token_check(c, text, len, now_ms, &t);
+	if (fault == JWT_OK)
+		*out = rewrite_known(c, t, own, is_rewritten);
+	return fault;
+}
+
+void
+token_supersede(struct token_cache *c, struct token *t)
+{
+	if (!t->is_outside)	/* it is shown each time */
+		token_table_supersede(c->table, t);
+}
+
+/* ---- forms ---- */
 
 /* The form for this name, which then is the first of the list; NULL: there is none. */
 static struct token_form *
@@ -500,8 +525,9 @@ drop_form(struct token *t)
 	form = *link;
 	if (form == NULL)
 		return;
-	*link = NULL;
-	free(form);
+	*link = form->next;
+	if (form != t->twin)
+		free(form);
 }
 
 static struct token_form *
@@ -519,49 +545,24 @@ form_new(const char *name, size_t n, const char *text, size_t len)
 	return form;
 }
 
-/* Its payload is appended. */
 static struct token_form *
-make_form(struct jwt_ring *ring, const struct token *t, const char *name, size_t n,
-    struct buf *payload)
+make_form(struct token_cache *c, const struct token *t, const char *name, size_t n)
 {
-	struct buf value = { 0 }, text = { 0 };
-	struct json_edit edit = { .name = CLAIM_APPLICATION };
+	struct token_reading g, renamed;
 	struct token_form *form;
 
-	buf_add_json_string(&value, name, n);
-	edit.value = value.data;
-	edit.len = value.len;
-	json_splice_add(payload, t->payload, &t->claims, &claim_names, &edit, 1);
-	jwt_sign(ring, t->key, payload->data, payload->len, &text);
-	form = form_new(name, n, text.data, text.len);
-	buf_free(&value);
-	buf_free(&text);
+	token_reading_again(&g, t);
+	token_reading_rename(&renamed, &g, name, n, &c->renamed);
+	c->text.len = 0;
+	jwt_sign(c->ring, t->key, renamed.payload, renamed.payload_len, &c->text);
+	form = form_new(name, n, c->text.data, c->text.len);
+	drop_rooms(c);
 	return form;
 }
 
-/* A form that will come back as a token: it was signed here, so nobody needs to verify it. */
-static void
-expect(struct token_cache *c, const struct token *t, const struct token_form *form,
-    const struct buf *payload)
+const char *
+token_for_name(struct token_cache *c, struct token *t, const char *name, size_t n, size_t *len)
 {
-	uint64_t hash = hash_of(c, form->text, form->len);
-	struct token *given;
-
-	/* Of a secret that was taken away since, it would come back as one that is good. */
-	if (form->len > JWT_MAX_BYTES || !jwt_ring_has(c->ring, t->key) || find(c, hash, form->text, form->len) != NULL ||
-	    token_read(form->text, form->len, payload->data, payload->len, t->key, &given) != JWT_OK)
-		return;
-	if (t->application_len > 0)	/* 0: it may have no such claim */
-		given->forms = form_new(t->application, t->application_len, t->text, t->len);
-	remember(c, hash, given, given->text, given->len);
-	token_unref(given);
-}
-
-static const char *
-form_for(struct token_cache *c, struct token *t, const char *name, size_t n, bool is_given,
-    size_t *len)
-{
-	struct buf payload = { 0 };
 	struct token_form *form;
 
 	if (t->application_len == n && memcmp(t->application, name, n) == 0) {
@@ -570,29 +571,14 @@ form_for(struct token_cache *c, struct token *t, const char *name, size_t n, boo
 	}
 	form = find_form(t, name, n);
 	if (form == NULL) {
-		form = make_form(c->ring, t, name, n, &payload);
+		form = make_form(c, t, name, n);
 		form->next = t->forms;
 		t->forms = form;
 		drop_form(t);
 		charge_again(c, t);
-		if (is_given)
-			expect(c, t, form, &payload);
-		buf_free(&payload);
 	}
 	*len = form->len;
 	return form->text;
-}
-
-const char *
-token_for_name(struct token_cache *c, struct token *t, const char *name, size_t n, size_t *len)
-{
-	return form_for(c, t, name, n, false, len);
-}
-
-const char *
-token_to_give(struct token_cache *c, struct token *t, const char *name, size_t n, size_t *len)
-{
-	return form_for(c, t, name, n, true, len);
 }
 
 const char *

@@ -5,7 +5,8 @@
  *
  * Bytes are all that a token takes, its forms and its session included; a token keeps the
  * TOKEN_FORMS_MAX forms that were used last.  exp and nbf are checked on every hit.
- * The table is seeded, so that nobody can choose tokens that collide.
+ * The table is seeded, so that nobody can choose tokens that collide.  All tokens have to be given back
+ * before their cache goes.
  */
 #ifndef TOKEN_TOKEN_CACHE_H
 #define TOKEN_TOKEN_CACHE_H
@@ -27,6 +28,7 @@ struct token_cache	*token_cache_new(struct jwt_ring *);
 void			 token_cache_free(struct token_cache *);
 struct jwt_ring		*token_cache_ring(struct token_cache *);
 void			 token_cache_clear(struct token_cache *);
+void			 token_cache_trim(struct token_cache *);	/* its spares (spares_trim) */
 /*
  * Revoked sessions, borrowed, and the claim that names a user (NULL: none does); copied.  Without
  * them nothing is revoked.
@@ -73,6 +75,18 @@ MUST_USE enum jwt_fault	 token_check_outside(struct token_cache *, const char *t
 			    int64_t iat_s, int64_t now_ms, struct token **t);
 
 /*
+ * The token of a reply, checked as by token_check(): *t is what the client gets whose own token is own.  If
+ * the application is another than own's, that is rewritten as by token_for_name(); the client will
+ * send it back, and then it is known already, with its form for the application that it came with.
+ */
+MUST_USE enum jwt_fault	 token_check_reply(struct token_cache *, const char *text, size_t len,
+			    const struct token *own, int64_t now_ms, struct token **t,
+			    bool *is_rewritten);
+
+/* Whoever showed it has been given another.  It is remembered for a while yet, for longer if it is used. */
+void			 token_supersede(struct token_cache *, struct token *);
+
+/*
  * The same token for another application (protocol reference section 4.3): claim
  * "application" replaced, every other byte of the payload kept, signed with the
  * secret that verified it.  NUL-terminated, and borrowed from t until this is called
@@ -80,13 +94,6 @@ MUST_USE enum jwt_fault	 token_check_outside(struct token_cache *, const char *t
  */
 const char		*token_for_application(struct token_cache *, struct token *t,
 			    const char *application, size_t *len);
-
-/*
- * The same for a token that the client gets and will send back: that one is then known
- * already, and so is its form for t's application, which is t.
- */
-const char		*token_to_give(struct token_cache *, struct token *t, const char *name,
-			    size_t n, size_t *len);
 
 /* The same with a name of n bytes, such as the claim of another token, which may hold NULs. */
 const char		*token_for_name(struct token_cache *, struct token *t, const char *name,

@@ -7,6 +7,8 @@
 
 #include "token/token.h"
 
+struct spares;
+
 /* A token rewritten for another application; one block, its texts behind it. */
 struct token_form {
 	struct token_form *next;
@@ -16,21 +18,47 @@ struct token_form {
 	size_t len;
 };
 
-/*
- * Verifies and reads a token; its time is not checked.  On JWT_OK *t is the only
- * reference.
- */
-MUST_USE enum jwt_fault	 token_new(struct jwt_ring *, const char *text, size_t len,
-			    struct token **t);
+/* Claims that were read, before there is a token of them. */
+struct token_reading {
+	struct json_object claims;
+	const char *payload;		/* borrowed */
+	size_t payload_len;
+	unsigned key;
+	const char *application, *jti;	/* unescaped, in the payload or in the rooms */
+	size_t application_len, jti_len;	/* jti NULL: it has none that counts */
+	struct buf application_room, jti_room;
+	int64_t exp_ms, nbf_ms, iat_s;
+};
 
-/* The same of a token whose signature is known to be right, and its payload. */
-MUST_USE enum jwt_fault	 token_read(const char *text, size_t len, const char *payload,
-			    size_t payload_len, unsigned key, struct token **t);
+/*
+ * Verifies a token and reads it; its time is not checked.  Borrows the payload's room, which begins anew.
+ * On JWT_OK it is to be cleaned up.
+ */
+MUST_USE enum jwt_fault	 token_reading_verify(struct token_reading *, struct jwt_ring *,
+			    const char *text, size_t len, struct buf *payload);
+/* What a token says; borrows all of it. */
+void			 token_reading_again(struct token_reading *, const struct token *);
+void			 token_reading_cleanup(struct token_reading *);
+
+/*
+ * The same claims with another application, every other byte of the payload kept.  Borrows both, and
+ * the room for the payload, which begins anew.
+ */
+void			 token_reading_rename(struct token_reading *,
+			    const struct token_reading *from, const char *application, size_t n,
+			    struct buf *payload);
+
+/*
+ * Their token, and the only reference to it; its block is of these spares.  twin: the application and the
+ * text that it was rewritten from; NULL: it was not, or that had no application.
+ */
+struct token		*token_of(struct spares *, const struct token_reading *, const char *text,
+			    size_t len, const struct token_form *twin);
 
 /* JWT_OK, JWT_NOT_YET or JWT_EXPIRED, in the order of the stock master. */
 MUST_USE enum jwt_fault	 token_check_time(const struct token *, int64_t now_ms);
 
-/* Bytes of its block. */
+/* Bytes of all that it has. */
 size_t			 token_bytes(const struct token *);
 
 #endif

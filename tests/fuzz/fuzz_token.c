@@ -96,6 +96,39 @@ comes_back(const struct token *t)
 	buf_free(&text);
 }
 
+/* In a reply to somebody whose application is "there": as if it had been read after it was rewritten. */
+static void
+as_reply(const struct token *t)
+{
+	static const char there[] = "{\"application\":\"there\"}";
+	struct token *own, *given, *read;
+	struct buf text = { 0 };
+	bool is_rewritten;
+
+	jwt_sign(ring, 0, there, sizeof(there) - 1, &text);
+	CHECK(token_check_once(cache, text.data, text.len, NOW_S * 1000, &own) == JWT_OK);
+	buf_free(&text);
+	for (int i = 0; i < 3; i++) {	/* known, new, and known from being given */
+		if (i == 1)
+			token_cache_clear(cache);
+		CHECK(token_check_reply(cache, t->text, t->len, own, NOW_S * 1000, &given,
+		    &is_rewritten) == JWT_OK);
+		CHECK(given->application_len == 5 && strcmp(given->application, "there") == 0);
+		if (given->len <= JWT_MAX_BYTES) {
+			CHECK(token_check_once(cache, given->text, given->len, NOW_S * 1000,
+			    &read) == JWT_OK);
+			CHECK(read->payload_len == given->payload_len &&
+			    memcmp(read->payload, given->payload, read->payload_len) == 0);
+			for (int n = 0; n < CLAIM_N; n++)
+				CHECK(memcmp(&read->claims.member[n].value,
+				    &given->claims.member[n].value, sizeof(struct json_value)) == 0);
+			token_unref(read);
+		}
+		token_unref(given);
+	}
+	token_unref(own);
+}
+
 /* All that can be done with a token, with these bytes where a handler would speak. */
 static void
 use(struct token *t, const char *data, size_t len)
@@ -126,6 +159,7 @@ use(struct token *t, const char *data, size_t len)
 		CHECK(there != NULL && there->key == t->key);
 		token_unref(there);
 	}
+	as_reply(t);
 	jwt_wipe(&session);
 	buf_free(&secret);
 	buf_free(&socket);

@@ -9,6 +9,7 @@
 #include "base/compiler.h"
 #include "token/claims.h"
 #include "token/token_session.h"
+#include "token/token_table.h"
 #include "token_vectors.h"
 #include "unit.h"
 
@@ -323,20 +324,60 @@ START_TEST(an_equal_name_gives_the_token_itself)
 }
 END_TEST
 
+/* The token of a reply, as whoever has own gets it. */
+static struct token *
+given(const char *text, const struct token *own, bool want_rewritten)
+{
+	bool is_rewritten = !want_rewritten;
+	struct token *t;
+
+	ck_assert_int_eq(token_check_reply(cache, text, strlen(text), own, NOW_MS, &t,
+	    &is_rewritten), JWT_OK);
+	ck_assert_int_eq(is_rewritten, want_rewritten);
+	return t;
+}
+
+/* Its claims are noted where a pass over its payload notes them. */
+static void
+check_claims(const struct token *t)
+{
+	struct json_object o;
+	struct json_scan scan;
+	struct json_value v;
+
+	json_scan_init(&scan, t->payload, t->payload_len, JWT_DEPTH_MAX);
+	ck_assert(json_scan_members(&scan, &v, &claim_names, &o, -1, NULL));
+	ck_assert_uint_eq(o.open, t->claims.open);
+	ck_assert_uint_eq(o.close, t->claims.close);
+	ck_assert_uint_eq(o.n_members, t->claims.n_members);
+	for (int i = 0; i < CLAIM_N; i++) {
+		const struct json_member *a = &o.member[i], *b = &t->claims.member[i];
+
+		ck_assert_uint_eq(a->seen, b->seen);
+		ck_assert_int_eq(a->value.kind, b->value.kind);
+		if (a->seen == 0)
+			continue;
+		ck_assert_uint_eq(a->value.start, b->value.start);
+		ck_assert_uint_eq(a->value.end, b->value.end);
+		ck_assert_uint_eq(a->name, b->name);
+		ck_assert_uint_eq(a->comma_before, b->comma_before);
+		ck_assert_uint_eq(a->comma_after, b->comma_after);
+	}
+}
+
 /* Not verified, not signed again: it is in the cache, with its form for the service. */
 START_TEST(a_token_given_to_a_client_is_known_when_it_comes_back)
 {
 	struct buf text = sign(1, "{\"application\":\"remote-app\",\"exp\":1700000100,\"n\":1e2}");
-	struct token *t = valid(text.data), *back;
-	const char *given;
+	struct token *own = valid(vector_login), *t = given(text.data, own, true), *back;
 	char *payload;
 	size_t len;
 
-	given = token_to_give(cache, t, "kit-app", 7, &len);
 	ck_assert_uint_eq(token_cache_count(cache), 2);
-	payload = payload_of(given, len, 1);
+	payload = payload_of(t->text, t->len, 1);
 	ck_assert_str_eq(payload, "{\"application\":\"kit-app\",\"exp\":1700000100,\"n\":1e2}");
-	back = valid(given);
+	back = valid(t->text);
+	ck_assert_ptr_eq(back, t);
 	ck_assert_uint_eq(token_cache_count(cache), 2);
 	ck_assert_str_eq(back->application, "kit-app");
 	ck_assert_str_eq(back->payload, payload);
@@ -344,11 +385,12 @@ START_TEST(a_token_given_to_a_client_is_known_when_it_comes_back)
 	ck_assert_str_eq(token_for_application(cache, back, "remote-app", &len), text.data);
 	token_unref(back);
 	back = NULL;
-	ck_assert_int_eq(token_check(cache, given, strlen(given), INT64_C(1700000100001), &back),
+	ck_assert_int_eq(token_check(cache, t->text, t->len, INT64_C(1700000100001), &back),
 	    JWT_EXPIRED);
 	ck_assert_ptr_null(back);
 	free(payload);
 	token_unref(t);
+	token_unref(own);
 	buf_free(&text);
 }
 END_TEST
@@ -356,15 +398,254 @@ END_TEST
 START_TEST(a_token_without_application_gets_one_when_it_is_given)
 {
 	struct buf text = sign(0, "{}");
-	struct token *t = valid(text.data), *back;
+	struct token *own = valid(vector_login), *t = given(text.data, own, true), *back;
 	size_t len;
 
-	back = valid(token_to_give(cache, t, "kit-app", 7, &len));
+	back = valid(t->text);
 	ck_assert_str_eq(back->payload, "{\"application\":\"kit-app\"}");
 	ck_assert_str_ne(token_for_application(cache, back, "", &len), text.data);
 	token_unref(back);
 	token_unref(t);
+	token_unref(own);
 	buf_free(&text);
+}
+END_TEST
+
+START_TEST(a_service_may_give_the_same_token_again)
+{
+	struct token *own = valid(vector_login), *t, *again, *shown;
+	struct buf text = sign(0, "{\"application\":\"remote-app\",\"exp\":1700000100}");
+	size_t bytes;
+
+	t = given(text.data, own, true);
+	bytes = token_cache_bytes(cache);
+	again = given(text.data, own, true);
+	ck_assert_ptr_eq(again, t);
+	token_unref(again);
+	/* Whoever shows it has the service's token, and not the one it was rewritten to. */
+	shown = valid(text.data);
+	ck_assert_str_eq(shown->application, "remote-app");
+	ck_assert_str_eq(shown->text, text.data);
+	again = given(text.data, own, true);
+	ck_assert_ptr_eq(again, t);
+	token_unref(again);
+	again = given(text.data, shown, false);
+	ck_assert_ptr_eq(again, shown);
+	token_unref(again);
+	ck_assert_int_eq(token_check_reply(cache, text.data, text.len, own, INT64_C(1700000100001),
+	    &again, &(bool){ false }), JWT_EXPIRED);
+	ck_assert_uint_lt(token_cache_bytes(cache), bytes + 4000);
+	token_unref(shown);
+	token_unref(t);
+	token_unref(own);
+	buf_free(&text);
+}
+END_TEST
+
+START_TEST(a_token_that_a_service_gave_is_given_to_another_application_as_well)
+{
+	struct buf text = sign(0, "{\"application\":\"remote-app\",\"exp\":1700000100}");
+	struct buf other = sign(0, "{\"application\":\"another\"}");
+	struct token *own = valid(vector_login), *own_too = valid(other.data), *first, *second;
+
+	first = given(text.data, own, true);
+	second = given(text.data, own_too, true);
+	ck_assert_str_eq(first->application, "kit-app");
+	ck_assert_str_eq(second->application, "another");
+	token_unref(first);
+	token_unref(second);
+	/* One that was shown before is rewritten from what is known of it. */
+	token_cache_clear(cache);
+	first = valid(text.data);
+	second = given(text.data, own_too, true);
+	ck_assert_str_eq(second->payload, "{\"application\":\"another\",\"exp\":1700000100}");
+	check_claims(second);
+	token_unref(first);
+	first = valid(second->text);
+	ck_assert_ptr_eq(first, second);
+	token_unref(first);
+	token_unref(second);
+	token_unref(own);
+	token_unref(own_too);
+	buf_free(&text);
+	buf_free(&other);
+}
+END_TEST
+
+START_TEST(a_reply_with_the_clients_own_application_is_not_rewritten)
+{
+	struct buf text = sign(0, "{\"application\":\"kit-app\"}");
+	struct token *own = valid(vector_login), *t = given(text.data, own, false);
+
+	ck_assert_str_eq(t->text, text.data);
+	ck_assert_uint_eq(token_cache_count(cache), 2);
+	token_unref(t);
+	t = given(text.data, own, false);
+	ck_assert_uint_eq(token_cache_count(cache), 2);
+	token_unref(t);
+	token_unref(own);
+	buf_free(&text);
+}
+END_TEST
+
+static const char *const given_payload[] = {
+	"{\"application\":\"remote-app\"}",
+	"{\"application\":\"x\",\"exp\":1700000100,\"jti\":\"a\"}",
+	"{\"iat\":1,\"exp\":1700000100,\"application\":\"a longer name than the other\"}",
+	"{ \"iat\" : 1 , \"application\" : \"remote\" , \"qewd\" : \"00\" , \"exp\" : 1700000100 }",
+	"{\"\\u0061pplication\":\"remote-app\",\"nbf\":0,\"timeout\":300}",
+	"{\"application\":7,\"iss\":\"qewd.jwt\"}",
+	"{\"application\":{\"exp\":[1]},\"iss\":\"qewd.jwt\"}",
+	"  {\"application\":\"remote-app\",\"exp\":1700000100}\n",
+	"{\"exp\":1700000100}",
+	"{}",
+};
+
+START_TEST(claims_of_a_rewritten_token_are_where_they_are_read)
+{
+	struct buf text = sign(0, given_payload[_i]);
+	struct token *own = valid(vector_login), *t = given(text.data, own, true), *read;
+
+	check_claims(t);
+	ck_assert_str_eq(t->application, "kit-app");
+	ck_assert_int_eq(token_check_once(cache, t->text, t->len, NOW_MS, &read), JWT_OK);
+	ck_assert_str_eq(read->payload, t->payload);
+	ck_assert_int_eq(read->exp_ms, t->exp_ms);
+	ck_assert_int_eq(read->nbf_ms, t->nbf_ms);
+	ck_assert_int_eq(read->iat_s, t->iat_s);
+	ck_assert_pstr_eq(read->jti, t->jti);
+	token_unref(read);
+	token_unref(t);
+	token_unref(own);
+	buf_free(&text);
+}
+END_TEST
+
+START_TEST(a_bad_token_of_a_reply_goes_no_further)
+{
+	struct buf expired = sign(0, "{\"application\":\"remote-app\",\"exp\":1}");
+	struct buf named_twice = sign(0, "{\"application\":\"a\",\"application\":\"b\"}");
+	struct buf no_object = sign(0, "[]");
+	struct token *own = valid(vector_login), *t;
+	bool is_rewritten;
+
+	ck_assert_int_eq(token_check_reply(cache, "a.b", 3, own, NOW_MS, &t, &is_rewritten),
+	    JWT_SEGMENTS);
+	ck_assert_int_eq(token_check_reply(cache, expired.data, expired.len, own, NOW_MS, &t,
+	    &is_rewritten), JWT_EXPIRED);
+	ck_assert_int_eq(token_check_reply(cache, expired.data, expired.len - 1, own, NOW_MS, &t,
+	    &is_rewritten), JWT_SIGNATURE);
+	ck_assert_int_eq(token_check_reply(cache, named_twice.data, named_twice.len, own, NOW_MS,
+	    &t, &is_rewritten), JWT_BAD_JSON);
+	ck_assert_int_eq(token_check_reply(cache, no_object.data, no_object.len, own, NOW_MS, &t,
+	    &is_rewritten), JWT_BAD_JSON);
+	ck_assert_uint_eq(token_cache_count(cache), 1);
+	token_unref(own);
+	buf_free(&expired);
+	buf_free(&named_twice);
+	buf_free(&no_object);
+}
+END_TEST
+
+/* Revoked in between: neither the service's token nor the one given is good any more. */
+START_TEST(a_session_that_was_given_can_be_revoked)
+{
+	struct buf text = sign(0, "{\"application\":\"remote-app\",\"jti\":\"a\"}");
+	struct revoked *revoked = revoked_new();
+	struct token *own = valid(vector_login), *t, *none;
+	bool is_rewritten;
+
+	token_cache_set_revoked(cache, revoked, NULL);
+	t = given(text.data, own, true);
+	ck_assert(revoked_add(revoked, &(struct revoked_entry){ .kind = REVOKED_JTI, .name = "a",
+	    .before_s = INT64_MAX, .until_s = INT64_MAX }, NOW_MS / 1000));
+	ck_assert_int_eq(token_check_reply(cache, text.data, text.len, own, NOW_MS, &none,
+	    &is_rewritten), JWT_REVOKED);
+	ck_assert_int_eq(token_check_reply(cache, text.data, text.len, own, NOW_MS, &none,
+	    &is_rewritten), JWT_REVOKED);
+	ck_assert_int_eq(token_check(cache, t->text, t->len, NOW_MS, &none), JWT_REVOKED);
+	ck_assert_uint_eq(token_cache_count(cache), 1);
+	token_cache_set_revoked(cache, NULL, NULL);
+	revoked_free(revoked);
+	token_unref(t);
+	token_unref(own);
+	buf_free(&text);
+}
+END_TEST
+
+/* The user of a token is then another one than that of the token it was rewritten to. */
+START_TEST(an_application_may_name_a_user_that_is_revoked)
+{
+	struct buf text = sign(0, "{\"application\":\"remote-app\"}");
+	struct revoked *revoked = revoked_new();
+	struct token *own = valid(vector_login), *t;
+	bool is_rewritten;
+
+	token_cache_set_revoked(cache, revoked, "application");
+	t = given(text.data, own, true);
+	token_unref(t);
+	ck_assert(revoked_add(revoked, &(struct revoked_entry){ .kind = REVOKED_USER,
+	    .name = "remote-app", .before_s = INT64_MAX, .until_s = INT64_MAX }, NOW_MS / 1000));
+	ck_assert_int_eq(token_check_reply(cache, text.data, text.len, own, NOW_MS, &t,
+	    &is_rewritten), JWT_REVOKED);
+	token_cache_set_revoked(cache, NULL, NULL);
+	revoked_free(revoked);
+	token_unref(own);
+	buf_free(&text);
+}
+END_TEST
+
+/* Number i of one session, given in the reply to the one before, which is taken. */
+static struct token *
+next_token(int i, struct token *own)
+{
+	struct buf payload = { 0 }, text;
+	struct token *t;
+
+	buf_printf(&payload, "{\"application\":\"remote-app\",\"n\":%d}", i);
+	text = sign(0, buf_str(&payload));
+	t = given(text.data, own, true);
+	token_supersede(cache, own);
+	token_unref(own);
+	buf_free(&payload);
+	buf_free(&text);
+	return t;
+}
+
+START_TEST(tokens_that_were_superseded_go_soon)
+{
+	struct token *first = valid(vector_login), *used, *t;
+	struct buf other = sign(0, "{\"application\":\"another\"}");
+	size_t n;
+
+	used = valid(other.data);
+	t = next_token(0, token_ref(first));
+	for (int i = 1; i < 10 * TOKEN_SUPERSEDED_MAX; i++) {
+		if (i == TOKEN_SUPERSEDED_MAX / 4)	/* those who have not heard of it yet */
+			ck_assert_ptr_eq(valid(vector_login), first);
+		t = next_token(i, t);
+		ck_assert_uint_le(token_cache_count(cache), TOKEN_SUPERSEDED_MAX + 3);
+		/* Who goes on with a token is not put off. */
+		token_supersede(cache, used);
+		token_unref(valid(other.data));
+	}
+	ck_assert_uint_gt(token_cache_count(cache), TOKEN_SUPERSEDED_MAX / 2);
+	ck_assert_uint_eq(first->refs, 3);	/* ours, and its place: it was used again */
+	token_unref(first);
+	token_unref(first);
+	token_supersede(cache, first);
+	for (int i = 1; i <= TOKEN_SUPERSEDED_MAX; i++)
+		t = next_token(-i, t);
+	n = token_cache_count(cache);
+	token_unref(valid(vector_login));
+	ck_assert_uint_eq(token_cache_count(cache), n + 1);	/* it had gone */
+	token_cache_clear(cache);
+	ck_assert_uint_eq(token_cache_bytes(cache), 0);
+	ck_assert_uint_eq(t->refs, 1);
+	ck_assert_uint_eq(used->refs, 1);
+	token_unref(used);
+	token_unref(t);
+	buf_free(&other);
 }
 END_TEST
 
@@ -749,6 +1030,15 @@ make_suite(void)
 	tcase_add_test(tc, an_equal_name_gives_the_token_itself);
 	tcase_add_test(tc, a_token_given_to_a_client_is_known_when_it_comes_back);
 	tcase_add_test(tc, a_token_without_application_gets_one_when_it_is_given);
+	tcase_add_test(tc, a_service_may_give_the_same_token_again);
+	tcase_add_test(tc, a_token_that_a_service_gave_is_given_to_another_application_as_well);
+	tcase_add_test(tc, a_reply_with_the_clients_own_application_is_not_rewritten);
+	tcase_add_loop_test(tc, claims_of_a_rewritten_token_are_where_they_are_read, 0,
+	    COUNT(given_payload));
+	tcase_add_test(tc, a_bad_token_of_a_reply_goes_no_further);
+	tcase_add_test(tc, a_session_that_was_given_can_be_revoked);
+	tcase_add_test(tc, an_application_may_name_a_user_that_is_revoked);
+	tcase_add_test(tc, tokens_that_were_superseded_go_soon);
 	tcase_add_test(tc, a_name_may_hold_a_nul);
 	tcase_add_test(tc, rewrites_as_a_stock_master_does);
 	tcase_add_test(tc, keeps_the_forms_used_last);

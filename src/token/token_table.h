@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Where token_cache.c finds tokens: by their texts, and by the texts they were rewritten from.
+ *
+ * A bounded table, of which the token goes first that was not used for longest.  Those that were
+ * superseded go soon, so that where each reply has a token of its own memory is used again while it is in
+ * the processor's caches.
+ */
+#ifndef TOKEN_TOKEN_TABLE_H
+#define TOKEN_TOKEN_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "token/token_int.h"
+
+#define TOKEN_SUPERSEDED_MAX 64	/* that are kept for those who have not heard of it yet */
+
+struct token_table;
+
+struct token_table	*token_table_new(void);
+void			 token_table_free(struct token_table *);
+void			 token_table_clear(struct token_table *);
+size_t			 token_table_count(const struct token_table *);
+size_t			 token_table_bytes(const struct token_table *);
+
+/* Of the text of a token; keyed, so that nobody can choose tokens that collide. */
+uint64_t		 token_table_hash(const struct token_table *, const char *text, size_t len);
+
+/* The token of this text, or that stands for it.  NULL: it is not there. */
+struct token		*token_table_find(const struct token_table *, uint64_t hash,
+			    const char *text, size_t len);
+/* That for an application which was rewritten from this text. */
+struct token		*token_table_find_twin(const struct token_table *, uint64_t hash,
+			    const char *text, size_t len, const char *application, size_t n);
+
+/*
+ * One more, with a reference of its own; under the hash of the text it is to be found by, and where it
+ * has a twin under the twin's.  It is in none yet.
+ */
+void			 token_table_add(struct token_table *, struct token *, uint64_t hash,
+			    uint64_t twin_hash);
+void			 token_table_remove(struct token_table *, struct token *);
+
+/* It was used.  It takes other memory now: others go where a limit asks for it.  It is in the table. */
+void			 token_table_use(struct token_table *, struct token *);
+void			 token_table_charge(struct token_table *, struct token *);
+
+/* Its client has another one now. */
+void			 token_table_supersede(struct token_table *, struct token *);
+
+#endif
