@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // What the measurements share: processes, ports, configurations and runs of usher-bench.
 'use strict';
-const { spawn } = require('node:child_process');
+const { execFileSync, spawn } = require('node:child_process');
 const fs = require('node:fs');
 const net = require('node:net');
 const os = require('node:os');
@@ -9,6 +9,8 @@ const path = require('node:path');
 
 const BUILD = path.resolve(process.env.BUILD || '.');
 const E2E = path.join(__dirname, '..', 'e2e');
+const HANDLERS = path.join(__dirname, 'handlers');
+const KITS = path.join(__dirname, '..', '..', 'contrib', 'handlers');
 const SECRET = 'the-secret-of-the-benchmark-0123456789';
 const PATIENCE_MS = 20000;
 
@@ -93,6 +95,15 @@ const accepts = (port) => new Promise((resolve) => {
 	socket.on('error', () => resolve(false));
 });
 
+// The handler in C, built beside the kit's sources; gives the program.
+function echoInC(dir) {
+	const program = path.join(dir, 'echo'), kit = path.join(KITS, 'c');
+
+	execFileSync('cc', ['-O2', '-D_GNU_SOURCE', '-I', kit, '-o', program, path.join(HANDLERS, 'echo.c'),
+		path.join(kit, 'usher_handler.c'), path.join(kit, 'usher_json.c'), '-lm']);
+	return program;
+}
+
 // The null service: gives its process and its port.
 async function startNull(dir, ...options) {
 	const service = new Process([bench('usher-null'), ...options, 0, SECRET], dir);
@@ -121,5 +132,5 @@ const median = (list) => {
 	return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 };
 
-module.exports = { BUILD, E2E, SECRET, bench, usherd, Process, newFolder, freePort, accepts, startNull,
-	load, wrong, median };
+module.exports = { BUILD, E2E, HANDLERS, KITS, SECRET, bench, usherd, Process, newFolder, freePort, accepts,
+	echoInC, startNull, load, wrong, median };
