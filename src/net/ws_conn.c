@@ -17,6 +17,7 @@
 
 #define CLOSE_WITHOUT_CODE 1005
 #define FLUSH_BYTES	   (192 << 10)	/* of output */
+#define GROW_BYTES	   (48 << 10)	/* the same, before more room is made for it */
 
 /* What a peer's close code says, for the log (RFC 6455 section 7.4.1). */
 static const struct {
@@ -142,11 +143,26 @@ ws_conn_send_text(struct ws_conn *ws, const char *data, size_t len)
 	ws->is_sending = false;
 }
 
+/* Much that was gathered is written before its buffer has to grow, and so would be copied. */
+static void
+make_room(struct ws_conn *ws, size_t n)
+{
+	const struct buf *out = conn_out(ws->conn);
+
+	if (out->cap - out->len >= n || conn_queued(ws->conn) < GROW_BYTES)
+		return;
+	ws->is_sending = true;
+	conn_flush(ws->conn);
+	ws->is_sending = false;
+}
+
 struct buf *
 ws_conn_begin_text(struct ws_conn *ws, size_t expected)
 {
 	struct buf *out;
 
+	if (ws->conn != NULL)
+		make_room(ws, WS_HEAD_MAX + expected);
 	if (ws->conn == NULL)
 		return NULL;
 	out = conn_out_for(ws->conn, WS_HEAD_MAX + expected);

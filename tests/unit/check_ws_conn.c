@@ -290,6 +290,49 @@ START_TEST(a_text_may_be_built_in_place)
 }
 END_TEST
 
+/* More than the output gathers before it makes more room for itself. */
+START_TEST(large_texts_built_in_one_turn_come_in_order)
+{
+	const size_t len = 30000;
+	struct buf want = { 0 };
+	char *text = xmalloc(len);
+
+	builds_in_place = true;
+	for (char c = 'a'; c < 'g'; c++) {
+		memset(text, c, len);
+		send_text(text, len);
+		buf_add_str(&want, "T(");
+		buf_add(&want, text, len);
+		buf_add_char(&want, ')');
+		peer_reads();
+	}
+	wait_until_peer_hears(buf_str(&want));
+	buf_free(&want);
+	free(text);
+}
+END_TEST
+
+/* The end is met where room is made for the next text, and told when that has been given up. */
+START_TEST(one_who_is_gone_gets_no_text_built_for_it)
+{
+	char text[1000] = { 0 };
+	struct buf *b = NULL;
+	size_t sent = 0;
+
+	peer_closes();
+	while (sent < SEND_MAX && (b = ws_conn_begin_text(ws, sizeof(text))) != NULL) {
+		buf_add(b, text, sizeof(text) - 1);
+		ck_assert_uint_eq(ws_conn_end_text(ws, 'x', SIZE_MAX), sizeof(text));
+		sent += sizeof(text);
+	}
+	ck_assert_ptr_null(b);
+	ck_assert_uint_eq(n_closed, 0);
+	ck_assert_ptr_null(ws_conn_begin_text(ws, 1));
+	loop_run_turns(loop, 1);
+	ck_assert_uint_eq(n_closed, 1);
+}
+END_TEST
+
 START_TEST(bytes_behind_the_handshake_count)
 {
 	struct buf b = { 0 };
@@ -536,6 +579,8 @@ case_of_both(const char *name, void (*setup)(void))
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, texts_go_both_ways);
 	tcase_add_loop_test(tc, a_text_may_be_built_in_place, 0, 7);
+	tcase_add_test(tc, large_texts_built_in_one_turn_come_in_order);
+	tcase_add_test(tc, one_who_is_gone_gets_no_text_built_for_it);
 	tcase_add_test(tc, bytes_behind_the_handshake_count);
 	tcase_add_test(tc, a_ping_is_answered_with_its_bytes);
 	tcase_add_test(tc, a_close_is_answered_once_with_its_code);
