@@ -47,6 +47,7 @@ static struct options {
 	size_t payload;
 	const char *play;		/* file of payloads, a JSON text a line */
 	double beat;			/* idle: each client pings every so many seconds; 0: never */
+	bool is_holding;		/* idle: each has a request under way that nobody answers */
 } options = {
 	.label = "", .connections = 1, .outstanding = 1, .seconds = 2, .warmup = 0.5,
 	.payload = 200,
@@ -62,7 +63,7 @@ static struct bench {
 	uint64_t n_finals;		/* measured */
 	struct samples latency;
 	uint64_t cpu_ns, user_ns, own_cpu_ns, took_ns;
-	uint64_t rss_bytes;		/* idle: of each client */
+	uint64_t rss_bytes;		/* idle: of each client, or of each request */
 } bench;
 
 /* ---- options ---- */
@@ -124,14 +125,14 @@ usage(void)
 	    "    [--application NAME]\n"
 	    "    [--connections N] [--outstanding N | --rate PER_SECOND | --connects | --idle]\n"
 	    "    [--seconds S | --requests N] [--warmup S] [--payload BYTES | --play FILE]\n"
-	    "    [--intermediates N] [--any-order] [--beat S]");
+	    "    [--intermediates N] [--any-order] [--beat S] [--hold]");
 }
 
 static void
 read_options(int argc, char **argv)
 {
 	enum { PORT, LABEL, PID, APPLICATION, CONNECTIONS, OUTSTANDING, RATE, CONNECT, IDLING,
-	    SECONDS, REQUESTS, WARMUP, PAYLOAD, PLAY, STEPS, ANY_ORDER, PID_ALONE, BEAT };
+	    SECONDS, REQUESTS, WARMUP, PAYLOAD, PLAY, STEPS, ANY_ORDER, PID_ALONE, BEAT, HOLD };
 	static const struct option known[] = {
 		{ "port", required_argument, NULL, PORT },
 		{ "label", required_argument, NULL, LABEL },
@@ -150,6 +151,7 @@ read_options(int argc, char **argv)
 		{ "intermediates", required_argument, NULL, STEPS },
 		{ "any-order", no_argument, NULL, ANY_ORDER },
 		{ "beat", required_argument, NULL, BEAT },
+		{ "hold", no_argument, NULL, HOLD },
 		{ "pid-alone", required_argument, NULL, PID_ALONE },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -173,6 +175,7 @@ read_options(int argc, char **argv)
 		case PAYLOAD:	  options.payload = (size_t)number_of(optarg); break;
 		case PLAY:	  options.play = optarg; break;
 		case BEAT:	  options.beat = number_of(optarg); break;
+		case HOLD:	  options.is_holding = true; bench.plan.n_steps = 1; break;
 		case ANY_ORDER:	  bench.plan.any_order = true; break;
 		case PID_ALONE:	  procs_add_alone((pid_t)number_of(optarg)); break;
 		case STEPS:	  bench.plan.n_steps = (unsigned)number_of(optarg); break;
@@ -375,20 +378,58 @@ beat(void)
 }
 
 static void
+settle(void)
+{
+	for (uint64_t until = now_ns() + SETTLE_NS; now_ns() < until; )
+		turn_run(bench.turn, SECOND_NS / 100);
+}
+
+/* Each sends a request; all have arrived when they had their intermediate reply. */
+static void
+hold(unsigned from, unsigned to)
+{
+	uint64_t until = now_ns() + OPEN_NS;
+
+	for (unsigned i = from; i < to; i++) {
+		client_request(bench.client[i], now_ns());
+		while (client_steps + OPENING_MAX < i && now_ns() < until)
+			turn_run(bench.turn, SECOND_NS / 100);
+	}
+	while (client_steps < to && now_ns() < until)
+		turn_run(bench.turn, SECOND_NS / 100);
+	if (client_steps < to)
+		errx(1, "%llu of %u requests have arrived", (unsigned long long)client_steps, to);
+	settle();
+}
+
+static void
 idle(void)
 {
-	uint64_t before, until;
+	uint64_t before;
 
 	open_clients(IDLE_FIRST);
 	make_requests(0, IDLE_FIRST);
-	before = procs_rss_bytes();
-	open_clients(IDLE_FIRST + options.connections);
-	make_requests(IDLE_FIRST, bench.n_ready);
-	for (until = now_ns() + SETTLE_NS; now_ns() < until; )
-		turn_run(bench.turn, SECOND_NS / 100);
+	if (options.is_holding) {
+		open_clients(IDLE_FIRST + options.connections);
+		hold(0, IDLE_FIRST);
+		before = procs_rss_bytes();
+		hold(IDLE_FIRST, bench.n_ready);
+	} else {
+		before = procs_rss_bytes();
+		open_clients(IDLE_FIRST + options.connections);
+		make_requests(IDLE_FIRST, bench.n_ready);
+		settle();
+	}
 	bench.rss_bytes = (procs_rss_bytes() - before) / options.connections;
 	if (options.beat > 0)
 		beat();
+}
+
+/* Requests that nobody has answered, though somebody should have. */
+static uint64_t
+count_lost(void)
+{
+	return options.is_holding ? 0 : count_outstanding();
 }
 
 /* ---- the line ---- */
@@ -415,14 +456,14 @@ report(void)
 	    samples_at(&bench.latency, 1), (unsigned long long)bench.rss_bytes,
 	    (unsigned long long)client_faults.owner, (unsigned long long)client_faults.order,
 	    (unsigned long long)client_faults.bytes, (unsigned long long)client_faults.errors,
-	    (unsigned long long)count_outstanding());
+	    (unsigned long long)count_lost());
 }
 
 static bool
 is_clean(void)
 {
 	return client_faults.owner + client_faults.order + client_faults.bytes +
-	    client_faults.errors + client_faults.ended + count_outstanding() == 0;
+	    client_faults.errors + client_faults.ended + count_lost() == 0;
 }
 
 int

@@ -54,7 +54,7 @@ static const struct json_names names = {
 };
 
 struct client_faults client_faults;
-uint64_t client_pongs;
+uint64_t client_pongs, client_steps;
 static struct buf event;	/* being built */
 
 static const struct stream_events stream_events;
@@ -231,6 +231,7 @@ on_step(struct client *c, const char *text, const struct json_object *message)
 {
 	uint64_t step;
 
+	client_steps++;
 	if (!json_number_u64(text, message->member[N_STEP].value, &step) || step != c->n_steps++)
 		client_faults.order++;
 }

@@ -43,7 +43,8 @@ struct client_faults {
 };
 
 extern struct client_faults client_faults;
-extern uint64_t client_pongs;		/* over all clients */
+extern uint64_t client_pongs;		/* over all clients, as the next */
+extern uint64_t client_steps;		/* intermediate replies */
 
 /* id also says from which address, 127.0.1.1 and up, it connects. */
 struct client	*client_new(struct turn *, const struct client_plan *, unsigned id);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * usher-null [--new-tokens] PORT SECRET: a service that answers at once, to measure what stands
+ * usher-null [--new-tokens | --hold] PORT SECRET: a service that answers at once, to measure what stands
  * in front of it.  Socket.IO over WebSocket, revision 3.
  *
  * To a stock peer it is a stock service, to a node that proves to know the secret a node with
  * a multiplexed link.  A request is answered by its params:
  *	{"type":T,"finished":true,"message":{"echo":PARAMS},"responseTime":"0ms"}
  * after as many intermediate replies as params.i says.  With --new-tokens each answer carries
- * a token that was never seen before.  It trusts whoever sends: only what it needs is checked.
+ * a token that was never seen before; with --hold the intermediates come, and the final never
+ * does.  It trusts whoever sends: only what it needs is checked.
  */
 #include <err.h>
 #include <stdio.h>
@@ -52,7 +53,7 @@ static const struct json_names names = {
 static const struct json_names serial_name = { .n = 1, .name = (const char *const[]){ "serial" } };
 
 static struct jwt_ring *ring;
-static bool gives_new_tokens;
+static bool gives_new_tokens, holds;
 static struct buf reply;	/* being built */
 
 static void
@@ -166,6 +167,8 @@ on_request(struct session *s, const char *text, const struct json_object *reques
 		buf_printf(&reply, "{\"step\":%u}", (unsigned)i);
 		end_reply(s, u);
 	}
+	if (holds)
+		return;
 	begin_reply(text, request, true);
 	buf_add_str(&reply, "{\"echo\":");
 	add_value(&reply, text, request->member[N_PARAMS].value);
@@ -310,10 +313,11 @@ main(int argc, char **argv)
 	struct turn *t;
 
 	gives_new_tokens = argc > 1 && strcmp(argv[1], "--new-tokens") == 0;
-	argv += gives_new_tokens;
-	argc -= gives_new_tokens;
+	holds = argc > 1 && strcmp(argv[1], "--hold") == 0;
+	argv += gives_new_tokens || holds;
+	argc -= gives_new_tokens || holds;
 	if (argc != 3)
-		errx(2, "usage: usher-null [--new-tokens] PORT SECRET");
+		errx(2, "usage: usher-null [--new-tokens | --hold] PORT SECRET");
 	raise_descriptors();
 	secret.bytes = (const unsigned char *)argv[2];
 	secret.len = strlen(argv[2]);
