@@ -4,6 +4,7 @@
  */
 #include "base/strmap.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ struct strmap {
 	struct entry **bucket;
 	size_t n_buckets;	/* a power of two */
 	size_t n;
+	struct entry *only;	/* the first one, until there are more or none */
 };
 
 struct strmap *
@@ -65,14 +67,19 @@ strmap_count(const struct strmap *m)
 	return m->n;
 }
 
+static bool
+has_key(const struct entry *e, const void *key, size_t len)
+{
+	return e->len == len && memcmp(e->key, key, len) == 0;
+}
+
 /* The link that points to the entry, or that would. */
 static struct entry **
 find(const struct strmap *m, const void *key, size_t len, uint64_t hash)
 {
 	struct entry **at = &m->bucket[hash & (m->n_buckets - 1)];
 
-	while (*at != NULL &&
-	    ((*at)->hash != hash || (*at)->len != len || memcmp((*at)->key, key, len) != 0))
+	while (*at != NULL && ((*at)->hash != hash || !has_key(*at, key, len)))
 		at = &(*at)->next;
 	return at;
 }
@@ -80,8 +87,11 @@ find(const struct strmap *m, const void *key, size_t len, uint64_t hash)
 void *
 strmap_find(const struct strmap *m, const void *key, size_t len)
 {
-	struct entry *e = *find(m, key, len, siphash(&m->seed, key, len));
+	struct entry *e;
 
+	if (m->only != NULL)	/* as the application of a node often is: no need of a hash */
+		return has_key(m->only, key, len) ? m->only->value : NULL;
+	e = *find(m, key, len, siphash(&m->seed, key, len));
 	return e != NULL ? e->value : NULL;
 }
 
@@ -119,7 +129,7 @@ strmap_at(struct strmap *m, const void *key, size_t len)
 	memcpy(e->key, key, len);
 	e->next = m->bucket[hash & (m->n_buckets - 1)];
 	m->bucket[hash & (m->n_buckets - 1)] = e;
-	m->n++;
+	m->only = ++m->n == 1 ? e : NULL;
 	return &e->value;
 }
 
@@ -135,6 +145,7 @@ strmap_remove(struct strmap *m, const void *key, size_t len)
 	value = e->value;
 	free(e);
 	m->n--;
+	m->only = NULL;
 	return value;
 }
 

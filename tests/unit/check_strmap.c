@@ -71,6 +71,29 @@ START_TEST(a_removed_key_is_gone_and_may_come_back)
 }
 END_TEST
 
+/* One alone is found without its hash; each way to and from there. */
+START_TEST(the_last_one_left_is_found_and_no_other)
+{
+	*strmap_at(m, "one", 3) = "1";
+	*strmap_at(m, "two", 3) = "2";
+	ck_assert_str_eq(strmap_find(m, "one", 3), "1");
+	ck_assert_str_eq(strmap_find(m, "two", 3), "2");
+	ck_assert_str_eq(strmap_remove(m, "one", 3), "1");
+	ck_assert_ptr_null(strmap_find(m, "one", 3));
+	ck_assert_str_eq(strmap_find(m, "two", 3), "2");
+	*strmap_at(m, "three", 5) = "3";
+	ck_assert_str_eq(strmap_find(m, "two", 3), "2");
+	ck_assert_str_eq(strmap_find(m, "three", 5), "3");
+	strmap_remove(m, "two", 3);
+	strmap_remove(m, "three", 5);
+	ck_assert_ptr_null(strmap_find(m, "three", 5));
+	*strmap_at(m, "four", 4) = "4";
+	ck_assert_str_eq(strmap_find(m, "four", 4), "4");
+	ck_assert_ptr_null(strmap_find(m, "fou", 3));
+	ck_assert_ptr_null(strmap_find(m, "one", 3));
+}
+END_TEST
+
 static void
 add_up(void *value, void *sum)
 {
@@ -151,6 +174,7 @@ make_suite(void)
 	tcase_add_test(tc, keys_are_bytes);
 	tcase_add_test(tc, the_key_is_copied);
 	tcase_add_test(tc, a_removed_key_is_gone_and_may_come_back);
+	tcase_add_test(tc, the_last_one_left_is_found_and_no_other);
 	tcase_add_test(tc, holds_thousands_and_shows_each_once);
 	tcase_add_test(tc, shows_each_key_whole_and_ended);
 	tcase_add_test(tc, frees_its_values_if_asked_to);
