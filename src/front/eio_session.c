@@ -31,34 +31,38 @@
 #define TRUSTED_REPLIES 4	/* largest replies that may wait for a node to read them */
 #define REFUSED_MAX	100	/* packets over its rate that any client may send in a minute */
 
-/* Each idle client has one: small fields stand together. */
+/*
+ * Each idle client has one: small fields stand together.  First what each packet needs: of thousands of
+ * clients nothing is in the processor's caches when one of them says something.
+ */
 struct eio_session {
 	struct eio_env *env;
-	char sid[ID_SID_LEN + 1];
+	const struct eio_transport *transport;	/* NULL: it has ended by itself */
+	void *carrier;				/* its object; owns itself */
+	const struct eio_events *ev;
+	void *arg;
 	uint8_t revision;
 	bool has_ended;
 	bool is_handed_out;		/* it has, and its client is still given the queue */
 	bool is_full;			/* the queue was: it ends when nobody is up the stack */
 	bool is_trusted;		/* a node that proved to be one */
 	bool is_over_rate;		/* its last packet was */
-	const struct eio_transport *transport;	/* NULL: it has ended by itself */
-	void *carrier;				/* its object; owns itself */
-	const struct eio_events *ev;
-	void *arg;
+	char sid[ID_SID_LEN + 1];
+	struct ratelimit messages, bytes;
+	uint64_t heard_ms;		/* when the last packet came */
+	uint64_t n_in, n_out, bytes_in, bytes_out;	/* packets, for the log */
+	struct revoked_mark mark;
+
 	struct buf queue;		/* packets that wait: each its size_t of length, its bytes */
 	/*
 	 * Revision 3: the client is gone if it has said nothing until then; 4: the next ping is due,
 	 * or its pong.  Full: it ends.
 	 */
 	struct timer timer;
-	struct ratelimit messages, bytes;
 	struct refusals refusals;	/* packets over the rate */
 	uint64_t ping_interval_ms, ping_timeout_ms;	/* as its client was told */
-	uint64_t heard_ms;		/* when the last packet came */
 	uint64_t begun_ms;
-	uint64_t n_in, n_out, bytes_in, bytes_out;	/* packets, for the log */
 	char *bearer;			/* NULL: none came, or nobody asks for it */
-	struct revoked_mark mark;
 	struct loop_work release;
 	struct client client;		/* last, and only client_size() of it */
 };
@@ -253,6 +257,8 @@ eio_session_on_packet(struct eio_session *s, const char *data, size_t len)
 
 	if (s->has_ended)
 		return;
+	__builtin_prefetch(s->arg);
+	__builtin_prefetch(&s->client);
 	if (eio_packet_decode(&p, data, len) != 0) {
 		eio_session_end(s, ERR_BAD_PACKET, "malformed Engine.IO packet");
 		return;

@@ -285,6 +285,9 @@ on_message(const char *data, size_t len, void *arg)
 	struct sio_session *s = arg;
 	struct sio_packet p;
 
+	/* Needed when the whole message has been scanned. */
+	__builtin_prefetch(s->arg, 1);
+	__builtin_prefetch((const char *)s->arg + 64, 1);
 	if (sio_packet_decode(&p, data, len) != 0)
 		bad(s, "malformed Socket.IO packet");
 	else

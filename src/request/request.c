@@ -390,11 +390,10 @@ request_has_internal_type(const struct request *r)
 {
 	static const char *const prefix[] = { "ewd-", "qoper8-", "usher-" };
 
-	if (strcmp(r->type, "ewd-fragment") == 0)
-		return false;
 	for (size_t i = 0; i < ARRAY_LEN(prefix); i++)
-		if (strncmp(r->type, prefix[i], strlen(prefix[i])) == 0)
-			return true;
+		if (r->type[0] == prefix[i][0] &&
+		    strncmp(r->type, prefix[i], strlen(prefix[i])) == 0)
+			return strcmp(r->type, "ewd-fragment") != 0;
 	return false;
 }
 
