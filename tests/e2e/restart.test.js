@@ -211,7 +211,7 @@ test('sessions that are still at the old one hear of what is revoked at the new 
 	node.successor = Number((await node.logged(/upgrade: process (\d+) serves/))[1]);
 	await waitFor('the new one to be asked', async () => (await ctl(node, 'status')).code === 0 && await statusPid(node) === node.successor);
 
-	assert.strictEqual((await ctl(node, 'revoke', 'jti', claims(browser.token).jti)).code, 0);
+	assert.strictEqual((await ctl(node, 'revoke', '--', 'jti', claims(browser.token).jti)).code, 0);
 	for (const type of ['job', 'error'])	// its request ends, and it is sent away
 		assert.deepStrictEqual(await browser.nextReply().then((reply) => [reply.type, reply.message.code]), [type, 'session_revoked']);
 	assert.strictEqual(await browser.whenClosed(), 1008);

@@ -408,7 +408,7 @@ test('what a client that polls hears by its last poll is not said again', async 
 
 	await poller.post(event({ ...job({ send: { n: 1 } }, { finish: { n: 2 } }), token }));
 	await ended(node, offset);
-	assert.strictEqual((await result(node, 'kick', claims(token).jti)).closed, 1);
+	assert.strictEqual((await result(node, 'kick', '--', claims(token).jti)).closed, 1);
 	const last = await poller.poll();
 	assert.strictEqual(last.pop(), '1');
 	assert.deepStrictEqual(last.map((packet) => messageOf(packet).message.n), [1, 2]);

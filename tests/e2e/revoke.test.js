@@ -89,7 +89,7 @@ test('a session is revoked by its jti', async (t) => {
 	client.emit({ ...script({ gate }, { finish: { late: true } }), token: client.token });
 	await waitFor('the request', async () => (await done(usher, 'requests')).requests.length === 1);
 
-	const { kind, closed, requests } = await done(usher, 'revoke', 'jti', jti);
+	const { kind, closed, requests } = await done(usher, 'revoke', '--', 'jti', jti);
 	assert.deepStrictEqual({ kind, closed, requests }, { kind: 'jti', closed: 1, requests: 1 });
 	const final = await client.nextReply('the end of its request');
 	assert.deepStrictEqual([final.type, final.finished, final.message.code], ['work', true, 'session_revoked']);
@@ -117,7 +117,7 @@ test('a client that polls is told, and closed', async (t) => {
 	await poller.post('42["ewdjs",{"type":"ewd-register","application":"browser-app","jwt":true}]');
 	const registered = JSON.parse((await poller.inbox.next()).slice(2))[1];
 
-	await done(usher, 'revoke', 'jti', claims(registered.message.token).jti);
+	await done(usher, 'revoke', '--', 'jti', claims(registered.message.token).jti);
 	assert.strictEqual(JSON.parse((await poller.inbox.next()).slice(2))[1].message.code, 'session_revoked');
 	await assert.rejects(poller.inbox.next(), /closed by the server|status 400/);
 });
@@ -172,7 +172,7 @@ test('what is revoked stays so over a restart, if a file keeps it', async (t) =>
 	const first = await startUsherd(t, config);
 	const client = await rawBrowser(t, first.port);
 
-	await done(first, 'revoke', 'jti', claims(client.token).jti);
+	await done(first, 'revoke', '--', 'jti', claims(client.token).jti);
 	await isSentAway(client);
 	assert.strictEqual(fs.statSync(file).mode & 0o777, 0o600);
 	await first.stop();
@@ -207,7 +207,7 @@ test('sessions are kicked by id, address, jti and user, and may come back', asyn
 		clients.push(await rawBrowser(t, usher.port, 'browser-app', { localAddress }));
 	await kicked(clients[0], '--', clients[0].sid.slice(0, 8));	// one may begin with "-"
 	await kicked(clients[1], '127.0.0.2');
-	await kicked(clients[2], claims(clients[2].token).jti);
+	await kicked(clients[2], '--', claims(clients[2].token).jti);
 	await kicked(await loggedIn(t, usher, 'anna'), '--user=anna');
 
 	const rest = await rawBrowser(t, usher.port);

@@ -463,7 +463,7 @@ test('sessions of every loop are kicked and revoked', async (t) => {
 		assert.strictEqual(await browser.whenClosed(), 1008);
 	}
 	for (const browser of browsers.slice(2)) {
-		await result(node, 'revoke', 'jti', claims(browser.token).jti);
+		await result(node, 'revoke', '--', 'jti', claims(browser.token).jti);
 		assert.strictEqual((await browser.nextReply()).message.code, 'session_revoked');
 		assert.strictEqual(await browser.whenClosed(), 1008);
 	}

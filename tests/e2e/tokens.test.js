@@ -254,7 +254,7 @@ test('what is revoked does not begin anew with the same outside token', async (t
 	const usher = await startUsherd(t, yaml + 'admin: { socket: admin.sock }\n', files);
 	const ctl = path.join(path.dirname(PROGRAM), 'usherctl');
 	const revoke = async (...args) => {
-		const { code: status, stderr } = await run(ctl, ['-s', path.join(usher.dir, 'admin.sock'), 'revoke', ...args]);
+		const { code: status, stderr } = await run(ctl, ['-s', path.join(usher.dir, 'admin.sock'), 'revoke', '--', ...args]);
 		assert.strictEqual(status, 0, stderr);
 	};
 	const token = (more) => outside(ec, 'ES256', anna(more));
