@@ -287,5 +287,7 @@ test('ten times what there is room for is answered at once, and memory stays', a
 	const first = residentKiB(usher.pid);
 	for (let i = 0; i < 8; i++)
 		await round();
-	assert.ok(residentKiB(usher.pid) < first + 20000, `${first} KiB became ${residentKiB(usher.pid)} KiB`);
+	// The thread sanitizer has two to four bytes of its own for each that was ever used.
+	const times = fs.readFileSync(`/proc/${usher.pid}/maps`, 'utf8').includes('libtsan') ? 3 : 1;
+	assert.ok(residentKiB(usher.pid) < first + times * 20000, `${first} KiB became ${residentKiB(usher.pid)} KiB`);
 });
