@@ -160,9 +160,14 @@ bool	json_number_u64(const char *text, struct json_value v, uint64_t *out);
 /* Any number as a double (JavaScript's reading of it). */
 bool	json_number_double(const char *text, struct json_value v, double *out);
 
-/*
- * Is it a value that JavaScript takes as true?  (Not: absent, null, false, 0, "".)
- */
-bool	json_is_truthy(const char *text, struct json_value v);
+/* Is it a value that JavaScript takes as true?  (Not: absent, null, false, 0, "".) */
+bool	json_value_is_truthy(const char *text, struct json_value v);
+
+/* The same; mostly it is asked of what is absent. */
+static inline bool
+json_is_truthy(const char *text, struct json_value v)
+{
+	return v.kind != JSON_NONE && json_value_is_truthy(text, v);
+}
 
 #endif

@@ -250,7 +250,7 @@ json_number_double(const char *text, struct json_value v, double *out)
 }
 
 bool
-json_is_truthy(const char *text, struct json_value v)
+json_value_is_truthy(const char *text, struct json_value v)
 {
 	double d;
 
