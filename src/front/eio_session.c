@@ -32,8 +32,8 @@
 #define REFUSED_MAX	100	/* packets over its rate that any client may send in a minute */
 
 /*
- * Each idle client has one: small fields stand together.  First what each packet needs: of thousands of
- * clients nothing is in the processor's caches when one of them says something.
+ * Each idle client has one: small fields stand together.  First what each packet needs: of
+ * thousands of clients nothing is in the processor's caches when one of them says something.
  */
 struct eio_session {
 	struct eio_env *env;

@@ -187,7 +187,9 @@ moved(uint32_t place, uint32_t end, uint32_t by)
 	return place < end ? place : place + by;
 }
 
-/* The claims of a payload of which the application alone is another: its value has len bytes now. */
+/*
+ * The claims of a payload of which the application alone is another: its value has len bytes now.
+ */
 static void
 move_claims(struct json_object *o, size_t len)
 {

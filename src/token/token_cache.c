@@ -398,8 +398,8 @@ rewrite(struct token_cache *c, const struct token_reading *g, const char *text, 
 }
 
 /*
- * Not one that would be refused when it comes back, nor one of a secret that was taken away since, which
- * would come back as one that is good.
+ * Not one that would be refused when it comes back, nor one of a secret that was taken away since,
+ * which would come back as one that is good.
  */
 static void
 remember(struct token_cache *c, struct token *t)

@@ -4,9 +4,9 @@
  * TOKEN_CACHE_ENTRIES and TOKEN_CACHE_BYTES, the one not used for longest going first.
  *
  * Bytes are all that a token takes, its forms and its session included; a token keeps the
- * TOKEN_FORMS_MAX forms that were used last.  exp and nbf are checked on every hit.
- * The table is seeded, so that nobody can choose tokens that collide.  All tokens have to be given back
- * before their cache goes.
+ * TOKEN_FORMS_MAX forms that were used last.  exp and nbf are checked on every hit.  The table is
+ * seeded, so that nobody can choose tokens that collide.  All tokens have to be given back before
+ * their cache goes.
  */
 #ifndef TOKEN_TOKEN_CACHE_H
 #define TOKEN_TOKEN_CACHE_H
@@ -75,15 +75,19 @@ MUST_USE enum jwt_fault	 token_check_outside(struct token_cache *, const char *t
 			    int64_t iat_s, int64_t now_ms, struct token **t);
 
 /*
- * The token of a reply, checked as by token_check(): *t is what the client gets whose own token is own.  If
- * the application is another than own's, that is rewritten as by token_for_name(); the client will
- * send it back, and then it is known already, with its form for the application that it came with.
+ * The token of a reply, checked as by token_check(): *t is what the client gets whose own token is
+ * own.  If the application is another than own's, that is rewritten as by token_for_name(); the
+ * client will send it back, and then it is known already, with its form for the application that
+ * it came with.
  */
 MUST_USE enum jwt_fault	 token_check_reply(struct token_cache *, const char *text, size_t len,
 			    const struct token *own, int64_t now_ms, struct token **t,
 			    bool *is_rewritten);
 
-/* Whoever showed it has been given another.  It is remembered for a while yet, for longer if it is used. */
+/*
+ * Whoever showed it has been given another.  It is remembered for a while yet, for longer if it is
+ * used.
+ */
 void			 token_supersede(struct token_cache *, struct token *);
 
 /*

@@ -31,8 +31,8 @@ struct token_reading {
 };
 
 /*
- * Verifies a token and reads it; its time is not checked.  Borrows the payload's room, which begins anew.
- * On JWT_OK it is to be cleaned up.
+ * Verifies a token and reads it; its time is not checked.  Borrows the payload's room, which
+ * begins anew.  On JWT_OK it is to be cleaned up.
  */
 MUST_USE enum jwt_fault	 token_reading_verify(struct token_reading *, struct jwt_ring *,
 			    const char *text, size_t len, struct buf *payload);
@@ -41,16 +41,16 @@ void			 token_reading_again(struct token_reading *, const struct token *);
 void			 token_reading_cleanup(struct token_reading *);
 
 /*
- * The same claims with another application, every other byte of the payload kept.  Borrows both, and
- * the room for the payload, which begins anew.
+ * The same claims with another application, every other byte of the payload kept.  Borrows both,
+ * and the room for the payload, which begins anew.
  */
 void			 token_reading_rename(struct token_reading *,
 			    const struct token_reading *from, const char *application, size_t n,
 			    struct buf *payload);
 
 /*
- * Their token, and the only reference to it; its block is of these spares.  twin: the application and the
- * text that it was rewritten from; NULL: it was not, or that had no application.
+ * Their token, and the only reference to it; its block is of these spares.  twin: the application
+ * and the text that it was rewritten from; NULL: it was not, or that had no application.
  */
 struct token		*token_of(struct spares *, const struct token_reading *, const char *text,
 			    size_t len, const struct token_form *twin);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A chained table of fixed size, whose links are in the tokens.  The order of use is kept beside it, in
- * small numbers: tokens that were not used for long are in no processor's cache.
+ * A chained table of fixed size, whose links are in the tokens.  The order of use is kept beside
+ * it, in small numbers: tokens that were not used for long are in no processor's cache.
  *
  * The hash is keyed and has 64 bits, and is of the signature, which no two tokens share, so
  * an entry that is compared byte by byte is almost surely the one asked for, or asked for
@@ -78,8 +78,9 @@ word_at(const char *p)
 }
 
 /*
- * Letters of a signature are random to all who do not know the secret, and nothing comes into the table
- * unverified: one multiplication under a seed does what elsewhere takes a keyed hash of many rounds.
+ * Letters of a signature are random to all who do not know the secret, and nothing comes into the
+ * table unverified: one multiplication under a seed does what elsewhere takes a keyed hash of many
+ * rounds.
  */
 uint64_t
 token_table_hash(const struct token_table *table, const char *text, size_t len)

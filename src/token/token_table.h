@@ -3,8 +3,8 @@
  * Where token_cache.c finds tokens: by their texts, and by the texts they were rewritten from.
  *
  * A bounded table, of which the token goes first that was not used for longest.  Those that were
- * superseded go soon, so that where each reply has a token of its own memory is used again while it is in
- * the processor's caches.
+ * superseded go soon, so that where each reply has a token of its own memory is used again while
+ * it is in the processor's caches.
  */
 #ifndef TOKEN_TOKEN_TABLE_H
 #define TOKEN_TOKEN_TABLE_H
@@ -35,14 +35,17 @@ struct token		*token_table_find_twin(const struct token_table *, uint64_t hash,
 			    const char *text, size_t len, const char *application, size_t n);
 
 /*
- * One more, with a reference of its own; under the hash of the text it is to be found by, and where it
- * has a twin under the twin's.  It is in none yet.
+ * One more, with a reference of its own; under the hash of the text it is to be found by, and
+ * where it has a twin under the twin's.  It is in none yet.
  */
 void			 token_table_add(struct token_table *, struct token *, uint64_t hash,
 			    uint64_t twin_hash);
 void			 token_table_remove(struct token_table *, struct token *);
 
-/* It was used.  It takes other memory now: others go where a limit asks for it.  It is in the table. */
+/*
+ * It was used.  It takes other memory now: others go where a limit asks for it.  It is in the
+ * table.
+ */
 void			 token_table_use(struct token_table *, struct token *);
 void			 token_table_charge(struct token_table *, struct token *);
 
