@@ -629,7 +629,7 @@ give_back_memory(struct node *n)
 {
 	node_threads_each(n->threads, trim_spares, NULL);
 	if (heap_is_quiet(&n->heap))
-		heap_trim();
+		heap_trim(&n->heap);
 }
 
 static void

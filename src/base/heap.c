@@ -11,14 +11,6 @@
 #define QUIET_MS   1500	/* of half a minute: a twentieth of a processor */
 #define AFTER_WORK 3	/* until what is kept was freed, by all loops, and its pages given back */
 
-void
-heap_trim(void)
-{
-#ifdef __GLIBC__
-	malloc_trim(0);
-#endif
-}
-
 /* Of all threads. */
 static int64_t
 cpu_ms(void)
@@ -49,4 +41,13 @@ bool
 heap_is_quiet(const struct heap *h)
 {
 	return h->worked_ms < QUIET_MS;
+}
+
+void
+heap_trim(struct heap *h)
+{
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+	h->cpu_ms = cpu_ms();	/* its own time is no work: else it would be due for ever */
 }

@@ -25,10 +25,14 @@ struct heap {
  */
 bool	 heap_is_due(struct heap *);
 
-/* Was there so little work since the time before that a pause of some milliseconds hurts nobody? */
+/* Was there so little work since the time before that a pause hurts hardly anybody? */
 bool	 heap_is_quiet(const struct heap *);
 
-/* Gives free pages back: a millisecond or two, after a crowd has left some more. */
-void	 heap_trim(void);
+/*
+ * Gives free pages back.  A pause for all who allocate: a millisecond or two mostly, some ten after
+ * a crowd of thousands has left (a microsecond or three for each piece of free memory that has a
+ * page in it).
+ */
+void	 heap_trim(struct heap *);
 
 #endif

@@ -38,6 +38,7 @@ resident_bytes(void)
 START_TEST(pages_between_what_stays_are_given_back)
 {
 	static char *block[BLOCKS];
+	struct heap h = { 0 };
 	long before, full, after;
 
 	before = resident_bytes();
@@ -48,7 +49,7 @@ START_TEST(pages_between_what_stays_are_given_back)
 	for (size_t i = 0; i < BLOCKS - 1; i++)
 		if (i % STAYS != 0)
 			free(block[i]);
-	heap_trim();
+	heap_trim(&h);
 	after = resident_bytes();
 	ck_assert_int_le(after - before, (full - before) / 4);
 	for (size_t i = 0; i < BLOCKS; i += STAYS)
@@ -56,6 +57,29 @@ START_TEST(pages_between_what_stays_are_given_back)
 	for (size_t i = 0; i < BLOCKS; i += STAYS)
 		free(block[i]);
 	free(block[BLOCKS - 1]);
+}
+END_TEST
+
+/* It takes more than what counts as work, each time. */
+START_TEST(giving_back_is_no_work_that_makes_it_due_again)
+{
+	enum { PIECES = 50000, FREE = 9000, STAYING = 464 };
+	char **block = xcalloc(2 * PIECES, sizeof(*block));
+	struct heap h = { 0 };
+	int n = 0;
+
+	for (size_t i = 0; i < 2 * PIECES; i++)
+		block[i] = xmalloc(i % 2 == 0 ? FREE : STAYING);
+	for (size_t i = 0; i < 2 * PIECES; i += 2)
+		free(block[i]);
+	while (heap_is_due(&h)) {
+		heap_trim(&h);
+		ck_assert_int_lt(++n, 10);
+	}
+	ck_assert_int_ge(n, 3);
+	for (size_t i = 1; i < 2 * PIECES; i += 2)
+		free(block[i]);
+	free(block);
 }
 END_TEST
 #endif
@@ -117,6 +141,7 @@ make_suite(void)
 	tcase_set_timeout(tc, 30);
 #ifdef CAN_TRIM
 	tcase_add_test(tc, pages_between_what_stays_are_given_back);
+	tcase_add_test(tc, giving_back_is_no_work_that_makes_it_due_again);
 #endif
 	tcase_add_test(tc, it_is_due_after_work_and_a_few_times_more);
 	tcase_add_test(tc, it_is_quiet_while_there_is_little_work);
