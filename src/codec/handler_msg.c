@@ -213,9 +213,8 @@ read_message(struct handler_msg *m, const struct json_object *line)
 	    m->op != HANDLER_PUSH)
 		return ERR_NONE;
 	m->message = line->member[LINE_MESSAGE].value;
-	for (size_t i = 0; i < ENV_N; i++)
-		if (m->body.member[i].seen > 1)
-			return bad_line(m, "a name of the protocol occurs twice in \"message\"");
+	if ((m->body.twice & ((1U << ENV_N) - 1)) != 0)
+		return bad_line(m, "a name of the protocol occurs twice in \"message\"");
 	return ERR_NONE;
 }
 

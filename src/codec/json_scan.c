@@ -638,7 +638,10 @@ scan_colon(struct json_scan *s, const char *p)
 	return comes(s, &p, ':') ? p + 1 : fail(s, p, "expected ':'");
 }
 
-/* Nearly all values that are neither array nor object, without a look at the end of the text. */
+/*
+ * Nearly all values that are neither array nor object.  A string's first step needs no look at the
+ * end of the text then.
+ */
 static inline bool
 is_simple(const struct json_scan *s, const char *p)
 {

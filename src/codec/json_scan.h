@@ -56,6 +56,7 @@ struct json_member {
 };
 
 /* An object whose members were noted. */
+_Static_assert(JSON_NAMES_MAX <= 32, "json_object.twice has a bit for each name");
 struct json_object {
 	uint32_t open, close;	/* offsets of '{' and '}' */
 	uint32_t n_members;	/* all of them, noted or not */

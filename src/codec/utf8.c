@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * UTF-8 validation.  ASCII is passed over 128 bytes at a time where there is AVX2, 64 where there
- * is not; other characters in one look at four bytes.  Only where a piece ends, or something is
- * wrong, is each byte looked at: what follows a lead byte is a range check of the next byte, so a
- * piece may end anywhere.
+ * is not; a character that follows another one in one look at four bytes.  The first behind ASCII,
+ * one that is cut by the end of a piece, and what is wrong are looked at byte by byte: what follows
+ * a lead byte is a range check of the next byte, so a piece may end anywhere.
  */
 #include "codec/utf8.h"
 

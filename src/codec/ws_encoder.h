@@ -15,8 +15,9 @@
 #define WS_HEAD_MAX 14	/* longest frame head */
 
 /*
- * Write the head of an unfragmented frame of len bytes; gives its length.  mask:
- * 4 random bytes in the client role, NULL in the server role.
+ * Write the head of an unfragmented frame of len bytes; gives its length (ws_head_len), and writes
+ * these bytes and none behind them: the payload may be there already.  mask: 4 random bytes in the
+ * client role, NULL in the server role.
  */
 size_t	ws_encode_head(uint8_t head[WS_HEAD_MAX], enum ws_opcode, uint64_t len,
 	    const uint8_t *mask);

@@ -59,6 +59,23 @@ START_TEST(a_client_puts_the_mask_behind_the_length)
 }
 END_TEST
 
+/* The payload may be there already. */
+START_TEST(behind_its_head_nothing_is_written)
+{
+	uint8_t frame[WS_HEAD_MAX + 16];
+
+	for (int is_masked = 0; is_masked < 2; is_masked++) {
+		size_t n = ws_head_len(heads[_i].len, is_masked);
+
+		memset(frame, 0xa5, sizeof(frame));
+		ck_assert_uint_eq(ws_encode_head(frame, WS_BINARY, heads[_i].len,
+		    is_masked ? mask : NULL), n);
+		for (size_t i = n; i < sizeof(frame); i++)
+			ck_assert_uint_eq(frame[i], 0xa5);
+	}
+}
+END_TEST
+
 START_TEST(masking_goes_on_anywhere_and_undoes_itself)
 {
 	uint8_t plain[160], data[160];
@@ -203,6 +220,7 @@ make_suite(void)
 	tcase_add_test(tc, the_frames_of_the_rfc_are_written);
 	tcase_add_loop_test(tc, a_length_is_written_in_its_shortest_form, 0, ARRAY_LEN(heads));
 	tcase_add_loop_test(tc, a_client_puts_the_mask_behind_the_length, 0, ARRAY_LEN(heads));
+	tcase_add_loop_test(tc, behind_its_head_nothing_is_written, 0, ARRAY_LEN(heads));
 	tcase_add_loop_test(tc, masking_goes_on_anywhere_and_undoes_itself, 0, 9);
 	tcase_add_loop_test(tc, payloads_of_every_length_are_masked, 0, 4);
 	tcase_add_test(tc, all_of_a_long_payload_is_masked);
