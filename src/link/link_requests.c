@@ -21,7 +21,7 @@
 #include "token/token_cache.h"
 
 #define CANCEL_ROOM 60		/* of these messages, as a rule */
-#define MEMBER_ROOM 512		/* for the "usher" member of a request, as a rule */
+#define MEMBER_ROOM 1024	/* for what a request gets besides, its "usher" member above all */
 
 /* ---- sending, and giving up ---- */
 
@@ -47,14 +47,6 @@ add_member(struct buf *out, const struct request *r)
 	buf_add_char(out, '}');
 }
 
-/* Is the value of a member this string, which needs no escapes? */
-static bool
-is_string(const struct request *r, struct json_value v, const char *text, size_t len)
-{
-	return v.kind == JSON_STRING && v.end - v.start == len + 2 &&
-	    memcmp(r->env.text + v.start + 1, text, len) == 0;
-}
-
 static void
 splice_request(const struct link *l, const struct request *r, struct buf *out)
 {
@@ -67,7 +59,7 @@ splice_request(const struct link *l, const struct request *r, struct buf *out)
 		text = token_for_application(l->env->tokens, r->token, r->destination->application,
 		    &len);
 		/* Letters of base64url and dots: nothing to escape. */
-		if (!is_string(r, r->env.top.member[ENV_TOKEN].value, text, len))
+		if (!json_string_equals(r->env.text, r->env.top.member[ENV_TOKEN].value, text, len))
 			edits[n++] = (struct json_edit){ .name = ENV_TOKEN, .value = text,
 				.len = len, .is_bare = true };
 	}
