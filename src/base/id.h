@@ -14,7 +14,8 @@
 #define ID_SID_LEN   20	/* Engine.IO session ids: 120 random bits */
 
 void	id_random(void *, size_t);
-void	id_mask(uint8_t mask[4]);			/* four of them */
+/* Four of them; as their number is constant, two moves.  Each frame of a client takes a mask. */
+void	id_mask(uint8_t mask[4]);
 void	id_sid(char sid[ID_SID_LEN + 1]);		/* letters of base64url */
 
 /* A node whose sessions are kept in n parts (its event loops), 4096 at most; the key is random. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Byte strings to pointers, under a seeded hash: keys may come from anybody.
+ * Byte strings to pointers, under a seeded hash: keys may come from anybody.  A table of one key is
+ * asked by comparing, without the hash.
  */
 #ifndef BASE_STRMAP_H
 #define BASE_STRMAP_H
