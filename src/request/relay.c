@@ -211,7 +211,10 @@ submission_bytes(const struct request *r)
 	return sizeof(struct submission) + r->env.len + (r->token != NULL ? r->token->len : 0);
 }
 
-/* Of those that were cancelled on their way limits.in_flight knows nothing any more. */
+/*
+ * limits.in_flight alone is not enough: of those that were cancelled on their way it knows nothing
+ * any more.
+ */
 static bool
 is_refused(const struct relay_out *out, struct request *r)
 {
@@ -273,17 +276,18 @@ take_answer(void *arg)
 	struct answer *a = arg;
 	struct request *r = idmap_find(&a->to->in_flight, a->id);
 
-	if (r != NULL && a->is_given_up) {
+	if (r != NULL && (a->is_given_up || a->reply.is_final)) {
 		idmap_remove(&a->to->in_flight, a->id);
+		r->server = *a->server != '\0' ? a->server : NULL;
+		r->queued_ms = a->queued_ms;
+		r->unqueued_ms = a->unqueued_ms;
+	}
+	if (r != NULL && a->is_given_up) {
 		r->has_run = true;
 		request_fail(r, ERR_OVERLOADED, NO_ROOM);
 	} else if (r != NULL && !a->reply.is_final) {
 		request_reply(r, &a->reply);
 	} else if (r != NULL) {
-		idmap_remove(&a->to->in_flight, a->id);
-		r->server = *a->server != '\0' ? a->server : NULL;
-		r->queued_ms = a->queued_ms;
-		r->unqueued_ms = a->unqueued_ms;
 		if (a->reply.err == ERR_TIMEOUT)
 			metrics_inc(loop_metrics(a->to->requests->loop), METRIC_TIMEOUTS);
 		request_finish(r, &a->reply);
@@ -448,21 +452,32 @@ answer_bytes(const struct reply *reply)
 	    (reply->token != NULL ? reply->token_len : 0);
 }
 
-static void
-post_answer(const struct relayed *d, const struct reply *reply)
+/* Without a reply: the end, unless it gets one. */
+static struct answer *
+new_answer(const struct relayed *d)
 {
 	struct answer *a = xmalloc(sizeof(*a));
 
 	a->to = d->from;
 	a->id = d->id;
-	a->is_given_up = false;
-	a->reply = *reply;
-	a->text = xmemdup(reply->text, length_of(reply));
+	a->text = a->token = NULL;
+	a->is_given_up = true;
 	a->server[0] = '\0';
 	if (d->request->server != NULL)
 		memcpy(a->server, d->request->server, sizeof(a->server));
 	a->queued_ms = d->request->queued_ms;
 	a->unqueued_ms = d->request->unqueued_ms;
+	return a;
+}
+
+static void
+post_answer(const struct relayed *d, const struct reply *reply)
+{
+	struct answer *a = new_answer(d);
+
+	a->is_given_up = false;
+	a->reply = *reply;
+	a->text = xmemdup(reply->text, length_of(reply));
 	a->token = reply->token != NULL ? xmemdup(reply->token, reply->token_len) : NULL;
 	a->reply.text = a->text;
 	a->reply.token = a->token;
@@ -484,14 +499,10 @@ post_answer(const struct relayed *d, const struct reply *reply)
 static void
 give_up(struct relayed *d)
 {
-	struct answer *a = xcalloc(1, sizeof(*a));
 	struct cancellation *c = xmalloc(sizeof(*c));
 
 	d->is_given_up = true;
-	a->to = d->from;
-	a->id = d->id;
-	a->is_given_up = true;
-	loop_post(d->loop, take_answer, a);
+	loop_post(d->loop, take_answer, new_answer(d));
 	*c = (struct cancellation){ d->in, d->number, d->id, ERR_OVERLOADED };
 	loop_post(d->in->requests->loop, take_cancellation, c);
 }

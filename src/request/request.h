@@ -106,8 +106,10 @@ struct request {
 	bool is_relayed;		/* of another loop (relay.h), where it is counted */
 	bool is_away;			/* whoever asked lost its connection, and may come back */
 	bool cancel_on_leave;		/* the route's: then it is not wanted any more */
-	bool has_run;			/* a handler has, and its final led on to another; or it may have,
-					 * before its link was lost and the request went on to another */
+	bool has_run;			/* a handler has: its final led on to another, or what it
+					 * said was too much for the loop that asks; or it may have,
+					 * before its link was lost and the request went on to
+					 * another */
 	bool is_under_way;		/* part of what its application has begun: passes a pause */
 	bool is_idempotent;		/* the route's: to run it twice does no harm */
 	unsigned char n_retries;	/* how often it was sent again */
