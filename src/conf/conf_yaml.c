@@ -37,8 +37,8 @@ static struct conf_node		*read_document(struct reader *);
 static struct conf_node		*read_node(struct reader *, yaml_event_t *);
 
 /*
- * What it has read may be a secret.  A scalar that outgrew its room has left its beginning in memory
- * that only libyaml knew: a secret in a file of its own does not come here.
+ * What it has read may be a secret.  A scalar that outgrew its room has left its beginning in
+ * memory that only libyaml knew: a secret in a file of its own does not come here.
  */
 static void
 forget(yaml_parser_t *p)
@@ -52,7 +52,8 @@ conf_yaml_parse(struct arena *arena, const struct conf_source *source, const cha
     size_t len, struct conf_faults *faults)
 {
 	struct reader r = {
-		.arena = arena, .source = source, .faults = faults, .bytes = len > 0 ? bytes : "", .len = len
+		.arena = arena, .source = source, .faults = faults,
+		.bytes = len > 0 ? bytes : "", .len = len
 	};
 	struct conf_node *root;
 
@@ -394,7 +395,8 @@ read_inside(struct reader *r, const yaml_event_t *event)
 	if (event->type == YAML_SCALAR_EVENT)
 		return read_scalar(r, event);
 	if (r->depth == CONF_YAML_DEPTH_MAX)
-		return give_up(r, event_line(event), "lists and maps are nested too deep: 16 inside one another at most");
+		return give_up(r, event_line(event),
+		    "lists and maps are nested too deep: 16 inside one another at most");
 	r->depth++;
 	node = event->type == YAML_SEQUENCE_START_EVENT ? read_list(r, event) :
 	    read_map(r, event);

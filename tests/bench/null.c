@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * usher-null [--new-tokens | --hold] PORT SECRET: a service that answers at once, to measure what stands
- * in front of it.  Socket.IO over WebSocket, revision 3.
+ * usher-null [--new-tokens | --hold] PORT SECRET: a service that answers at once, to measure what
+ * stands in front of it.  Socket.IO over WebSocket, revision 3.
  *
  * To a stock peer it is a stock service, to a node that proves to know the secret a node with
  * a multiplexed link.  A request is answered by its params:
