@@ -4,8 +4,9 @@
  * what there is once: listeners, worker pools, the links of stock peers, the operator's side.
  *
  * They share nothing but the configuration and what is counted for limits of the node (sessions:
- * front/admission, addresses: front/address_rates, open requests), and talk by loop_post().  What
- * concerns all of them at a moment is done while they stand still.
+ * front/admission, addresses: front/address_rates, open requests, what is kept for clients that are
+ * away), and talk by loop_post().  What concerns all of them at a moment is done while they stand
+ * still.
  */
 #ifndef NODE_THREADS_H
 #define NODE_THREADS_H
@@ -49,8 +50,8 @@ void			 node_threads_sent(struct node_threads *, unsigned to);
 void			 node_threads_taken(struct node_threads *, unsigned to);
 
 /*
- * A push, from whichever loop, to whom it concerns on all of them.  It is counted, and lost there, if
- * too much waits for another one (loop_has_room).
+ * A push, from whichever loop, to whom it concerns on all of them.  It is counted, and lost there,
+ * if too much waits for another one (loop_has_room).
  */
 void			 node_threads_push(struct node_threads *, struct node_loop *from,
 			    const struct push *);

@@ -371,10 +371,15 @@ add_source(struct qewd_client *c, const struct source *source)
 static void
 give_up(struct qewd_client *c)
 {
+	static struct log_limit limit = { .about = "clients that came back on another loop" };
 	struct roam *r = c->roam;
 	struct place own = place_of(c);
 	struct message lost = { .kind = LOST };
 
+	metrics_inc(gate_metrics(c->front->gate), METRIC_RESUMES_DROPPED);
+	if (log_allows(&limit))
+		log_warnx("event loop %u does not keep up: a client that came back there is closed "
+		    "(limits.between_loops)", r->to.part);
 	r->is_given_up = true;
 	post(c->front, &r->to, &lost);
 	tell(c->front, &own, ROAM_GONE, &own, 0);

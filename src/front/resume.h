@@ -5,8 +5,11 @@
  *
  * A client's texts may be as long as a connection's send queue; one alone may be
  * longer.  All clients together may have RESUMES_FACTOR times as much: above that, the one
- * that has been away for longest has lost its chance; of several loops, of that which adds to it,
- * unless it has less than its share.
+ * that has been away for longest has lost its chance.
+ *
+ * Of several loops, that which adds to it drops its own, in this order, unless it has less than
+ * its share: what the others have stays until they add to theirs.  So the order holds within a
+ * loop, and all loops together may have up to twice the limit.
  */
 #ifndef FRONT_RESUME_H
 #define FRONT_RESUME_H

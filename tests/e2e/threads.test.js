@@ -630,6 +630,8 @@ test('a client that came back elsewhere, and gets more than there is room for, i
 	assert.strictEqual(await back.whenClosed(), 1008);
 	await record.told('cancel');
 	await waitFor('no request to be open', async () => (await result(node, 'status')).requests === 0);
+	assert.strictEqual(metric(await metricsOf(node), 'usher_resumes_dropped_total'), 1);
+	assert.match(node.log, /does not keep up: a client that came back there is closed \(limits\.between_loops\)/);
 	// Nothing of it is left; the session itself goes on.
 	const again = await rawClient(t, node.port);
 	again.emit({ type: 'ewd-reregister', token: back.token });
