@@ -129,7 +129,7 @@ worker_is_stuck(const struct worker *w)
 
 /* ---- what it is told ---- */
 
-/* Its line is made in the output, where it is once: it holds a session in the clear. */
+/* Its line is made in the output, which spares a copy of a session in the clear. */
 static void
 send_request(struct worker *w, const struct request *r, uint64_t id)
 {
