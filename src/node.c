@@ -620,7 +620,7 @@ static void
 trim_spares(struct node_loop *nl, void *arg UNUSED)
 {
 	spares_trim(loop_spares(nl->loop));
-	token_cache_trim(nl->tokens);
+	token_cache_trim(nl->tokens, loop_wall_ms(nl->loop));
 }
 
 /* What the loops do not use any more is freed; what is free goes back when nobody is in a hurry. */

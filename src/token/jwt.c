@@ -59,7 +59,7 @@ static const struct json_names header_names = { HEADER_N, header_name };
 struct secret {
 	EVP_MAC_CTX *mac;	/* keyed; started anew for each use; NULL: the place is free */
 	unsigned char print[MAC_BYTES];	/* the same for the same secret */
-	EVP_CIPHER_CTX *seal, *open;	/* keyed as well: the same key for each session of a secret */
+	EVP_CIPHER_CTX *seal, *open;	/* keyed as well: one key for each session of a secret */
 	unsigned char aes_iv[AES_BLOCK];
 };
 

@@ -72,7 +72,7 @@ void		 jwt_ring_set(struct jwt_ring *, const struct jwt_secret *, size_t n);
 bool		 jwt_has_usual_header(const char *token, size_t len);	/* that of jwt_sign() */
 bool		 jwt_ring_has(const struct jwt_ring *, unsigned key);	/* it verifies tokens */
 bool		 jwt_ring_is_first(const struct jwt_ring *, unsigned key);	/* and signs them */
-unsigned	 jwt_ring_number(const struct jwt_ring *, size_t i);	/* of the i-th that verifies */
+unsigned	 jwt_ring_number(const struct jwt_ring *, size_t i);	/* of the i-th verifying */
 /* Zeroes all that do not: nobody holds a token of theirs any more. */
 void		 jwt_ring_forget(struct jwt_ring *);
 
@@ -85,8 +85,9 @@ MUST_USE enum jwt_fault	jwt_verify(struct jwt_ring *, const char *token, size_t 
 			    struct buf *payload, unsigned *key);
 
 /*
- * The two halves of it, for who reads the payload in between.  The first one checks the form and gives
- * the payload; that may be no JSON yet.  fault: of the second one, JWT_OK or JWT_ALGORITHM.
+ * The two halves of it, for who reads the payload in between.  The first one checks the form and
+ * appends the payload, or nothing on a fault; that may be no JSON yet.  fault: of the second one,
+ * JWT_OK or JWT_ALGORITHM.
  */
 struct jwt_parts {
 	enum jwt_fault fault;

@@ -30,6 +30,8 @@ const struct json_names claim_names = { CLAIM_N, claim_name };
 /* A token with room for those claims alone that there are; its texts follow. */
 #define TOKEN_HEAD offsetof(struct token, claims.member[CLAIM_N])
 
+_Static_assert(TOKEN_HEAD % _Alignof(struct token_form) == 0, "the twin is the first behind it");
+
 /* Notes the claims; false: it is no JSON object. */
 static bool
 note_claims(struct token_reading *g)
@@ -206,6 +208,7 @@ move_claims(struct json_object *o, size_t len)
 		m->comma_after = moved(m->comma_after, old.end, by);
 	}
 	o->member[CLAIM_APPLICATION].value.kind = JSON_STRING;
+	o->member[CLAIM_APPLICATION].value.is_plain = false;	/* not known */
 	o->close = moved(o->close, old.end, by);
 }
 
@@ -259,27 +262,26 @@ put_twin(struct token *t, const struct token_form *twin, char **at)
 	struct token_form *form = t->twin = t->forms = (struct token_form *)*at;
 
 	*at += sizeof(*form);
-	form->next = NULL;
-	form->application_len = twin->application_len;
+	*form = (struct token_form){ .application_len = twin->application_len, .len = twin->len };
 	form->application = put_text(at, twin->application, twin->application_len);
-	form->len = twin->len;
 	form->text = put_text(at, twin->text, twin->len);
 }
 
 struct token *
-token_of(struct spares *spares, const struct token_reading *g, const char *text, size_t len,
+token_of(struct token_home *home, const struct token_reading *g, const char *text, size_t len,
     const struct token_form *twin)
 {
 	size_t bytes = TOKEN_HEAD + len + g->payload_len + g->application_len + 3 +
 	    (g->jti != NULL ? g->jti_len + 1 : 0) +
 	    (twin != NULL ? sizeof(*twin) + twin->application_len + twin->len + 2 : 0);
-	struct token *t = spares_take(spares, bytes);
+	struct token *t = spares_take(home->spares, bytes);
 	char *at = (char *)t + TOKEN_HEAD;
 
 	memset(t, 0, offsetof(struct token, claims));
 	copy_claims(&t->claims, &g->claims);
 	t->refs = 1;
-	t->spares = spares;
+	t->home = home;
+	home->n_tokens++;
 	t->bytes = bytes;
 	t->key = g->key;
 	t->exp_ms = g->exp_ms;
@@ -309,12 +311,24 @@ token_bytes(const struct token *t)
 	return n;
 }
 
+static enum jwt_fault
+check_time(int64_t nbf_ms, int64_t exp_ms, int64_t now_ms)
+{
+	if (now_ms < nbf_ms)
+		return JWT_NOT_YET;
+	return now_ms > exp_ms ? JWT_EXPIRED : JWT_OK;
+}
+
 enum jwt_fault
 token_check_time(const struct token *t, int64_t now_ms)
 {
-	if (now_ms < t->nbf_ms)
-		return JWT_NOT_YET;
-	return now_ms > t->exp_ms ? JWT_EXPIRED : JWT_OK;
+	return check_time(t->nbf_ms, t->exp_ms, now_ms);
+}
+
+enum jwt_fault
+token_reading_check_time(const struct token_reading *g, int64_t now_ms)
+{
+	return check_time(g->nbf_ms, g->exp_ms, now_ms);
 }
 
 struct token *
@@ -341,5 +355,7 @@ token_unref(struct token *t)
 	}
 	token_session_free(t->session);
 	free(t->stands_for);
-	spares_give(t->spares, t, t->bytes);
+	assert(t->home->n_tokens > 0);
+	t->home->n_tokens--;
+	spares_give(t->home->spares, t, t->bytes);
 }

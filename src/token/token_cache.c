@@ -4,6 +4,7 @@
  */
 #include "token/token_cache.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +29,7 @@ struct token_cache {
 	bool has_odd_user;		/* that is the application, which is rewritten */
 	uint64_t checks[CHECKS_MAX];	/* that were good, by secret */
 	struct token_table *table;
-	struct spares *spares;		/* of blocks of tokens */
+	struct token_home home;		/* of tokens; its spares are owned */
 	struct buf payload, renamed, text;	/* of a token that is being made */
 };
 
@@ -39,7 +40,7 @@ token_cache_new(struct jwt_ring *ring)
 
 	c->ring = ring;
 	c->table = token_table_new();
-	c->spares = spares_new();
+	c->home.spares = spares_new();
 	return c;
 }
 
@@ -49,7 +50,8 @@ token_cache_free(struct token_cache *c)
 	if (c == NULL)
 		return;
 	token_table_free(c->table);
-	spares_free(c->spares);
+	assert(c->home.n_tokens == 0);	/* their blocks would come back to spares that are gone */
+	spares_free(c->home.spares);
 	buf_free(&c->payload);
 	buf_free(&c->renamed);
 	buf_free(&c->text);
@@ -83,9 +85,10 @@ token_cache_clear(struct token_cache *c)
 }
 
 void
-token_cache_trim(struct token_cache *c)
+token_cache_trim(struct token_cache *c, int64_t now_ms)
 {
-	spares_trim(c->spares);
+	token_table_remove_expired(c->table, now_ms);
+	spares_trim(c->home.spares);
 }
 
 /* A token that takes more than it did. */
@@ -116,7 +119,7 @@ token_new(struct token_cache *c, const char *text, size_t len, struct token **t)
 
 	fault = token_reading_verify(&g, c->ring, text, len, &c->payload);
 	if (fault == JWT_OK) {
-		*t = token_of(c->spares, &g, text, len, NULL);
+		*t = token_of(&c->home, &g, text, len, NULL);
 		token_reading_cleanup(&g);
 	}
 	drop_rooms(c);
@@ -366,9 +369,124 @@ token_check(struct token_cache *c, const char *text, size_t len, int64_t now_ms,
 		t->stands_for = xmemdup(text, len);
 		t->stands_for_len = len;
 	}
-	token_table_add(c->table, t, hash, 0);
+	token_table_add(c->table, t, hash);
 	*out = t;
 	return JWT_OK;
+}
+
+/* ---- forms ---- */
+
+/* The form for this name, which then is the first of the list; NULL: there is none. */
+static struct token_form *
+find_form(struct token *t, const char *name, size_t n)
+{
+	struct token_form **link, *form;
+
+	for (link = &t->forms; (form = *link) != NULL; link = &form->next) {
+		if (form->application_len != n || memcmp(form->application, name, n) != 0)
+			continue;
+		*link = form->next;
+		form->next = t->forms;
+		t->forms = form;
+		return form;
+	}
+	return NULL;
+}
+
+/* Of too many forms the one not used for longest goes. */
+static void
+drop_form(struct token_cache *c, struct token *t)
+{
+	struct token_form **link = &t->forms, *form;
+
+	for (int kept = 0; kept < TOKEN_FORMS_MAX && *link != NULL; kept++)
+		link = &(*link)->next;
+	form = *link;
+	if (form == NULL)
+		return;
+	*link = form->next;
+	token_table_remove_form(c->table, form);
+	if (form != t->twin)
+		free(form);
+}
+
+/* One more, the first of the list; takes it. */
+static void
+add_form(struct token_cache *c, struct token *t, struct token_form *form)
+{
+	form->next = t->forms;
+	t->forms = form;
+	if (t->is_known)
+		token_table_add_form(c->table, t, form);
+	drop_form(c, t);
+	charge_again(c, t);
+}
+
+static struct token_form *
+form_new(const char *name, size_t n, const char *text, size_t len)
+{
+	struct token_form *form = xmalloc(sizeof(*form) + n + 1 + len + 1);
+	char *at = (char *)(form + 1);
+
+	*form = (struct token_form){ .application = at, .application_len = n,
+		.text = at + n + 1, .len = len };
+	memcpy(form->application, name, n);
+	form->application[n] = '\0';
+	memcpy(form->text, text, len);
+	form->text[len] = '\0';
+	return form;
+}
+
+/* A text that is a form of t as well. */
+static void
+keep_form(struct token_cache *c, struct token *t, const struct token_form *like)
+{
+	const struct token_form *form = find_form(t, like->application, like->application_len);
+
+	if (form == NULL || form->len != like->len ||
+	    memcmp(form->text, like->text, like->len) != 0)
+		add_form(c, t, form_new(like->application, like->application_len, like->text,
+		    like->len));
+}
+
+static struct token_form *
+make_form(struct token_cache *c, const struct token *t, const char *name, size_t n)
+{
+	struct token_reading g, renamed;
+	struct token_form *form;
+
+	token_reading_again(&g, t);
+	token_reading_rename(&renamed, &g, name, n, &c->renamed);
+	c->text.len = 0;
+	jwt_sign(c->ring, t->key, renamed.payload, renamed.payload_len, &c->text);
+	form = form_new(name, n, c->text.data, c->text.len);
+	drop_rooms(c);
+	return form;
+}
+
+const char *
+token_for_name(struct token_cache *c, struct token *t, const char *name, size_t n, size_t *len)
+{
+	struct token_form *form;
+
+	if (t->application_len == n && memcmp(t->application, name, n) == 0) {
+		*len = t->len;
+		return t->text;
+	}
+	form = find_form(t, name, n);
+	if (form == NULL) {
+		form = make_form(c, t, name, n);
+		add_form(c, t, form);
+	}
+	*len = form->len;
+	return form->text;
+}
+
+const char *
+token_for_application(struct token_cache *c, struct token *t, const char *application,
+    size_t *len)
+{
+	return token_for_name(c, t, application, strlen(application), len);
 }
 
 /* ---- tokens of replies ---- */
@@ -385,7 +503,7 @@ static struct token *
 rewrite(struct token_cache *c, const struct token_reading *g, const char *text, size_t len,
     const struct token *own)
 {
-	/* Without an application it is no form: for that name there would be one with an empty claim. */
+	/* Without an application it is no form: that for this name has an empty claim. */
 	struct token_form twin = { .application = (char *)g->application,
 		.application_len = g->application_len, .text = (char *)text, .len = len };
 	struct token_reading renamed;
@@ -393,50 +511,88 @@ rewrite(struct token_cache *c, const struct token_reading *g, const char *text, 
 	token_reading_rename(&renamed, g, own->application, own->application_len, &c->renamed);
 	c->text.len = 0;
 	jwt_sign(c->ring, g->key, renamed.payload, renamed.payload_len, &c->text);
-	return token_of(c->spares, &renamed, c->text.data, c->text.len,
+	return token_of(&c->home, &renamed, c->text.data, c->text.len,
 	    g->application_len > 0 ? &twin : NULL);
 }
 
 /*
- * Not one that would be refused when it comes back, nor one of a secret that was taken away since,
- * which would come back as one that is good.
+ * Gives t, which it takes, or what is known of the same text: that stays, with its forms and its
+ * session, and gets the form that t has.  Not remembered is one that would be refused when it comes
+ * back, and one of a secret that was taken away since, which would come back as one that is good.
  */
-static void
+static struct token *
 remember(struct token_cache *c, struct token *t)
 {
-	uint64_t hash = token_table_hash(c->table, t->text, t->len), twin_hash = 0;
+	uint64_t hash = token_table_hash(c->table, t->text, t->len);
 	struct token *old;
 
 	if (t->len > JWT_MAX_BYTES || !jwt_ring_has(c->ring, t->key))
-		return;
-	if ((old = token_table_find(c->table, hash, t->text, t->len)) != NULL)
-		token_table_remove(c->table, old);
+		return t;
+	old = token_table_find(c->table, hash, t->text, t->len);
+	if (old != NULL && t->is_outside && !old->is_outside) {
+		token_table_remove(c->table, old);	/* t knows better when it began */
+		old = NULL;
+	}
+	if (old == NULL) {
+		token_table_add(c->table, t, hash);
+		return t;
+	}
+	token_ref(old);
+	token_table_use(c->table, old);
 	if (t->twin != NULL)
-		twin_hash = token_table_hash(c->table, t->twin->text, t->twin->len);
-	token_table_add(c->table, t, hash, twin_hash);
+		keep_form(c, old, t->twin);
+	token_unref(t);
+	return old;
 }
 
-/* Not seen before: of the token and the one it is rewritten to one is made. */
+/* What was read and not seen before: of it and what it is rewritten to one token is made. */
+static enum jwt_fault
+check_reading(struct token_cache *c, const struct token_reading *g, const char *text, size_t len,
+    const struct token *own, int64_t now_ms, struct token **out, bool *is_rewritten)
+{
+	enum jwt_fault fault = token_reading_check_time(g, now_ms);
+	struct token *t;
+
+	if (fault != JWT_OK)
+		return fault;
+	*is_rewritten = !is_for(g, own);
+	t = *is_rewritten ? rewrite(c, g, text, len, own) : token_of(&c->home, g, text, len, NULL);
+	fault = check_new(c, t, now_ms, out);
+	if (fault == JWT_OK)
+		*out = remember(c, t);
+	return fault;
+}
+
 static enum jwt_fault
 check_new_reply(struct token_cache *c, const char *text, size_t len, const struct token *own,
     int64_t now_ms, struct token **out, bool *is_rewritten)
 {
 	struct token_reading g;
 	enum jwt_fault fault;
-	struct token *t;
 
 	fault = token_reading_verify(&g, c->ring, text, len, &c->payload);
 	if (fault == JWT_OK) {
-		*is_rewritten = !is_for(&g, own);
-		t = *is_rewritten ? rewrite(c, &g, text, len, own) :
-		    token_of(c->spares, &g, text, len, NULL);
+		fault = check_reading(c, &g, text, len, own, now_ms, out, is_rewritten);
 		token_reading_cleanup(&g);
-		fault = check_new(c, t, now_ms, out);
-		if (fault == JWT_OK)
-			remember(c, t);
 	}
 	drop_rooms(c);
 	return fault;
+}
+
+/* The token of the form that t has for this application; NULL: it is not known. */
+static struct token *
+find_renamed(struct token_cache *c, struct token *t, const struct token *own)
+{
+	struct token_form *form = find_form(t, own->application, own->application_len);
+	struct token *renamed = NULL;
+
+	if (form != NULL)
+		renamed = token_table_find(c->table,
+		    token_table_hash(c->table, form->text, form->len), form->text, form->len);
+	if (renamed == NULL || renamed->is_outside != t->is_outside)
+		return NULL;
+	token_table_use(c->table, renamed);
+	return token_ref(renamed);
 }
 
 /* One that was found good, or stands for one that was; its reference is taken. */
@@ -450,11 +606,17 @@ rewrite_known(struct token_cache *c, struct token *t, const struct token *own, b
 	if (is_for(&g, own))
 		return t;
 	*is_rewritten = true;
-	renamed = rewrite(c, &g, t->text, t->len, own);
-	renamed->is_outside = t->is_outside;
-	remember(c, renamed);
+	renamed = find_renamed(c, t, own);
+	if (renamed == NULL) {
+		renamed = rewrite(c, &g, t->text, t->len, own);
+		renamed->is_outside = t->is_outside;
+		renamed = remember(c, renamed);
+		keep_form(c, t, &(struct token_form){ .application = renamed->application,
+		    .application_len = renamed->application_len, .text = renamed->text,
+		    .len = renamed->len });
+		drop_rooms(c);
+	}
 	token_unref(t);
-	drop_rooms(c);
 	return renamed;
 }
 
@@ -495,98 +657,7 @@ token_supersede(struct token_cache *c, struct token *t)
 		token_table_supersede(c->table, t);
 }
 
-/* ---- forms ---- */
-
-/* The form for this name, which then is the first of the list; NULL: there is none. */
-static struct token_form *
-find_form(struct token *t, const char *name, size_t n)
-{
-	struct token_form **link, *form;
-
-	for (link = &t->forms; (form = *link) != NULL; link = &form->next) {
-		if (form->application_len != n || memcmp(form->application, name, n) != 0)
-			continue;
-		*link = form->next;
-		form->next = t->forms;
-		t->forms = form;
-		return form;
-	}
-	return NULL;
-}
-
-/* Of too many forms the one not used for longest goes. */
-static void
-drop_form(struct token *t)
-{
-	struct token_form **link = &t->forms, *form;
-
-	for (int kept = 0; kept < TOKEN_FORMS_MAX && *link != NULL; kept++)
-		link = &(*link)->next;
-	form = *link;
-	if (form == NULL)
-		return;
-	*link = form->next;
-	if (form != t->twin)
-		free(form);
-}
-
-static struct token_form *
-form_new(const char *name, size_t n, const char *text, size_t len)
-{
-	struct token_form *form = xmalloc(sizeof(*form) + n + 1 + len + 1);
-	char *at = (char *)(form + 1);
-
-	*form = (struct token_form){ .application = at, .application_len = n,
-		.text = at + n + 1, .len = len };
-	memcpy(form->application, name, n);
-	form->application[n] = '\0';
-	memcpy(form->text, text, len);
-	form->text[len] = '\0';
-	return form;
-}
-
-static struct token_form *
-make_form(struct token_cache *c, const struct token *t, const char *name, size_t n)
-{
-	struct token_reading g, renamed;
-	struct token_form *form;
-
-	token_reading_again(&g, t);
-	token_reading_rename(&renamed, &g, name, n, &c->renamed);
-	c->text.len = 0;
-	jwt_sign(c->ring, t->key, renamed.payload, renamed.payload_len, &c->text);
-	form = form_new(name, n, c->text.data, c->text.len);
-	drop_rooms(c);
-	return form;
-}
-
-const char *
-token_for_name(struct token_cache *c, struct token *t, const char *name, size_t n, size_t *len)
-{
-	struct token_form *form;
-
-	if (t->application_len == n && memcmp(t->application, name, n) == 0) {
-		*len = t->len;
-		return t->text;
-	}
-	form = find_form(t, name, n);
-	if (form == NULL) {
-		form = make_form(c, t, name, n);
-		form->next = t->forms;
-		t->forms = form;
-		drop_form(t);
-		charge_again(c, t);
-	}
-	*len = form->len;
-	return form->text;
-}
-
-const char *
-token_for_application(struct token_cache *c, struct token *t, const char *application,
-    size_t *len)
-{
-	return token_for_name(c, t, application, strlen(application), len);
-}
+/* ---- sessions ---- */
 
 const struct token_session *
 token_session_for(struct token_cache *c, struct token *t, const char *application)

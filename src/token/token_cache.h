@@ -4,9 +4,9 @@
  * TOKEN_CACHE_ENTRIES and TOKEN_CACHE_BYTES, the one not used for longest going first.
  *
  * Bytes are all that a token takes, its forms and its session included; a token keeps the
- * TOKEN_FORMS_MAX forms that were used last.  exp and nbf are checked on every hit.  The table is
- * seeded, so that nobody can choose tokens that collide.  All tokens have to be given back before
- * their cache goes.
+ * TOKEN_FORMS_MAX forms that were used last.  What goes has no memory but that of those who hold it
+ * yet.  exp and nbf are checked on every hit.  The table is seeded, so that nobody can choose
+ * tokens that collide.  All tokens have to be given back before their cache goes.
  */
 #ifndef TOKEN_TOKEN_CACHE_H
 #define TOKEN_TOKEN_CACHE_H
@@ -28,7 +28,8 @@ struct token_cache	*token_cache_new(struct jwt_ring *);
 void			 token_cache_free(struct token_cache *);
 struct jwt_ring		*token_cache_ring(struct token_cache *);
 void			 token_cache_clear(struct token_cache *);
-void			 token_cache_trim(struct token_cache *);	/* its spares (spares_trim) */
+/* Its spares (spares_trim), and the tokens that have expired, with their sessions. */
+void			 token_cache_trim(struct token_cache *, int64_t now_ms);
 /*
  * Revoked sessions, borrowed, and the claim that names a user (NULL: none does); copied.  Without
  * them nothing is revoked.
@@ -57,8 +58,8 @@ size_t			 token_cache_bytes(const struct token_cache *);
 
 /*
  * Is this a token of ours, or of an issuer with an application, valid now?  Then *t is a session of
- * ours in place of the latter.  now_ms is wall-clock time.  On JWT_OK *t is
- * a new reference.  A refused token is not remembered.
+ * ours in place of the latter.  now_ms is wall-clock time.  On JWT_OK *t is a new reference.  A
+ * refused token is not remembered.
  */
 MUST_USE enum jwt_fault	 token_check(struct token_cache *, const char *text, size_t len,
 			    int64_t now_ms, struct token **t);
@@ -93,8 +94,8 @@ void			 token_supersede(struct token_cache *, struct token *);
 /*
  * The same token for another application (protocol reference section 4.3): claim
  * "application" replaced, every other byte of the payload kept, signed with the
- * secret that verified it.  NUL-terminated, and borrowed from t until this is called
- * for t again; t->text itself if the names are equal.
+ * secret that verified it.  NUL-terminated, and borrowed from t until this is called for t again,
+ * or a reply checked; t->text itself if the names are equal.
  */
 const char		*token_for_application(struct token_cache *, struct token *t,
 			    const char *application, size_t *len);
@@ -105,7 +106,7 @@ const char		*token_for_name(struct token_cache *, struct token *t, const char *n
 
 /*
  * The session as handlers of this application see it, decrypted when they first do, and kept with
- * t.  Borrowed from t until this is called for t again.
+ * t.  Borrowed from t until the cache is used again, which may forget t.
  */
 const struct token_session *token_session_for(struct token_cache *, struct token *t,
 			    const char *application);

@@ -9,8 +9,18 @@
 
 struct spares;
 
-/* A token rewritten for another application; one block, its texts behind it. */
+/* Where the blocks of tokens come from and go to. */
+struct token_home {
+	struct spares *spares;
+	size_t n_tokens;	/* that there are */
+};
+
+/*
+ * A token rewritten for another application; one block, its texts behind it.  It is found by its
+ * text as long as its token is in the table.
+ */
 struct token_form {
+	struct token_link link;	/* the first member: token_table.c comes from there to the form */
 	struct token_form *next;
 	char *application;	/* NUL-terminated; may hold NULs */
 	size_t application_len;
@@ -49,14 +59,15 @@ void			 token_reading_rename(struct token_reading *,
 			    struct buf *payload);
 
 /*
- * Their token, and the only reference to it; its block is of these spares.  twin: the application
+ * Their token, and the only reference to it; its block is of this home.  twin: the application
  * and the text that it was rewritten from; NULL: it was not, or that had no application.
  */
-struct token		*token_of(struct spares *, const struct token_reading *, const char *text,
-			    size_t len, const struct token_form *twin);
+struct token		*token_of(struct token_home *, const struct token_reading *,
+			    const char *text, size_t len, const struct token_form *twin);
 
 /* JWT_OK, JWT_NOT_YET or JWT_EXPIRED, in the order of the stock master. */
 MUST_USE enum jwt_fault	 token_check_time(const struct token *, int64_t now_ms);
+MUST_USE enum jwt_fault	 token_reading_check_time(const struct token_reading *, int64_t now_ms);
 
 /* Bytes of all that it has. */
 size_t			 token_bytes(const struct token *);

@@ -3,7 +3,8 @@
  * The session of a token as handlers of an application see it, kept with the token: nearly every
  * message of a client shows the token of the one before, and need not be decrypted again.
  *
- * It holds secrets of users in the clear, is wiped when it goes, and goes with its token.
+ * It holds secrets of users in the clear and is wiped when it goes: with its token, or when
+ * token_cache forgets that, whoever holds it yet.
  */
 #ifndef TOKEN_TOKEN_SESSION_H
 #define TOKEN_TOKEN_SESSION_H

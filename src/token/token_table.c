@@ -15,25 +15,62 @@
 #include "base/id.h"
 #include "base/xmalloc.h"
 #include "token/token_cache.h"
+#include "token/token_session.h"
 
 #define BUCKETS (2 * TOKEN_CACHE_ENTRIES)	/* a power of two; most have two links */
 #define NO_PLACE TOKEN_CACHE_ENTRIES
 #define HASHED_LETTERS 16	/* 96 bits of the signature */
 
 _Static_assert(NO_PLACE <= UINT16_MAX, "places have 16 bits");
+_Static_assert(offsetof(struct token_form, link) == 0, "the link is where its form is");
+
+/* A ring of places; NO_PLACE is between the newest and the oldest. */
+struct order {
+	struct { uint16_t newer, older; } of[TOKEN_CACHE_ENTRIES + 1];
+};
 
 struct token_table {
 	uint64_t seed[3];
 	struct token_link *buckets[BUCKETS];
 	struct token *place[TOKEN_CACHE_ENTRIES];	/* NULL: free */
-	struct { uint16_t newer, older; } use[TOKEN_CACHE_ENTRIES + 1];	/* a ring of places; the last
-						 * one is none, and between the newest and the oldest */
+	struct order used;		/* all tokens */
+	struct order superseded;	/* those that are */
 	uint16_t free_place[TOKEN_CACHE_ENTRIES];	/* the last one is taken first */
 	size_t n;
+	size_t n_superseded;
 	size_t bytes;
-	struct token *superseded[TOKEN_SUPERSEDED_MAX];	/* a ring; references */
-	size_t n_superseded;		/* so far */
 };
+
+static void
+order_init(struct order *o)
+{
+	o->of[NO_PLACE].newer = o->of[NO_PLACE].older = NO_PLACE;
+}
+
+/* The newest is older than no place, the oldest newer than none. */
+static void
+order_in(struct order *o, uint16_t i)
+{
+	uint16_t newest = o->of[NO_PLACE].older;
+
+	o->of[i].newer = NO_PLACE;
+	o->of[i].older = newest;
+	o->of[newest].newer = i;
+	o->of[NO_PLACE].older = i;
+}
+
+static void
+order_out(struct order *o, uint16_t i)
+{
+	o->of[o->of[i].newer].older = o->of[i].older;
+	o->of[o->of[i].older].newer = o->of[i].newer;
+}
+
+static uint16_t
+oldest_of(const struct order *o)
+{
+	return o->of[NO_PLACE].newer;
+}
 
 struct token_table *
 token_table_new(void)
@@ -43,7 +80,8 @@ token_table_new(void)
 	id_random(table->seed, sizeof(table->seed));
 	for (size_t i = 0; i < TOKEN_CACHE_ENTRIES; i++)
 		table->free_place[i] = (uint16_t)(TOKEN_CACHE_ENTRIES - 1 - i);
-	table->use[NO_PLACE].newer = table->use[NO_PLACE].older = NO_PLACE;
+	order_init(&table->used);
+	order_init(&table->superseded);
 	return table;
 }
 
@@ -129,6 +167,13 @@ token_table_find(const struct token_table *table, uint64_t hash, const char *tex
 	return NULL;
 }
 
+/* Of a link that is no token's own. */
+static const struct token_form *
+form_of(const struct token_link *l)
+{
+	return (const struct token_form *)l;
+}
+
 struct token *
 token_table_find_twin(const struct token_table *table, uint64_t hash, const char *text, size_t len,
     const char *application, size_t n)
@@ -136,9 +181,9 @@ token_table_find_twin(const struct token_table *table, uint64_t hash, const char
 	const struct token_link *l;
 
 	for (l = *bucket_of(table, hash); l != NULL; l = l->next)
-		if (l->hash == hash && l == &l->token->twin_link &&
+		if (l->hash == hash && l != &l->token->own_link &&
 		    is_same(l->token->application, l->token->application_len, application, n) &&
-		    is_same(l->token->twin->text, l->token->twin->len, text, len))
+		    is_same(form_of(l)->text, form_of(l)->len, text, len))
 			return l->token;
 	return NULL;
 }
@@ -162,44 +207,57 @@ link_out(struct token_table *table, struct token_link *l)
 	*at = l->next;
 }
 
-/* The newest is older than no place, the oldest newer than none. */
-static void
-order_in(struct token_table *table, uint16_t i)
+/* A reply has to bring the token itself where it stands for another one: its client knows none. */
+void
+token_table_add_form(struct token_table *table, struct token *t, struct token_form *form)
 {
-	uint16_t newest = table->use[NO_PLACE].older;
-
-	table->use[i].newer = NO_PLACE;
-	table->use[i].older = newest;
-	table->use[newest].newer = i;
-	table->use[NO_PLACE].older = i;
+	if (t->stands_for == NULL)
+		link_in(table, &form->link, t, token_table_hash(table, form->text, form->len));
 }
 
-static void
-order_out(struct token_table *table, uint16_t i)
+void
+token_table_remove_form(struct token_table *table, struct token_form *form)
 {
-	table->use[table->use[i].newer].older = table->use[i].older;
-	table->use[table->use[i].older].newer = table->use[i].newer;
+	if (form->link.token == NULL)
+		return;
+	link_out(table, &form->link);
+	form->link.token = NULL;
+}
+
+/* It waits no longer. */
+static void
+unsupersede(struct token_table *table, struct token *t)
+{
+	if (!t->is_superseded)
+		return;
+	order_out(&table->superseded, t->place);
+	table->n_superseded--;
+	t->is_superseded = false;
 }
 
 void
 token_table_remove(struct token_table *table, struct token *t)
 {
 	link_out(table, &t->own_link);
-	if (t->twin != NULL)
-		link_out(table, &t->twin_link);
-	order_out(table, t->place);
+	for (struct token_form *form = t->forms; form != NULL; form = form->next)
+		token_table_remove_form(table, form);
+	unsupersede(table, t);
+	order_out(&table->used, t->place);
 	table->place[t->place] = NULL;
 	table->free_place[TOKEN_CACHE_ENTRIES - table->n--] = t->place;
 	table->bytes -= t->charged;
 	t->is_known = false;
+	/* Whoever has the token yet can have it decrypted again. */
+	token_session_free(t->session);
+	t->session = NULL;
 	token_unref(t);
 }
 
-/* The one not used for longest goes; the next of them is fetched while others work. */
+/* The oldest of this order goes; the next of them is fetched while others work. */
 static void
-drop_oldest(struct token_table *table)
+drop_oldest(struct token_table *table, const struct order *o)
 {
-	uint16_t oldest = table->use[NO_PLACE].newer, next = table->use[oldest].newer;
+	uint16_t oldest = oldest_of(o), next = o->of[oldest].newer;
 
 	token_table_remove(table, table->place[oldest]);
 	if (next != NO_PLACE)
@@ -213,67 +271,57 @@ token_table_charge(struct token_table *table, struct token *t)
 
 	table->bytes += bytes - t->charged;
 	t->charged = bytes;
-	while (table->bytes > TOKEN_CACHE_BYTES && table->use[NO_PLACE].newer != t->place)
-		drop_oldest(table);
+	while (table->bytes > TOKEN_CACHE_BYTES && oldest_of(&table->used) != t->place)
+		drop_oldest(table, &table->used);
 }
 
 void
 token_table_use(struct token_table *table, struct token *t)
 {
-	order_out(table, t->place);
-	order_in(table, t->place);
-	t->is_superseded = false;
+	order_out(&table->used, t->place);
+	order_in(&table->used, t->place);
+	unsupersede(table, t);
 }
 
 void
-token_table_add(struct token_table *table, struct token *t, uint64_t hash, uint64_t twin_hash)
+token_table_add(struct token_table *table, struct token *t, uint64_t hash)
 {
 	if (table->n == TOKEN_CACHE_ENTRIES)
-		drop_oldest(table);
+		drop_oldest(table, &table->used);
 	t->place = table->free_place[TOKEN_CACHE_ENTRIES - 1 - table->n++];
 	table->place[t->place] = token_ref(t);
-	order_in(table, t->place);
+	order_in(&table->used, t->place);
 	link_in(table, &t->own_link, t, hash);
-	if (t->twin != NULL)
-		link_in(table, &t->twin_link, t, twin_hash);
+	for (struct token_form *form = t->forms; form != NULL; form = form->next)
+		token_table_add_form(table, t, form);
 	t->is_known = true;
 	t->charged = 0;
 	token_table_charge(table, t);
 }
 
-/* The oldest of those superseded; it is dropped unless it was used again or will come once more. */
-static void
-forget_superseded(struct token_table *table, struct token **at)
-{
-	struct token *t = *at;
-
-	*at = NULL;
-	if (t == NULL)
-		return;
-	if (--t->n_superseded == 0 && t->is_superseded && t->is_known)
-		token_table_remove(table, t);
-	token_unref(t);
-}
-
 void
 token_table_supersede(struct token_table *table, struct token *t)
 {
-	struct token **at = &table->superseded[table->n_superseded % TOKEN_SUPERSEDED_MAX];
-
 	if (t->is_superseded || !t->is_known)
 		return;
-	forget_superseded(table, at);
-	*at = token_ref(t);
-	t->is_superseded = true;
-	t->n_superseded++;
+	if (table->n_superseded == TOKEN_SUPERSEDED_MAX)
+		drop_oldest(table, &table->superseded);
+	order_in(&table->superseded, t->place);
 	table->n_superseded++;
+	t->is_superseded = true;
+}
+
+void
+token_table_remove_expired(struct token_table *table, int64_t now_ms)
+{
+	for (size_t i = 0; i < TOKEN_CACHE_ENTRIES; i++)
+		if (table->place[i] != NULL && now_ms > table->place[i]->exp_ms)
+			token_table_remove(table, table->place[i]);
 }
 
 void
 token_table_clear(struct token_table *table)
 {
-	for (size_t i = 0; i < TOKEN_SUPERSEDED_MAX; i++)
-		forget_superseded(table, &table->superseded[i]);
 	for (size_t i = 0; i < TOKEN_CACHE_ENTRIES && table->n > 0; i++)
 		if (table->place[i] != NULL)
 			token_table_remove(table, table->place[i]);

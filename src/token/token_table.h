@@ -2,9 +2,10 @@
 /*
  * Where token_cache.c finds tokens: by their texts, and by the texts they were rewritten from.
  *
- * A bounded table, of which the token goes first that was not used for longest.  Those that were
- * superseded go soon, so that where each reply has a token of its own memory is used again while
- * it is in the processor's caches.
+ * A bounded table, of which the token goes first that was not used for longest.  Of those that were
+ * superseded and not used since then a part stays: where each reply has a token of its own, memory
+ * is used again while it is in the processor's caches.  A token that goes loses its session at once
+ * (token_session.h).
  */
 #ifndef TOKEN_TOKEN_TABLE_H
 #define TOKEN_TOKEN_TABLE_H
@@ -14,7 +15,11 @@
 
 #include "token/token_int.h"
 
-#define TOKEN_SUPERSEDED_MAX 64	/* that are kept for those who have not heard of it yet */
+/*
+ * Those are kept for clients that have not heard of the new token yet, or that keep the one they
+ * have although replies bring others.
+ */
+#define TOKEN_SUPERSEDED_MAX 1024
 
 struct token_table;
 
@@ -30,17 +35,22 @@ uint64_t		 token_table_hash(const struct token_table *, const char *text, size_t
 /* The token of this text, or that stands for it.  NULL: it is not there. */
 struct token		*token_table_find(const struct token_table *, uint64_t hash,
 			    const char *text, size_t len);
-/* That for an application which was rewritten from this text. */
+/* That of an application which has a form of this text; none that stands for another one. */
 struct token		*token_table_find_twin(const struct token_table *, uint64_t hash,
 			    const char *text, size_t len, const char *application, size_t n);
 
 /*
  * One more, with a reference of its own; under the hash of the text it is to be found by, and
- * where it has a twin under the twin's.  It is in none yet.
+ * with its forms.  It is in none yet.
  */
-void			 token_table_add(struct token_table *, struct token *, uint64_t hash,
-			    uint64_t twin_hash);
+void			 token_table_add(struct token_table *, struct token *, uint64_t hash);
 void			 token_table_remove(struct token_table *, struct token *);
+void			 token_table_remove_expired(struct token_table *, int64_t now_ms);
+
+/* A form of a token that is in the table, or of any. */
+void			 token_table_add_form(struct token_table *, struct token *,
+			    struct token_form *);
+void			 token_table_remove_form(struct token_table *, struct token_form *);
 
 /*
  * It was used.  It takes other memory now: others go where a limit asks for it.  It is in the

@@ -355,6 +355,7 @@ check_claims(const struct token *t)
 
 		ck_assert_uint_eq(a->seen, b->seen);
 		ck_assert_int_eq(a->value.kind, b->value.kind);
+		ck_assert(a->value.is_plain || !b->value.is_plain);
 		if (a->seen == 0)
 			continue;
 		ck_assert_uint_eq(a->value.start, b->value.start);
@@ -442,6 +443,73 @@ START_TEST(a_service_may_give_the_same_token_again)
 }
 END_TEST
 
+/* Its token, with forms and session, is neither verified nor signed again, nor another one. */
+START_TEST(services_used_in_turn_that_give_the_token_back_give_what_is_known)
+{
+	static const char *const services[] = { "one", "another" };
+	struct buf text = sign(1, "{\"application\":\"kit-app\",\"exp\":1700000100}");
+	const char *form[2] = { NULL, NULL }, *now;
+	const struct token_session *session;
+	struct revoked *revoked = revoked_new();
+	struct token *own, *t;
+	size_t len, count = 0;
+
+	if (_i == 1)	/* what they give back is remembered as well then */
+		token_cache_set_revoked(cache, revoked, "application");
+	own = valid(text.data);
+	session = token_session_for(cache, own, "local");
+	for (int i = 0; i < 10; i++) {
+		now = token_for_application(cache, own, services[i % 2], &len);
+		ck_assert(form[i % 2] == NULL || form[i % 2] == now);
+		form[i % 2] = now;
+		t = given(now, own, true);
+		ck_assert_ptr_eq(t, own);
+		token_supersede(cache, t);
+		token_unref(t);
+		if (i == 1)
+			count = token_cache_count(cache);
+		ck_assert(i < 1 || token_cache_count(cache) == count);
+	}
+	ck_assert_uint_eq(count, _i == 0 ? 1 : 3);
+	ck_assert_ptr_eq(own->session, session);
+	token_cache_set_revoked(cache, NULL, "application");
+	revoked_free(revoked);
+	token_unref(own);
+	buf_free(&text);
+}
+END_TEST
+
+START_TEST(a_token_that_a_reply_is_rewritten_to_stays_if_it_is_known)
+{
+	struct buf given_text = { 0 };
+	struct token *own = valid(vector_login), *once, *t;
+	const struct token_session *session = token_session_for(cache, own, "local");
+	const char *form;
+	size_t len;
+
+	ck_assert_int_eq(token_check_once(cache, vector_login, own->len, NOW_MS, &once), JWT_OK);
+	for (int i = 0; i < 3 * TOKEN_FORMS_MAX; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "app-%d", i);
+		given_text.len = 0;
+		form = token_for_application(cache, once, name, &len);
+		buf_add(&given_text, form, len);
+		for (int n = 0; n < 2; n++) {
+			t = given(buf_str(&given_text), own, true);
+			ck_assert_ptr_eq(t, own);
+			token_unref(t);
+		}
+		ck_assert_str_eq(token_for_application(cache, own, name, &len), given_text.data);
+	}
+	ck_assert_uint_eq(token_cache_count(cache), 1);
+	ck_assert_ptr_eq(own->session, session);
+	token_unref(once);
+	token_unref(own);
+	buf_free(&given_text);
+}
+END_TEST
+
 START_TEST(a_token_that_a_service_gave_is_given_to_another_application_as_well)
 {
 	struct buf text = sign(0, "{\"application\":\"remote-app\",\"exp\":1700000100}");
@@ -491,6 +559,7 @@ END_TEST
 static const char *const given_payload[] = {
 	"{\"application\":\"remote-app\"}",
 	"{\"application\":\"x\",\"exp\":1700000100,\"jti\":\"a\"}",
+	"{\"application\":\"\\u0061\"}",
 	"{\"iat\":1,\"exp\":1700000100,\"application\":\"a longer name than the other\"}",
 	"{ \"iat\" : 1 , \"application\" : \"remote\" , \"qewd\" : \"00\" , \"exp\" : 1700000100 }",
 	"{\"\\u0061pplication\":\"remote-app\",\"nbf\":0,\"timeout\":300}",
@@ -518,6 +587,21 @@ START_TEST(claims_of_a_rewritten_token_are_where_they_are_read)
 	token_unref(t);
 	token_unref(own);
 	buf_free(&text);
+}
+END_TEST
+
+START_TEST(a_name_with_escapes_is_not_taken_for_a_plain_one)
+{
+	struct buf text = sign(0, "{\"application\":\"plain\"}");
+	struct buf other = sign(0, "{\"application\":\"a\\\"b\"}");
+	struct token *own = valid(other.data), *t = given(text.data, own, true);
+
+	check_claims(t);
+	ck_assert(json_string_is(t->payload, t->claims.member[CLAIM_APPLICATION].value, "a\"b"));
+	token_unref(t);
+	token_unref(own);
+	buf_free(&text);
+	buf_free(&other);
 }
 END_TEST
 
@@ -620,7 +704,7 @@ START_TEST(tokens_that_were_superseded_go_soon)
 
 	used = valid(other.data);
 	t = next_token(0, token_ref(first));
-	for (int i = 1; i < 10 * TOKEN_SUPERSEDED_MAX; i++) {
+	for (int i = 1; i < 3 * TOKEN_SUPERSEDED_MAX; i++) {
 		if (i == TOKEN_SUPERSEDED_MAX / 4)	/* those who have not heard of it yet */
 			ck_assert_ptr_eq(valid(vector_login), first);
 		t = next_token(i, t);
@@ -646,6 +730,35 @@ START_TEST(tokens_that_were_superseded_go_soon)
 	token_unref(used);
 	token_unref(t);
 	buf_free(&other);
+}
+END_TEST
+
+/* Replies bring new ones, but they show the one they have. */
+START_TEST(many_clients_may_keep_their_tokens_though_they_are_superseded)
+{
+	struct token *own[TOKEN_SUPERSEDED_MAX / 2];
+
+	for (int i = 0; i < (int)ARRAY_LEN(own); i++) {
+		struct buf payload = { 0 }, text;
+
+		buf_printf(&payload, "{\"application\":\"kit-app\",\"client\":%d}", i);
+		text = sign(0, buf_str(&payload));
+		own[i] = valid(text.data);
+		buf_free(&payload);
+		buf_free(&text);
+	}
+	ck_assert_uint_gt(ARRAY_LEN(own), 500);
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < (int)ARRAY_LEN(own); i++) {
+			struct token *t = valid(own[i]->text);
+
+			ck_assert_ptr_eq(t, own[i]);
+			token_supersede(cache, t);
+			token_unref(t);
+		}
+	}
+	for (int i = 0; i < (int)ARRAY_LEN(own); i++)
+		token_unref(own[i]);
 }
 END_TEST
 
@@ -811,6 +924,9 @@ END_TEST
 
 /* ---- sessions as handlers see them ---- */
 
+/* A session in the clear that nobody is to find later. */
+#define SEAL "of a token that went"
+
 static bool
 shows(const struct token_session *s, const char *text)
 {
@@ -921,6 +1037,28 @@ START_TEST(an_expired_session_is_refused_and_wiped_though_it_was_decrypted)
 }
 END_TEST
 
+/* Nobody shows it again: it goes with what else is not used any more. */
+START_TEST(an_expired_session_is_wiped_by_and_by)
+{
+	struct buf text;
+	struct token *t;
+
+	text = sign(0, "{\"exp\":1700001210,\"mark\":\"it expires\"}");
+	t = valid(text.data);
+	token_unref(valid(vector_refreshed));
+	token_session_for(cache, t, "local");
+	wiped_text = "it expires";
+	token_cache_trim(cache, INT64_C(1700001210000));
+	ck_assert_int_eq(n_wiped, 0);
+	ck_assert_uint_eq(token_cache_count(cache), 2);
+	token_cache_trim(cache, INT64_C(1700001210001));
+	ck_assert_int_eq(n_wiped, 1);
+	ck_assert_uint_eq(t->refs, 1);
+	token_unref(t);
+	buf_free(&text);
+}
+END_TEST
+
 /* As a reload does it. */
 START_TEST(a_session_of_a_secret_that_was_taken_away_is_for_those_under_way_alone)
 {
@@ -928,12 +1066,12 @@ START_TEST(a_session_of_a_secret_that_was_taken_away_is_for_those_under_way_alon
 		{ "2", (const unsigned char *)OTHER_SECRET, sizeof(OTHER_SECRET) - 1 },
 	};
 	struct token *t = valid(vector_login), *none = NULL;
-	const struct token_session *s = token_session_for(cache, t, "local");
 
+	token_session_for(cache, t, "local");
 	jwt_ring_set(ring, other, ARRAY_LEN(other));
 	token_cache_clear(cache);
 	ck_assert_uint_eq(token_cache_bytes(cache), 0);
-	ck_assert_ptr_eq(token_session_for(cache, t, "local"), s);
+	ck_assert(shows(token_session_for(cache, t, "local"), "\"username\":\"rob\""));
 	ck_assert(shows(token_session_for(cache, t, "another"), "\"username\":\"rob\""));
 	ck_assert_uint_eq(token_cache_bytes(cache), 0);
 	token_unref(t);
@@ -970,22 +1108,49 @@ END_TEST
 
 START_TEST(a_session_is_wiped_when_its_token_goes)
 {
-	struct buf text = sealed(0, "{\"seal\":\"of a session\"}", 0);
+	struct buf text = sealed(0, "{\"seal\":\"" SEAL "\"}", 0);
 	struct token *t = valid(text.data);
 
 	token_session_for(cache, t, "local");
 	token_unref(t);
-	wiped_text = "of a session";
+	wiped_text = SEAL;
 	for (int i = 0; i < TOKEN_CACHE_ENTRIES; i++) {
 		ck_assert_int_eq(n_wiped, 0);
 		add_number(i, 0);
 	}
 	ck_assert_int_eq(n_wiped, 1);
 
+	/* Whoever has the token yet has it decrypted for himself. */
 	t = valid(text.data);
+	for (int i = 0; i < 2; i++) {
+		token_session_for(cache, t, "local");
+		n_wiped = 0;	/* what it was decrypted into was wiped as well */
+		token_cache_clear(cache);
+		ck_assert_int_eq(n_wiped, i == 0 ? 1 : 0);
+	}
+	token_unref(t);
+	ck_assert_int_eq(n_wiped, 1);
+	buf_free(&text);
+}
+END_TEST
+
+/* By its time, or for want of room: it is held by nobody, and its session cannot be found. */
+START_TEST(a_superseded_token_goes_as_any_other)
+{
+	struct buf text = sealed(0, "{\"seal\":\"" SEAL "\"}", 0);
+	struct token *t = valid(text.data);
+
 	token_session_for(cache, t, "local");
-	token_cache_clear(cache);
-	n_wiped = 0;	/* what it was decrypted into was wiped as well */
+	wiped_text = SEAL;
+	n_wiped = 0;
+	token_supersede(cache, t);
+	if (_i == 0)
+		for (int i = 0; i < 200; i++)
+			add_number(i, 40000);
+	else
+		token_cache_clear(cache);
+	ck_assert_uint_eq(t->refs, 1);
+	ck_assert_int_eq(n_wiped, 1);
 	token_unref(t);
 	ck_assert_int_eq(n_wiped, 1);
 	buf_free(&text);
@@ -1031,14 +1196,19 @@ make_suite(void)
 	tcase_add_test(tc, a_token_given_to_a_client_is_known_when_it_comes_back);
 	tcase_add_test(tc, a_token_without_application_gets_one_when_it_is_given);
 	tcase_add_test(tc, a_service_may_give_the_same_token_again);
+	tcase_add_loop_test(tc, services_used_in_turn_that_give_the_token_back_give_what_is_known,
+	    0, 2);
+	tcase_add_test(tc, a_token_that_a_reply_is_rewritten_to_stays_if_it_is_known);
 	tcase_add_test(tc, a_token_that_a_service_gave_is_given_to_another_application_as_well);
 	tcase_add_test(tc, a_reply_with_the_clients_own_application_is_not_rewritten);
 	tcase_add_loop_test(tc, claims_of_a_rewritten_token_are_where_they_are_read, 0,
 	    COUNT(given_payload));
+	tcase_add_test(tc, a_name_with_escapes_is_not_taken_for_a_plain_one);
 	tcase_add_test(tc, a_bad_token_of_a_reply_goes_no_further);
 	tcase_add_test(tc, a_session_that_was_given_can_be_revoked);
 	tcase_add_test(tc, an_application_may_name_a_user_that_is_revoked);
 	tcase_add_test(tc, tokens_that_were_superseded_go_soon);
+	tcase_add_test(tc, many_clients_may_keep_their_tokens_though_they_are_superseded);
 	tcase_add_test(tc, a_name_may_hold_a_nul);
 	tcase_add_test(tc, rewrites_as_a_stock_master_does);
 	tcase_add_test(tc, keeps_the_forms_used_last);
@@ -1063,6 +1233,8 @@ make_suite(void)
 	tcase_add_test(tc, a_session_of_a_secret_that_was_taken_away_is_for_those_under_way_alone);
 	tcase_add_test(tc, a_session_counts_as_bytes);
 	tcase_add_test(tc, a_session_is_wiped_when_its_token_goes);
+	tcase_add_loop_test(tc, a_superseded_token_goes_as_any_other, 0, 2);
+	tcase_add_test(tc, an_expired_session_is_wiped_by_and_by);
 	tcase_add_test(tc, a_session_seen_by_another_application_is_wiped);
 	suite_add_tcase(s, tc);
 	return s;
