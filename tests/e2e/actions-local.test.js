@@ -248,7 +248,7 @@ test('what was set for an application that a reload has removed can be ended', a
 });
 
 test('an application under load is paused, rolled and resumed with no error', async (t) => {
-	const { node } = await start(t, 'size: 2');
+	const { node } = await start(t, 'size: 2', 'limits: { messages_per_second: off }\n');
 	const state = { isOver: false, done: 0, wrong: [] };
 	const load = async (browser) => {
 		while (!state.isOver) {

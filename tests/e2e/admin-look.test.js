@@ -266,7 +266,7 @@ test('trace: a line for each event, until it is interrupted', async (t) => {
 });
 
 test('top: rates of the node and of its routes, once without a terminal', async (t) => {
-	const node = await startUsherd(t, workerOf(scripted) + ADMIN);
+	const node = await startUsherd(t, workerOf(scripted) + ADMIN + 'limits: { messages_per_second: off }\n');
 	const browser = await rawBrowser(t, node.port, 'remote-app');
 	let isOver = false;
 	const busy = (async () => {
