@@ -35,6 +35,7 @@
 #define LARGE_READ	(16 << 10)
 #define LAST_MAX	(256 << 10)	/* no more than this is taken for what may come */
 #define WRITE_MAX	(1 << 20)	/* bytes in one write, so that one reader costs a turn little */
+#define EARLY_MAX	(64 << 10)	/* more than that can wait for the end of the turn */
 
 enum conn_state { CONN_OPEN, CONN_LINGERING, CONN_DEAD };
 
@@ -393,7 +394,9 @@ read_once(struct conn *c)
 	while (n < 0 && errno == EINTR);
 	if (n > 0) {
 		n += read_more(c, data + n, size - (size_t)n, (size_t)n);
+		loop_reads_to(c->loop, data + n);
 		take(c, data, (size_t)n);
+		loop_reads_to(c->loop, NULL);
 		return n;
 	}
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -462,11 +465,32 @@ conn_out_for(struct conn *c, size_t n)
 	return &c->out;
 }
 
+/*
+ * Not worth waiting for the end of the turn: the peer can begin while we tidy up.  What does not
+ * go, and why, and everything that follows, is for that end: nobody who sends is called from here.
+ */
+static void
+write_early(struct conn *c)
+{
+	size_t left = conn_queued(c);
+	ssize_t n;
+
+	if (c->tls != NULL || left == 0 || left > EARLY_MAX)
+		return;
+	n = put(c, c->out.data + c->written, left);
+	if (n > 0) {
+		c->written += (size_t)n;
+		c->n_written += (uint64_t)n;
+	}
+}
+
 void
 conn_touch(struct conn *c)
 {
 	if (c->state == CONN_DEAD || c->waits_to_write)
 		return;
+	if (loop_is_last(c->loop))
+		write_early(c);
 	loop_defer(c->loop, LOOP_FLUSH, &c->flush, flush_now, c);
 }
 

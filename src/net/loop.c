@@ -51,6 +51,8 @@ struct loop {
 	atomic_size_t load;
 	char *read_buffer;
 	struct spares *spares;
+	const char *read_end;		/* of what was read last; NULL: nothing */
+	bool is_last;			/* its last message is being served, and no event is left */
 	bool is_in_turn;		/* only then the times below are good */
 	uint64_t mono_ms;		/* 0: not read yet in this turn */
 	int64_t wall_ms;
@@ -181,6 +183,7 @@ on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 static void
 end_of_turn(struct loop *loop)
 {
+	loop->is_last = false;
 	for (int i = 0; i < LOOP_PHASES; i++) {
 		struct loop_work *w = take_work(loop, i), *next;
 
@@ -235,6 +238,26 @@ bool
 loop_work_is_waiting(const struct loop_work *w)
 {
 	return w->next != NULL;
+}
+
+void
+loop_reads_to(struct loop *loop, const char *end)
+{
+	loop->read_end = end;
+}
+
+void
+loop_comes_to(struct loop *loop, const char *at)
+{
+	if (at == loop->read_end && !loop->is_last)
+		loop->is_last = event_base_get_num_events(loop->base,
+		    EVENT_BASE_COUNT_ACTIVE) == 0;
+}
+
+bool
+loop_is_last(const struct loop *loop)
+{
+	return loop->is_last;
 }
 
 void

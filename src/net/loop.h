@@ -108,6 +108,15 @@ void		 loop_defer(struct loop *, enum loop_phase, struct loop_work *,
 		    void (*fn)(void *), void *arg);
 bool		 loop_work_is_waiting(const struct loop_work *);
 
+/*
+ * What was read ends here, for net/conn; and: somebody who takes it apart has come so far.  Where
+ * that is the end, and no other event of this turn is left, the turn has nothing more to send
+ * than what follows from these last bytes, and loop_is_last() until its end.
+ */
+void		 loop_reads_to(struct loop *, const char *end);
+void		 loop_comes_to(struct loop *, const char *at);
+bool		 loop_is_last(const struct loop *);
+
 struct event_base *loop_base(struct loop *);	/* for net/ alone */
 char		*loop_read_buffer(struct loop *, size_t *size);	/* scratch for one read */
 

@@ -247,6 +247,7 @@ on_message(enum ws_opcode op, const char *data, size_t len, void *arg)
 {
 	struct ws_conn *ws = arg;
 
+	loop_comes_to(ws->loop, data + len);
 	if (op == WS_TEXT)
 		ws->ev->on_text(ws, data, len, ws->arg);
 	else

@@ -38,6 +38,20 @@ static struct buf got;		/* texts, each with a blank behind it */
 static unsigned n_closed;
 static enum err closed_why;
 static bool closes_on_text;
+static bool answers_on_text;	/* and notes in got what the peer has when it has answered */
+
+static void peer_reads(void);
+static void send_text(const char *text, size_t len);
+
+static void
+answer(const char *data, size_t len)
+{
+	send_text(data, len);
+	peer_reads();
+	buf_add_str(&got, buf_str(&peer_said));
+	buf_add_char(&got, ' ');
+	loop_stop(loop);
+}
 
 static void
 on_text(struct ws_conn *w, const char *data, size_t len, void *arg)
@@ -46,6 +60,8 @@ on_text(struct ws_conn *w, const char *data, size_t len, void *arg)
 	ck_assert_ptr_eq(arg, &got);
 	buf_add(&got, data, len);
 	buf_add_char(&got, ' ');
+	if (answers_on_text)
+		answer(data, len);
 	if (closes_on_text)
 		ws_conn_close(w, ERR_STOPPING, "test");
 }
@@ -206,7 +222,7 @@ begin(enum ws_role of_ws)
 	under = conn_new(loop, pair[0], &none, NULL);
 	ws = ws_conn_new(under, of_ws, &limits, &events, &got);
 	n_closed = 0;
-	closes_on_text = peer_is_at_end = builds_in_place = false;
+	closes_on_text = answers_on_text = peer_is_at_end = builds_in_place = false;
 }
 
 static void
@@ -291,6 +307,68 @@ START_TEST(a_text_may_be_built_in_place)
 END_TEST
 
 /* More than the output gathers before it makes more room for itself. */
+START_TEST(the_answer_to_the_last_message_of_a_turn_does_not_wait_for_its_end)
+{
+	answers_on_text = true;
+	peer_sends_text("a");
+	peer_sends_text("b");
+	loop_run(loop);		/* one turn, in which no timer is due */
+	ck_assert_str_eq(buf_str(&got), "a  b T(a)T(b) ");
+	peer_sends_text("c");
+	loop_run(loop);
+	ck_assert_str_eq(buf_str(&got), "a  b T(a)T(b) c T(a)T(b)T(c) ");
+}
+END_TEST
+
+static struct ws_conn *other;	/* has something to say in the same turn, and before */
+static int other_peer;
+static bool other_was_first;
+
+static void
+on_other_text(struct ws_conn *w UNUSED, const char *data UNUSED, size_t len UNUSED,
+    void *arg UNUSED)
+{
+	char byte;
+
+	other_was_first = got.len == 0;
+	ws_conn_send_text(other, "x", 1);
+	ck_assert_int_eq(read(other_peer, &byte, 1), other_was_first ? -1 : 1);
+}
+
+static void
+on_other_close(struct ws_conn *w UNUSED, enum err why UNUSED, const char *detail UNUSED,
+    void *arg UNUSED)
+{
+}
+
+START_TEST(an_answer_waits_for_the_end_of_a_turn_in_which_others_are_to_be_read)
+{
+	static const struct ws_events other_events = {
+		.on_text = on_other_text, .on_close = on_other_close
+	};
+	static const struct conn_events none = { 0 };
+	static const struct ws_limits limits = { MESSAGE_MAX, SEND_MAX };
+	struct buf b = { 0 };
+	int pair[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	other_peer = pair[1];
+	ck_assert_int_eq(fcntl(other_peer, F_SETFL, O_NONBLOCK), 0);
+	other = ws_conn_new(conn_new(loop, pair[0], &none, NULL), WS_SERVER, &limits,
+	    &other_events, NULL);
+	answers_on_text = true;
+	ws_encode_frame(&b, WS_TEXT, "x", 1, mask);
+	ck_assert_int_eq(write(other_peer, b.data, b.len), (ssize_t)b.len);
+	peer_sends_text("a");
+	loop_run(loop);
+	ck_assert_str_eq(buf_str(&got), other_was_first ? "a T(a) " : "a  ");
+	wait_until_peer_hears("T(a)");
+	ws_conn_abort(other, ERR_STOPPING);
+	close(other_peer);
+	buf_free(&b);
+}
+END_TEST
+
 START_TEST(large_texts_built_in_one_turn_come_in_order)
 {
 	const size_t len = 30000;
@@ -579,6 +657,9 @@ case_of_both(const char *name, void (*setup)(void))
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, texts_go_both_ways);
 	tcase_add_loop_test(tc, a_text_may_be_built_in_place, 0, 7);
+	tcase_add_test(tc, the_answer_to_the_last_message_of_a_turn_does_not_wait_for_its_end);
+	tcase_add_test(tc,
+	    an_answer_waits_for_the_end_of_a_turn_in_which_others_are_to_be_read);
 	tcase_add_test(tc, large_texts_built_in_one_turn_come_in_order);
 	tcase_add_test(tc, one_who_is_gone_gets_no_text_built_for_it);
 	tcase_add_test(tc, bytes_behind_the_handshake_count);
