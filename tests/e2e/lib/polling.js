@@ -6,7 +6,7 @@ const http = require('node:http');
 const https = require('node:https');
 const { atEnd } = require('./cleanup');
 const { RawSocket } = require('./raw');
-const { Inbox, within } = require('./wait');
+const { WAIT_MS, Inbox, within } = require('./wait');
 
 const SEPARATOR = '\x1e';
 
@@ -30,8 +30,8 @@ function decode(eio, payload) {
 
 // One request; by default over a TCP connection of its own.  Gives { status, headers, body }.
 // body: a text, or a list of pieces, which go without a length; onSent: called when it is on its way.
-// secure: with TLS, whatever the certificate.
-function request(port, path, { method = 'GET', headers = {}, body, agent = false, path: root = '/socket.io/', onSent, secure } = {}) {
+// secure: with TLS, whatever the certificate; ms: how long its answer may take.
+function request(port, path, { method = 'GET', headers = {}, body, agent = false, path: root = '/socket.io/', onSent, secure, ms } = {}) {
 	return within(method + ' ' + path, new Promise((resolve, reject) => {
 		const { request: send } = secure ? https : http;
 		const sent = send({ host: '127.0.0.1', port, method, path: root + path, headers, agent, rejectUnauthorized: false }, (response) => {
@@ -47,7 +47,7 @@ function request(port, path, { method = 'GET', headers = {}, body, agent = false
 		for (const piece of Array.isArray(body) ? body : [])
 			sent.write(piece);
 		sent.end(Array.isArray(body) ? undefined : body);
-	}));
+	}), ms);
 }
 
 const okay = (answer) => {
@@ -69,9 +69,12 @@ class Poller {
 		return request(this.port, this.query(), Object.assign({}, this.options, options));
 	}
 
-	// The answer to one poll as it came.
+	// The answer to one poll as it came.  Where nothing else comes, the next heart-beat ends it; only what
+	// it takes longer is the node's.
 	get(options) {
-		return this.request(options);
+		const { pingInterval = 0 } = this.hello || {};
+
+		return this.request({ ms: pingInterval + WAIT_MS, ...options });
 	}
 
 	// A poll that the node has, before whatever is sent next: { answer }.
