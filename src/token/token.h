@@ -58,6 +58,7 @@ struct token {
 	struct token_form *forms;	/* for other applications, at most a few, the one used last
 					 * first; the twin is in the block, others are owned */
 	uint16_t place;			/* in the table */
+	uint16_t life_s;		/* of one that stands for another: it had so long to live */
 	bool is_known;			/* it is in the table */
 	bool is_superseded;		/* it is there, and was not used since then */
 	bool is_outside;		/* it stands for one of theirs */

@@ -17,7 +17,7 @@
 #include "token/token_session.h"
 #include "token/token_table.h"
 
-#define OUTSIDE_LIFETIME_S 300	/* of a session whose token is shown each time */
+#define OUTSIDE_LIFETIME_S 300	/* at most, of a session whose token is shown each time */
 #define ROOM_KEPT 8192
 #define CHECKS_MAX 64		/* secrets that are counted, old ones included */
 
@@ -305,6 +305,29 @@ check_again(struct token_cache *c, struct token *t, int64_t now_ms, struct token
 	return JWT_OK;
 }
 
+/*
+ * It stands for a token that may be good for longer, which is looked at anew once half of its life
+ * is over: whoever it is forwarded to has time to check it as well.
+ */
+static bool
+is_half_over(const struct token *t, int64_t now_ms)
+{
+	return t->stands_for != NULL && now_ms > t->exp_ms - INT64_C(500) * t->life_s;
+}
+
+/* Where the text found good is none of ours, it finds the session that stands for it. */
+static void
+note_text(struct token *t, const char *text, size_t len, int64_t now_ms)
+{
+	int64_t life_s = (t->exp_ms - now_ms) / 1000;
+
+	if (t->len == len && memcmp(t->text, text, len) == 0)
+		return;
+	t->stands_for = xmemdup(text, len);
+	t->stands_for_len = len;
+	t->life_s = life_s < UINT16_MAX ? (uint16_t)life_s : UINT16_MAX;
+}
+
 /* Takes t. */
 static enum jwt_fault
 check_new(struct token_cache *c, struct token *t, int64_t now_ms, struct token **out)
@@ -360,15 +383,16 @@ token_check(struct token_cache *c, const char *text, size_t len, int64_t now_ms,
 		return JWT_SEGMENTS;
 	hash = token_table_hash(c->table, text, len);
 	t = token_table_find(c->table, hash, text, len);
+	if (t != NULL && is_half_over(t, now_ms)) {
+		token_table_remove(c->table, t);
+		t = NULL;
+	}
 	if (t != NULL)
 		return check_again(c, t, now_ms, out);
 	fault = token_check_once(c, text, len, now_ms, &t);
 	if (fault != JWT_OK)
 		return fault;
-	if (t->len != len || memcmp(t->text, text, len) != 0) {
-		t->stands_for = xmemdup(text, len);
-		t->stands_for_len = len;
-	}
+	note_text(t, text, len, now_ms);
 	token_table_add(c->table, t, hash);
 	*out = t;
 	return JWT_OK;

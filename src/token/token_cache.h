@@ -58,8 +58,9 @@ size_t			 token_cache_bytes(const struct token_cache *);
 
 /*
  * Is this a token of ours, or of an issuer with an application, valid now?  Then *t is a session of
- * ours in place of the latter.  now_ms is wall-clock time.  On JWT_OK *t is a new reference.  A
- * refused token is not remembered.
+ * ours in place of the latter, which lives for a few minutes and is made anew, as long as theirs is
+ * good.  now_ms is wall-clock time.  On JWT_OK *t is a new reference.  A refused token is not
+ * remembered.
  */
 MUST_USE enum jwt_fault	 token_check(struct token_cache *, const char *text, size_t len,
 			    int64_t now_ms, struct token **t);
