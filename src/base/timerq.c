@@ -27,6 +27,7 @@ struct timerq {
 	size_t n, cap;
 	struct timerq_list **bucket;
 	unsigned bucket_bits;		/* there are two to the power of that */
+	struct timerq_list *spare;	/* the last that was emptied: mostly it is needed again */
 };
 
 struct timerq *
@@ -49,6 +50,7 @@ timerq_free(struct timerq *q)
 			t->list = NULL;
 		free(q->heap[i]);
 	}
+	free(q->spare);
 	free(q->heap);
 	free(q->bucket);
 	free(q);
@@ -130,9 +132,9 @@ list_get(struct timerq *q, uint64_t after_ms)
 		more_buckets(q);
 		at = bucket_of(q, after_ms);
 	}
-	l = xcalloc(1, sizeof(*l));
-	l->after_ms = after_ms;
-	l->next = *at;
+	l = q->spare != NULL ? q->spare : xmalloc(sizeof(*l));
+	q->spare = NULL;
+	*l = (struct timerq_list){ .after_ms = after_ms, .next = *at };
 	*at = l;
 	return l;
 }
@@ -151,7 +153,8 @@ list_remove(struct timerq *q, struct timerq_list *l)
 		heap_put(q, i, q->heap[q->n]);
 		heap_mend(q, i);
 	}
-	free(l);
+	free(q->spare);
+	q->spare = l;
 }
 
 void
