@@ -52,7 +52,7 @@ rest_token_new(const struct gate *g, const char *application, const char *addres
 		.lifetime_s = g->conf->jwt.lifetime_s,
 		.now_s = now_ms / 1000,
 	}, &text);
-	/* Not remembered: whoever asks without a token would push out those of the others. */
+	/* Not remembered, here and below: anybody's would push out those of the others. */
 	if (token_check_once(g->tokens, text.data, text.len, now_ms, &t) != JWT_OK)
 		fatalx("own token does not verify");
 	buf_free(&text);
@@ -110,10 +110,14 @@ rest_token_of_reply(const struct gate *g, const struct request *r, const struct 
 {
 	static struct log_limit limit = { .about = "tokens in replies" };
 	struct token *t = NULL;
+	enum jwt_fault fault;
 
 	if (reply->is_error || !get_token(reply, text))
 		return;
-	if (token_check(g->tokens, text->data, text->len, clock_wall_ms(), &t) != JWT_OK) {
+	fault = is_anonymous ?
+	    token_check_once(g->tokens, text->data, text->len, clock_wall_ms(), &t) :
+	    token_check(g->tokens, text->data, text->len, clock_wall_ms(), &t);
+	if (fault != JWT_OK) {
 		buf_reset(text, 0);
 		metrics_inc(gate_metrics(g), METRIC_REPLY_TOKENS_REMOVED);
 		if (log_allows(&limit))

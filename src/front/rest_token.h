@@ -33,7 +33,8 @@ struct token	*rest_token_for(const struct gate *, struct token *, const char *ap
 /*
  * What the caller may have of a final's token, appended; nothing if that is none.  One that does
  * not verify goes no further.  Who came without a token (is_anonymous) gets none but for
- * a session that a handler has made somebody's: another would be of no use.
+ * a session that a handler has made somebody's: another would be of no use.  That is remembered
+ * when it is first shown.
  */
 void		 rest_token_of_reply(const struct gate *, const struct request *,
 		    const struct reply *, bool is_anonymous, struct buf *);
