@@ -13,10 +13,13 @@ echo(struct usher_request *r)
 {
 	static const char before[] = "{\"echo\":";
 	const char *params = usher_get_json(r, usher_message(r), "params");
-	size_t len = sizeof(before) + strlen(params) + 1;
-	char *text = malloc(len);
+	size_t len;
+	char *text;
 
-	if (text == NULL)
+	if (params == NULL)
+		params = "null";
+	len = sizeof(before) + strlen(params) + 1;
+	if ((text = malloc(len)) == NULL)
 		abort();
 	snprintf(text, len, "%s%s}", before, params);
 	usher_finish(r, text);
