@@ -34,7 +34,7 @@ envelope_find_name(const char *name, size_t len)
 	case 5:
 		return IS("token") ? ENV_TOKEN : IS("usher") ? ENV_USHER : IS("error") ? ENV_ERROR : -1;
 	case 7:
-		return IS("message") ? ENV_MESSAGE : -1;
+		return IS("message") ? ENV_MESSAGE : IS("service") ? ENV_SERVICE : -1;
 	case 8:
 		return IS("finished") ? ENV_FINISHED : -1;
 	case 11:
@@ -167,26 +167,27 @@ envelope_scan_object(struct envelope *e, const char *text, size_t len, unsigned 
 }
 
 static enum err
-check_names(struct envelope *e, const struct json_object *o, const char *const fault[ENV_N])
+check_names(struct envelope *e, uint32_t twice, const char *const fault[ENV_N])
 {
-	if (o->twice == 0)
+	if (twice == 0)
 		return ERR_NONE;
-	e->fault = fault[__builtin_ctz(o->twice)];
+	e->fault = fault[__builtin_ctz(twice)];
 	return ERR_BAD_MESSAGE;
 }
 
 enum err
 envelope_check_request(struct envelope *e)
 {
-	return check_names(e, &e->top, twice_in_top);
+	return check_names(e, e->top.twice, twice_in_top);
 }
 
 enum err
 envelope_check_reply(struct envelope *e)
 {
-	enum err err = check_names(e, &e->top, twice_in_top);
+	enum err err = check_names(e, e->top.twice & ENVELOPE_OF_REPLIES, twice_in_top);
 
-	return err != ERR_NONE ? err : check_names(e, &e->message, twice_in_message);
+	return err != ERR_NONE ? err :
+	    check_names(e, e->message.twice & ENVELOPE_OF_REPLIES, twice_in_message);
 }
 
 void

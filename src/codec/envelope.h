@@ -30,6 +30,7 @@ enum envelope_name {
 	ENV_MESSAGE,
 	ENV_ERROR,
 	ENV_RESPONSE_TIME,
+	ENV_SERVICE,
 	ENV_N
 };
 
@@ -44,9 +45,13 @@ enum envelope_name {
 	X(ENV_FINISHED, "finished")			\
 	X(ENV_MESSAGE, "message")			\
 	X(ENV_ERROR, "error")				\
-	X(ENV_RESPONSE_TIME, "responseTime")
+	X(ENV_RESPONSE_TIME, "responseTime")		\
+	X(ENV_SERVICE, "service")
 
 extern const struct json_names envelope_names;
+
+/* Bits of those that mean something in a reply. */
+#define ENVELOPE_OF_REPLIES ((1U << ENV_SERVICE) - 1)
 
 /* Which of them is this one?  -1: none. */
 int	envelope_find_name(const char *name, size_t len);

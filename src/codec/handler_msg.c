@@ -62,6 +62,19 @@ _Static_assert(LINE_N <= JSON_NAMES_MAX, "more names than a pass can note");
 
 static const struct json_names line_names = { LINE_N, name_table };
 
+/* Which of them is this one?  Nearly all are names of envelopes, or of the first behind them. */
+static int
+find_name(const char *name, size_t len)
+{
+	int i = envelope_find_name(name, len);
+
+	for (int at = LINE_OP; i < 0 && at < LINE_N; at++)
+		if (name_table[at][0] == name[0] && strncmp(name_table[at], name, len) == 0 &&
+		    name_table[at][len] == '\0')
+			i = at;
+	return i;
+}
+
 static const struct {
 	const char *name;
 	enum handler_op op;
@@ -78,7 +91,10 @@ static const struct {
 	{ "pong",	HANDLER_PONG,		false },
 };
 
-/* What an op may carry, of which kind, and which value it becomes. */
+/*
+ * What an op may carry, of which kind, and which value it becomes; those of one op stand together,
+ * and of ops that come often first.
+ */
 #define VALUE(field) offsetof(struct handler_msg, field)
 static const struct {
 	enum handler_op op;
@@ -87,15 +103,15 @@ static const struct {
 	size_t value;
 	const char *fault;
 } fields[] = {
-	{ HANDLER_READY, LINE_KIT, JSON_STRING, VALUE(kit), "\"kit\" is no string" },
-	{ HANDLER_UNREADY, LINE_REASON, JSON_STRING, VALUE(reason), "\"reason\" is no string" },
-	{ HANDLER_SEND, LINE_TYPE, JSON_STRING, VALUE(type), "\"type\" is no string" },
 	{ HANDLER_FINISH, LINE_SESSION, JSON_OBJECT, VALUE(session), "\"session\" is no object" },
 	{ HANDLER_FINISH, LINE_SECRET, JSON_ARRAY, VALUE(secret), "\"secret\" is no array" },
+	{ HANDLER_SEND, LINE_TYPE, JSON_STRING, VALUE(type), "\"type\" is no string" },
 	{ HANDLER_FAIL, LINE_ERROR, JSON_STRING, VALUE(error), "\"error\" is no string" },
 	{ HANDLER_FAIL, LINE_CODE, JSON_STRING, VALUE(code), "\"code\" is no string" },
 	{ HANDLER_FAIL, LINE_STATUS, JSON_NUMBER, VALUE(status), "\"status\" is no number" },
+	{ HANDLER_READY, LINE_KIT, JSON_STRING, VALUE(kit), "\"kit\" is no string" },
 	{ HANDLER_READY, LINE_TYPES, JSON_ARRAY, VALUE(types), "\"types\" is no array" },
+	{ HANDLER_UNREADY, LINE_REASON, JSON_STRING, VALUE(reason), "\"reason\" is no string" },
 	{ HANDLER_CALL, LINE_APPLICATION, JSON_STRING, VALUE(application),
 	    "\"application\" is no string" },
 	{ HANDLER_CALL, LINE_TYPE, JSON_STRING, VALUE(type), "\"type\" is no string" },
@@ -140,10 +156,14 @@ read_op(struct handler_msg *m, const struct json_object *line)
 static enum err
 read_fields(struct handler_msg *m, const struct json_object *line)
 {
-	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+	size_t i = 0;
+
+	while (i < ARRAY_LEN(fields) && fields[i].op != m->op)
+		i++;
+	for (; i < ARRAY_LEN(fields) && fields[i].op == m->op; i++) {
 		struct json_value v = line->member[fields[i].name].value;
 
-		if (fields[i].op != m->op || v.kind == JSON_NONE || v.kind == JSON_NULL)
+		if (v.kind == JSON_NONE || v.kind == JSON_NULL)
 			continue;
 		if (v.kind != fields[i].kind)
 			return bad_line(m, fields[i].fault);
@@ -213,7 +233,7 @@ read_message(struct handler_msg *m, const struct json_object *line)
 	    m->op != HANDLER_PUSH)
 		return ERR_NONE;
 	m->message = line->member[LINE_MESSAGE].value;
-	if ((m->body.twice & ((1U << ENV_N) - 1)) != 0)
+	if ((m->body.twice & ENVELOPE_OF_REPLIES) != 0)
 		return bad_line(m, "a name of the protocol occurs twice in \"message\"");
 	return ERR_NONE;
 }
@@ -228,7 +248,8 @@ handler_msg_decode(struct handler_msg *m, const char *text, size_t len, unsigned
 
 	*m = (struct handler_msg){ .text = text };
 	json_scan_init(&s, text, len, depth_max);
-	if (!json_scan_members(&s, &v, &line_names, &line, LINE_MESSAGE, &m->body) ||
+	if (!json_scan_members_by(&s, &v, &line_names, find_name, &line, LINE_MESSAGE,
+	    &m->body) ||
 	    !json_scan_end(&s))
 		return bad_line(m, s.fault);
 	if (v.kind != JSON_OBJECT)
@@ -251,18 +272,11 @@ handler_msg_decode(struct handler_msg *m, const char *text, size_t len, unsigned
 	}
 }
 
-/* The beginning of a member, with its comma, and its length. */
-#define MEMBER(name) ",\"" name "\":", sizeof(",\"" name "\":") - 1
+#define ADD(b, text) buf_add(b, text, sizeof(text) - 1)
 
-/* A member that is a string, without that comma if it is the first; none if text is NULL. */
-static void
-add_text(struct buf *b, const char *member, size_t member_len, const char *text)
+static inline void
+add_string(struct buf *b, const char *text)
 {
-	bool is_first = b->data[b->len - 1] == '{';
-
-	if (text == NULL)
-		return;
-	buf_add(b, member + is_first, member_len - is_first);
 	buf_add_json_string(b, text, strlen(text));
 }
 
@@ -276,70 +290,109 @@ blank_out(char *p, size_t n, char c)
 }
 
 /*
- * A member on one line.  A JSON string cannot hold a raw LF or CR (RFC 8259
- * section 7), so in a validated text each of them is white space, and a blank there
- * changes nothing.  LF would end our line; CR does for some line readers.
+ * A value on one line, which was made behind what the buffer holds.  A JSON string cannot hold a
+ * raw LF or CR (RFC 8259 section 7), so in a validated text each of them is white space, and a
+ * blank there changes nothing.  LF would end our line; CR does for some line readers.
  */
 static void
-add_json(struct buf *b, const char *member, size_t member_len, const char *text, size_t len)
+use_json(struct buf *b, size_t len)
 {
-	char *p;
+	char *p = b->data + b->len;
 
-	buf_add(b, member, member_len);
-	p = buf_reserve(b, len);
-	memcpy(p, text, len);
 	blank_out(p, len, '\n');
 	blank_out(p, len, '\r');
 	buf_used(b, len);
 }
 
+static void
+add_json(struct buf *b, const char *text, size_t len)
+{
+	memcpy(buf_reserve(b, len), text, len);
+	use_json(b, len);
+}
+
 void
 handler_msg_encode_hello(struct buf *b, const struct handler_hello *h)
 {
-	buf_printf(b, "{\"op\":\"hello\",\"protocol\":%d", PROTOCOL_VERSION);
-	add_text(b, MEMBER("node"), h->node);
-	add_text(b, MEMBER("application"), h->application);
+	buf_printf(b, "{\"op\":\"hello\",\"protocol\":%d,\"node\":", PROTOCOL_VERSION);
+	add_string(b, h->node);
+	ADD(b, ",\"application\":");
+	add_string(b, h->application);
 	buf_printf(b, ",\"worker\":%u", h->worker);
 	if (h->secret != NULL) {
-		buf_add_str(b, ",\"qewd\":{\"secret\":");
+		ADD(b, ",\"qewd\":{\"secret\":");
 		buf_add_json_string(b, h->secret, h->secret_len);
-		buf_add_str(b, ",\"lifetime\":");
+		ADD(b, ",\"lifetime\":");
 		buf_add_u64(b, h->lifetime_s);
-		add_json(b, MEMBER("settings"), h->settings, strlen(h->settings));
+		ADD(b, ",\"settings\":");
+		add_json(b, h->settings, strlen(h->settings));
 		buf_add_char(b, '}');
 	}
-	buf_add_str(b, "}\n");
+	ADD(b, "}\n");
 }
 
 /* Always there, so that handlers need not look for it before they look inside. */
 static void
 add_client(struct buf *b, const struct handler_request *r)
 {
-	buf_add_str(b, ",\"client\":{");
-	add_text(b, MEMBER("address"), r->client_address);
-	add_text(b, MEMBER("socket"), r->client_socket);
+	ADD(b, ",\"client\":{");
+	if (r->client_address != NULL) {
+		ADD(b, "\"address\":");
+		add_string(b, r->client_address);
+	}
+	if (r->client_address != NULL && r->client_socket != NULL)
+		buf_add_char(b, ',');
+	if (r->client_socket != NULL) {
+		ADD(b, "\"socket\":");
+		add_string(b, r->client_socket);
+	}
 	buf_add_char(b, '}');
+}
+
+static void
+add_message(struct buf *b, const struct handler_request *r)
+{
+	size_t room;
+	char *p;
+
+	if (r->object == NULL) {
+		add_json(b, r->message, r->message_len);
+		return;
+	}
+	room = json_splice_room(r->object, &envelope_names, r->edits, r->n_edits);
+	p = buf_reserve(b, room);
+	use_json(b, json_splice(p, r->message, r->object, &envelope_names, r->edits, r->n_edits));
 }
 
 void
 handler_msg_encode_request(struct buf *b, const struct handler_request *r)
 {
-	buf_reserve(b, r->message_len + r->session_len + r->secret_len + 512);
-	buf_add_str(b, "{\"op\":\"request\",\"id\":");
+	ADD(b, "{\"op\":\"request\",\"id\":");
 	buf_add_u64(b, r->id);
-	add_text(b, MEMBER("application"), r->application);
-	add_json(b, MEMBER("type"), r->type, r->type_len);
-	add_json(b, MEMBER("message"), r->message, r->message_len);
-	add_json(b, MEMBER("session"), r->session, r->session_len);
-	add_json(b, MEMBER("secret"), r->secret, r->secret_len);
-	buf_add_str(b, ",\"deadline_ms\":");
+	ADD(b, ",\"application\":");
+	add_string(b, r->application);
+	ADD(b, ",\"type\":");
+	buf_add(b, r->type, r->type_len);
+	ADD(b, ",\"message\":");
+	add_message(b, r);
+	ADD(b, ",\"session\":");
+	add_json(b, r->session, r->session_len);
+	ADD(b, ",\"secret\":");
+	add_json(b, r->secret, r->secret_len);
+	ADD(b, ",\"deadline_ms\":");
 	buf_add_u64(b, r->deadline_ms);
 	add_client(b, r);
-	add_text(b, MEMBER("request"), r->request);
-	add_text(b, MEMBER("trace"), r->trace);
+	if (r->request != NULL) {
+		ADD(b, ",\"request\":");
+		add_string(b, r->request);
+	}
+	if (r->trace != NULL) {
+		ADD(b, ",\"trace\":");
+		add_string(b, r->trace);
+	}
 	if (r->is_rest)
-		buf_add_str(b, ",\"rest\":true");
-	buf_add_str(b, "}\n");
+		ADD(b, ",\"rest\":true");
+	ADD(b, "}\n");
 }
 
 void
@@ -349,7 +402,8 @@ handler_msg_encode_reply(struct buf *b, uint64_t call, bool is_final, const char
 	buf_add_str(b, "{\"op\":\"reply\",\"call\":");
 	buf_add_u64(b, call);
 	buf_add_str(b, is_final ? ",\"finished\":true" : ",\"finished\":false");
-	add_json(b, MEMBER("message"), message, len);
+	ADD(b, ",\"message\":");
+	add_json(b, message, len);
 	buf_add_str(b, "}\n");
 }
 

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "codec/json_scan.h"
+#include "codec/json_splice.h"
 #include "codec/push_target.h"
 
 enum handler_op {
@@ -77,8 +78,12 @@ struct handler_request {
 	const char *application;	/* plain text: its name here */
 	const char *type;		/* with its quotes, as the client wrote it */
 	size_t type_len;
-	const char *message;		/* the client's object, spliced by the caller */
+	const char *message;		/* the client's object, or a text that has it ... */
 	size_t message_len;
+	const struct json_object *object;	/* ... here, noted with envelope_names, and it goes
+						 * with these edits; NULL: the text as it is */
+	const struct json_edit *edits;
+	size_t n_edits;
 	const char *session;		/* object */
 	size_t session_len;
 	const char *secret;		/* array of names */

@@ -143,7 +143,7 @@ bool
 gate_find_service(const struct gate *g, struct request *r, const struct gate_sender *sender,
     const struct conf_application **a, bool *is_other)
 {
-	struct json_value v = json_member_of(r->text, r->env.arg, "service");
+	struct json_value v = r->env.top.member[ENV_SERVICE].value;
 	struct buf name = { 0 };
 	const char *own;
 	bool is_good;

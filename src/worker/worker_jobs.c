@@ -129,6 +129,19 @@ worker_is_stuck(const struct worker *w)
 
 /* ---- what it is told ---- */
 
+/* For usherd --dev: what a handler is asked. */
+static RARE void
+show_request(const struct worker *w, const struct request *r, const char *type, size_t type_len,
+    const struct json_edit *edits, size_t n_edits)
+{
+	struct buf message = { 0 };
+
+	json_splice_add(&message, r->env.text, &r->env.top, &envelope_names, edits, n_edits);
+	w->env->show(POOL_ASKED, w->name, type, type_len, message.data, message.len,
+	    w->env->show_arg);
+	buf_free(&message);
+}
+
 /* Its line is made in the output, which spares a copy of a session in the clear. */
 static void
 send_request(struct worker *w, const struct request *r, uint64_t id)
@@ -142,24 +155,22 @@ send_request(struct worker *w, const struct request *r, uint64_t id)
 		.secret = "[]", .secret_len = 2,
 	};
 	const struct token_session *session = &nobody;
-	struct buf message = { 0 }, *out;
+	struct buf *out;
 	const char *type;
 	size_t type_len;
 
 	type = envelope_raw(&r->env, &r->env.top, ENV_TYPE, &type_len);
-	json_splice_add(&message, r->env.text, &r->env.top, &envelope_names, without,
-	    ARRAY_LEN(without));
 	if (w->env->show != NULL)
-		w->env->show(POOL_ASKED, w->name, type, type_len, message.data, message.len,
-		    w->env->show_arg);
+		show_request(w, r, type, type_len, without, ARRAY_LEN(without));
 	if (r->token != NULL)
 		session = token_session_for(w->env->tokens, r->token, w->conf->name);
-	out = handler_link_out(w->link, message.len + session->session_len + LINE_REST);
+	out = handler_link_out(w->link, r->env.len + session->session_len + LINE_REST);
 	handler_msg_encode_request(out, &(struct handler_request){
 		.id = id,
 		.application = w->conf->name,
 		.type = type, .type_len = type_len,
-		.message = message.data, .message_len = message.len,
+		.message = r->env.text, .message_len = r->env.len,
+		.object = &r->env.top, .edits = without, .n_edits = ARRAY_LEN(without),
 		.session = session->session, .session_len = session->session_len,
 		.secret = session->secret, .secret_len = session->secret_len,
 		.deadline_ms = request_left_ms(r),
@@ -171,7 +182,6 @@ send_request(struct worker *w, const struct request *r, uint64_t id)
 	});
 	handler_link_touch(w->link);
 	w->unread_id = id;
-	buf_free(&message);
 }
 
 void

@@ -132,6 +132,32 @@ check_message(const struct buf *line, const char *text, size_t len)
 	json_decref(message);
 }
 
+/* The same line is made of a message that is cut while it is written, and of one cut before. */
+static void
+check_spliced(struct handler_request *r)
+{
+	static const struct json_edit without[] = { { .name = ENV_TOKEN } };
+	struct buf before = { 0 }, one = { 0 }, other = { 0 };
+	struct envelope e;
+
+	if (envelope_scan_object(&e, r->message, r->message_len, DEPTH) != ERR_NONE ||
+	    e.arg.kind != JSON_OBJECT || e.top.member[ENV_TOKEN].seen > 1)
+		return;
+	r->object = &e.top;
+	r->edits = without;
+	r->n_edits = 1;
+	handler_msg_encode_request(&one, r);
+	json_splice_add(&before, r->message, &e.top, &envelope_names, without, 1);
+	r->object = NULL;
+	r->message = before.data;
+	r->message_len = before.len;
+	handler_msg_encode_request(&other, r);
+	require(one.len == other.len && memcmp(one.data, other.data, one.len) == 0);
+	buf_free(&before);
+	buf_free(&one);
+	buf_free(&other);
+}
+
 /* Any valid text may stand for the client's message. */
 static void
 check_request(const char *text, size_t len)
@@ -160,6 +186,7 @@ check_request(const char *text, size_t len)
 	require(json_scan_text(b.data, b.len, DEPTH + 1, &v));
 	check_message(&b, text, len);
 	buf_free(&b);
+	check_spliced(&r);
 }
 
 /* Nor does it matter who answers the call of a handler. */

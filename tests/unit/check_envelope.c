@@ -256,6 +256,10 @@ START_TEST(a_name_of_ours_twice_is_refused_and_named)
 	ck_assert_int_eq(envelope_check_request(&e), ERR_BAD_MESSAGE);
 	ck_assert_str_eq(e.fault, fault);
 	e.fault = NULL;
+	if (!(ENVELOPE_OF_REPLIES & 1U << _i)) {
+		ck_assert_int_eq(envelope_check_reply(&e), ERR_NONE);
+		return;
+	}
 	ck_assert_int_eq(envelope_check_reply(&e), ERR_BAD_MESSAGE);
 	ck_assert_str_eq(e.fault, fault);
 }
@@ -271,6 +275,10 @@ START_TEST(in_message_it_is_refused_in_replies_only)
 	    name);
 	ck_assert_int_eq(envelope_scan_object(&e, text, strlen(text), DEPTH), ERR_NONE);
 	ck_assert_int_eq(envelope_check_request(&e), ERR_NONE);
+	if (!(ENVELOPE_OF_REPLIES & 1U << _i)) {
+		ck_assert_int_eq(envelope_check_reply(&e), ERR_NONE);
+		return;
+	}
 	ck_assert_int_eq(envelope_check_reply(&e), ERR_BAD_MESSAGE);
 	snprintf(fault, sizeof(fault), "\"%s\" occurs twice in \"message\"", name);
 	ck_assert_str_eq(e.fault, fault);
@@ -301,7 +309,7 @@ START_TEST(the_table_has_the_names_of_the_protocol)
 {
 	static const char *const want[] = {
 		"type", "token", "jwt", "application", "ms_requestId", "usher", "finished",
-		"message", "error", "responseTime",
+		"message", "error", "responseTime", "service",
 	};
 
 	ck_assert_uint_eq(envelope_names.n, ARRAY_LEN(want));

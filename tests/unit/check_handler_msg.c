@@ -435,6 +435,32 @@ START_TEST(a_request_is_one_line_whatever_its_white_space)
 }
 END_TEST
 
+START_TEST(a_message_goes_without_what_was_cut_from_it)
+{
+	static const char text[] =
+	    "[\"ewdjs\",{\"type\":\"t\",\"token\":\"x\",\n\"params\":\r\n{}}]";
+	static const struct json_edit without[] = { { .name = ENV_TOKEN }, { .name = ENV_USHER } };
+	struct handler_request r = {
+		.application = "a",
+		PIECE(type, "\"t\""),
+		PIECE(message, text),
+		PIECE(session, "{}"),
+		PIECE(secret, "[]"),
+		.edits = without, .n_edits = ARRAY_LEN(without),
+	};
+	struct envelope e;
+	struct buf b = { 0 };
+
+	ck_assert_int_eq(envelope_scan_event(&e, text, sizeof(text) - 1, DEPTH), ERR_NONE);
+	r.object = &e.top;
+	handler_msg_encode_request(&b, &r);
+	ck_assert_str_eq(buf_str(&b), "{\"op\":\"request\",\"id\":0,\"application\":\"a\","
+	    "\"type\":\"t\",\"message\":{\"type\":\"t\", \"params\":  {}},\"session\":{},"
+	    "\"secret\":[],\"deadline_ms\":0,\"client\":{}}\n");
+	buf_free(&b);
+}
+END_TEST
+
 START_TEST(what_is_unknown_of_a_client_is_left_out)
 {
 	static const char *const want[] = {
@@ -486,6 +512,7 @@ make_suite(void)
 	tcase_add_test(out, the_hello_of_qewds_workers_has_secret_and_settings);
 	tcase_add_test(out, replies_cancels_and_pings_are_lines);
 	tcase_add_test(out, a_request_is_one_line_whatever_its_white_space);
+	tcase_add_test(out, a_message_goes_without_what_was_cut_from_it);
 	ADD_LOOP(out, what_is_unknown_of_a_client_is_left_out, 4);
 	suite_add_tcase(suite, out);
 	return suite;
