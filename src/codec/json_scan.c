@@ -671,6 +671,8 @@ scan_atom(struct json_scan *s, const char *p)
 		return WORD("false");
 	case 'n':
 		return WORD("null");
+	case '0' ... '9':
+		return scan_number(s, p);
 	default:
 		return scan_any_number(s, p);
 	}

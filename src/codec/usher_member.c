@@ -117,7 +117,7 @@ usher_member_encode_request(struct buf *b, const struct usher_call *u)
 	char *begin = buf_reserve(b, REQUEST_ROOM + BUF_JSON_STRING_MAX(address_len) +
 	    BUF_JSON_STRING_MAX(socket_len)), *p = begin;
 
-	assert(strlen(u->trace) == TRACE_LEN);
+	assert(u->trace[TRACE_LEN] == '\0');
 	p = PUT(p, "{\"id\":");
 	p += buf_put_u64(p, u->id);
 	p = PUT(p, ",\"deadline_ms\":");

@@ -34,6 +34,7 @@ struct remote {
 	char *application;
 	struct place *place;
 	unsigned n_places;
+	unsigned n_used;		/* behind these there is no link */
 	struct link *first;		/* that takes a node's pushes, or is about to */
 	unsigned n_wanted;		/* of a stock peer; others end when they are free */
 	unsigned n_node_wanted;		/* of a node */
@@ -145,6 +146,8 @@ add_link(struct remote *r, unsigned i)
 {
 	r->place[i] = (struct place){ .link = link_new(r->env, &r->url, r->tls, r->protocol,
 		r->application, i + 1, &link_events, r) };
+	if (i >= r->n_used)
+		r->n_used = i + 1;
 }
 
 static void
@@ -154,6 +157,8 @@ end_link(struct remote *r, unsigned i)
 
 	r->n_answered += link_answered(link);
 	r->place[i].link = NULL;
+	while (r->n_used > 0 && r->place[r->n_used - 1].link == NULL)
+		r->n_used--;
 	if (r->first == link)
 		on_no_pushes(link, r);
 	link_free(link, ERR_LINK_LOST);
@@ -405,7 +410,7 @@ remote_of(const struct link *link)
 bool
 remote_is_up(const struct remote *r)
 {
-	for (unsigned i = 0; i < r->n_places && r->is_started; i++)
+	for (unsigned i = 0; i < r->n_used && r->is_started; i++)
 		if (r->place[i].link != NULL && link_is_up(r->place[i].link))
 			return true;
 	return false;
@@ -415,7 +420,7 @@ remote_is_up(const struct remote *r)
 struct link *
 remote_free_link(const struct remote *r)
 {
-	unsigned n = n_limit(r) < r->n_places ? n_limit(r) : r->n_places;
+	unsigned n = n_limit(r) < r->n_used ? n_limit(r) : r->n_used;
 	struct link *best = NULL, *link;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -434,7 +439,7 @@ remote_outstanding(const struct remote *r)
 {
 	size_t n = 0;
 
-	for (unsigned i = 0; i < r->n_places; i++)
+	for (unsigned i = 0; i < r->n_used; i++)
 		if (r->place[i].link != NULL)
 			n += link_outstanding(r->place[i].link);
 	return n;
@@ -445,7 +450,7 @@ remote_answered(const struct remote *r)
 {
 	uint64_t n = r->n_answered;
 
-	for (unsigned i = 0; i < r->n_places; i++)
+	for (unsigned i = 0; i < r->n_used; i++)
 		if (r->place[i].link != NULL)
 			n += link_answered(r->place[i].link);
 	return n;
@@ -454,7 +459,7 @@ remote_answered(const struct remote *r)
 void
 remote_each_link(const struct remote *r, void (*fn)(const struct link *, void *), void *arg)
 {
-	for (unsigned i = 0; i < r->n_places; i++)
+	for (unsigned i = 0; i < r->n_used; i++)
 		if (r->place[i].link != NULL)
 			fn(r->place[i].link, arg);
 }
