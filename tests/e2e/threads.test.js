@@ -661,6 +661,48 @@ test('a client that moves from loop to loop keeps its requests, and may cancel t
 	await assertSilent(at);
 });
 
+// Does a push to this socket reach the client?  Twenty requests, one after the other, take longer than that.
+async function isReached(browser, sid) {
+	let isReached = false;
+
+	emit(browser, 'push', { push: { type: 'news', to: { socket: sid }, message: {} } }, DONE);
+	for (let open = 20; open > 0;) {
+		if ((await browser.nextReply()).type === 'news')
+			isReached = true;
+		else if (--open > 0)
+			emit(browser, 'more', DONE);
+	}
+	return isReached;
+}
+
+test('a client that changes loops again and again keeps its requests; when they are over, so are its former sockets', async (t) => {
+	const { node } = await near(t);
+	const gate = new Gate(t);
+	const first = await rawBrowser(t, node.port);
+	let at = first, last;
+	const move = async () => {
+		const from = await loopOf(node, at);
+		await drop(node, at);
+		last = at;
+		at = await comeBackElsewhere(t, node, at, from);
+	};
+	emit(at, 'a', { send: { n: 1 } }, { gate: gate.file }, { finish: { n: 2 } });
+	await at.nextReply();
+
+	for (let i = 0; i < 10; i++) {
+		await move();
+		assert.strictEqual(at.resumed, 1);
+	}
+	assert.strictEqual(await isReached(at, first.sid), true);
+	gate.open();
+	assert.strictEqual((await at.nextReply()).message.n, 2);
+	await waitFor('the first socket to be forgotten', async () => {
+		await move();
+		return !await isReached(at, first.sid);
+	});
+	assert.strictEqual(await isReached(at, last.sid), true);
+});
+
 test('a client that asks twice for what it has left on another loop is answered twice', async (t) => {
 	const { node } = await near(t);
 	const old = await rawBrowser(t, node.port);
