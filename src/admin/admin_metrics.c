@@ -26,6 +26,7 @@
 #include "net/loop.h"
 #include "request/journal.h"
 #include "request/request.h"
+#include "token/jwt.h"
 #include "token/token_cache.h"
 #include "worker/pool.h"
 
@@ -99,10 +100,9 @@ add_token_checks(const struct admin_view *v, struct exposition *e)
 		uint64_t n = 0;
 
 		for (size_t k = 0; k < v->n_loops; k++) {
-			struct token_cache *tokens = v->loops[k].tokens;
+			const struct jwt_ring *ring = token_cache_ring(v->loops[k].tokens);
 
-			n += token_cache_checks(tokens,
-			    jwt_ring_number(token_cache_ring(tokens), i));
+			n += jwt_ring_checks(ring, jwt_ring_number(ring, i));
 		}
 		exposition_add(e, LABELS({ "key", v->conf->jwt.secrets[i].id }), n);
 	}

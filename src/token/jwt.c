@@ -58,6 +58,7 @@ static const struct json_names header_names = { HEADER_N, header_name };
 
 struct secret {
 	EVP_MAC_CTX *mac;	/* keyed; started anew for each use; NULL: the place is free */
+	uint64_t n_checks;	/* that found a token of it good */
 	unsigned char print[MAC_BYTES];	/* the same for the same secret */
 	EVP_CIPHER_CTX *seal, *open;	/* keyed as well: one key for each session of a secret */
 	unsigned char aes_iv[AES_BLOCK];
@@ -321,6 +322,18 @@ size_t
 jwt_ring_count(const struct jwt_ring *ring)
 {
 	return ring->n_listed;
+}
+
+void
+jwt_ring_add_check(struct jwt_ring *ring, unsigned key)
+{
+	ring->secrets[key].n_checks++;
+}
+
+uint64_t
+jwt_ring_checks(const struct jwt_ring *ring, unsigned key)
+{
+	return ring->secrets[key].n_checks;
 }
 
 /* A token cut at its two dots; all borrowed. */

@@ -76,6 +76,10 @@ unsigned	 jwt_ring_number(const struct jwt_ring *, size_t i);	/* of the i-th ver
 /* Zeroes all that do not: nobody holds a token of theirs any more. */
 void		 jwt_ring_forget(struct jwt_ring *);
 
+/* Checks that found a token of this secret good, since the ring knows it; one more. */
+uint64_t	 jwt_ring_checks(const struct jwt_ring *, unsigned key);
+void		 jwt_ring_add_check(struct jwt_ring *, unsigned key);
+
 /*
  * Checks form, algorithm and signature, not the time.  On JWT_OK the payload, a
  * JSON object, is appended to payload and *key is the index of the secret that

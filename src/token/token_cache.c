@@ -19,7 +19,6 @@
 
 #define OUTSIDE_LIFETIME_S 300	/* at most, of a session whose token is shown each time */
 #define ROOM_KEPT 8192
-#define CHECKS_MAX 64		/* secrets that are counted, old ones included */
 
 struct token_cache {
 	struct jwt_ring *ring;		/* borrowed */
@@ -27,7 +26,6 @@ struct token_cache {
 	struct outside *outside;	/* owned; NULL: nobody else signs tokens */
 	char *user_claim;		/* NULL: users have no names; owned */
 	bool has_odd_user;		/* that is the application, which is rewritten */
-	uint64_t checks[CHECKS_MAX];	/* that were good, by secret */
 	struct token_table *table;
 	struct token_home home;		/* of tokens; its spares are owned */
 	struct buf payload, renamed, text;	/* of a token that is being made */
@@ -187,15 +185,9 @@ check_state(struct token_cache *c, struct token *t, int64_t now_ms)
 
 	if (fault == JWT_OK && token_cache_is_revoked(c, t))
 		fault = JWT_REVOKED;
-	if (fault == JWT_OK && t->key < CHECKS_MAX)
-		c->checks[t->key]++;
+	if (fault == JWT_OK)
+		jwt_ring_add_check(c->ring, t->key);
 	return fault;
-}
-
-uint64_t
-token_cache_checks(const struct token_cache *c, unsigned key)
-{
-	return key < CHECKS_MAX ? c->checks[key] : 0;
 }
 
 /* ---- tokens of others ---- */

@@ -51,8 +51,6 @@ bool			 token_cache_has_outside(const struct token_cache *);
 void			 token_cache_mark(struct token_cache *, const struct token *,
 			    struct revoked_mark *);
 bool			 token_cache_is_revoked(struct token_cache *, struct token *);
-/* How many checks found a token good, by the number of the secret; 0 beyond those known. */
-uint64_t		 token_cache_checks(const struct token_cache *, unsigned key);
 size_t			 token_cache_count(const struct token_cache *);
 size_t			 token_cache_bytes(const struct token_cache *);
 

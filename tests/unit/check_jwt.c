@@ -150,6 +150,27 @@ START_TEST(secrets_keep_their_numbers_when_the_ring_is_set_anew)
 }
 END_TEST
 
+/* Its number may be that of one that was forgotten, whose checks are not its own. */
+START_TEST(checks_are_those_of_a_secret_and_go_with_it)
+{
+	static const struct jwt_secret two = { "2", (const unsigned char *)OTHER_SECRET,
+		sizeof(OTHER_SECRET) - 1 };
+	const struct jwt_secret both[] = {
+		{ "3", (const unsigned char *)"the third, which is new to it", 29 }, two,
+	};
+
+	jwt_ring_add_check(ring, 0);
+	jwt_ring_add_check(ring, 1);
+	jwt_ring_set(ring, &two, 1);
+	ck_assert_uint_eq(jwt_ring_checks(ring, 0), 1);	/* of requests under way */
+	jwt_ring_forget(ring);
+	jwt_ring_set(ring, both, ARRAY_LEN(both));
+	ck_assert_uint_eq(jwt_ring_number(ring, 0), 0);
+	ck_assert_uint_eq(jwt_ring_checks(ring, 0), 0);
+	ck_assert_uint_eq(jwt_ring_checks(ring, jwt_ring_number(ring, 1)), 1);
+}
+END_TEST
+
 START_TEST(refuses_a_token_of_another_secret)
 {
 	struct jwt_ring *other = vector_ring("some other secret", 17);
@@ -534,6 +555,7 @@ make_suite(void)
 	tcase_add_loop_test(tc, signs_a_payload_as_a_stock_master_does, 0, 3);
 	tcase_add_loop_test(tc, tells_which_secret_verified, 0, 2);
 	tcase_add_test(tc, secrets_keep_their_numbers_when_the_ring_is_set_anew);
+	tcase_add_test(tc, checks_are_those_of_a_secret_and_go_with_it);
 	tcase_add_test(tc, refuses_a_token_of_another_secret);
 	tcase_add_test(tc, refuses_a_token_with_any_byte_changed);
 	tcase_add_test(tc, refuses_a_token_that_is_cut_anywhere);

@@ -120,6 +120,21 @@ START_TEST(finds_a_token_again)
 }
 END_TEST
 
+START_TEST(each_check_that_finds_a_token_good_counts_for_its_secret)
+{
+	static const char payload[] = "{\"exp\":1700001210}";
+	struct buf text = sign(1, payload);
+
+	for (int i = 0; i < 3; i++)
+		token_unref(valid(text.data));
+	token_unref(valid(vector_login));
+	ck_assert_int_eq(check_payload("{\"exp\":1}", NOW_MS), JWT_EXPIRED);
+	ck_assert_uint_eq(jwt_ring_checks(ring, 0), 1);
+	ck_assert_uint_eq(jwt_ring_checks(ring, 1), 3);
+	buf_free(&text);
+}
+END_TEST
+
 START_TEST(a_token_that_is_checked_once_takes_no_place)
 {
 	struct token *t, *again;
@@ -1180,6 +1195,7 @@ make_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, knows_what_a_stock_token_says);
 	tcase_add_test(tc, finds_a_token_again);
+	tcase_add_test(tc, each_check_that_finds_a_token_good_counts_for_its_secret);
 	tcase_add_test(tc, a_token_that_is_checked_once_takes_no_place);
 	tcase_add_test(tc, a_reference_outlives_the_entry);
 	tcase_add_test(tc, a_refused_token_is_not_remembered);
