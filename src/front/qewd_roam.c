@@ -20,7 +20,11 @@
 #include "token/claims.h"
 #include "token/token_cache.h"
 
-#define WAYS_MAX 64	/* loops that a message goes to, one after the other; more is a ring */
+/*
+ * Loops that a message goes to, one after the other.  Nobody changes loops so often while one request
+ * is open; more is a ring.
+ */
+#define WAYS_MAX 64
 
 /* A client on a loop. */
 struct place {
