@@ -21,8 +21,8 @@
 #include "token/token_cache.h"
 
 /*
- * Loops that a message goes to, one after the other.  Nobody changes loops so often while one request
- * is open; more is a ring.
+ * Loops that a message goes to, one after the other.  More is a ring, or a client that changed loops
+ * so often while one request was open, which is cancelled then.
  */
 #define WAYS_MAX 64
 

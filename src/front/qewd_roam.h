@@ -5,8 +5,8 @@
  * Their requests stay where they are.  The client there, without a socket, becomes one that forwards:
  * replies and pushes go by posts to the loop that has the socket now, which tells it of cancellations,
  * and when the client is away again, back, or gone.  A client that moves on once more forwards
- * what it gets: such a way is not made shorter, since what goes straight would overtake what is still on
- * it, and it is gone as soon as its client closes with no request open.
+ * what it gets: such a way is not made shorter, since what goes straight would overtake what is
+ * still on it, and it is gone as soon as its client closes with no request open.
  */
 #ifndef FRONT_QEWD_ROAM_H
 #define FRONT_QEWD_ROAM_H
