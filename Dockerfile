@@ -15,7 +15,7 @@ WORKDIR /src
 COPY . .
 RUN ./autogen.sh \
  && ./configure --prefix=/usr --sysconfdir=/etc \
- && make -j"$(nproc)" \
+ && make -j"$(nproc)" profiled \
  && make install-strip DESTDIR=/out
 
 FROM debian:12-slim
