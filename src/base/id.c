@@ -13,7 +13,7 @@
 
 #include "base/log.h"
 
-#define STORE_BYTES 4096
+#define STORE_BYTES 16384	/* a call takes as long as 5,000 bytes, besides */
 
 static _Thread_local unsigned char store[STORE_BYTES];
 static _Thread_local size_t store_left;

@@ -142,6 +142,28 @@ START_TEST(hex_has_two_digits_a_byte)
 }
 END_TEST
 
+/* Up to more than is kept for a thread; the last of them come whole, and not twice. */
+static const size_t lengths[] = { 16, 17, 1000, 16383, 16384, 16385, 100000 };
+
+START_TEST(random_bytes_come_in_any_number)
+{
+	static unsigned char a[100000], b[100000];
+	static const unsigned char none[16];
+	const size_t n = lengths[_i], last = n - sizeof(none);
+
+	for (int i = 0; i < 3; i++) {
+		memset(a, 0, sizeof(a));
+		memset(b, 0, sizeof(b));
+		id_random(a, n);
+		id_random(b, n);
+		ck_assert_mem_ne(a, b, sizeof(none));
+		ck_assert_mem_ne(a + last, b + last, sizeof(none));
+		ck_assert_mem_ne(a + last, none, sizeof(none));
+		ck_assert_mem_ne(b + last, none, sizeof(none));
+	}
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -153,6 +175,7 @@ make_suite(void)
 	tcase_add_loop_test(tc, a_foreign_sid_tells_none, 0, ARRAY_LEN(foreign));
 	tcase_add_test(tc, threads_make_names_that_differ);
 	tcase_add_loop_test(tc, hex_has_two_digits_a_byte, 1, 100);
+	tcase_add_loop_test(tc, random_bytes_come_in_any_number, 0, ARRAY_LEN(lengths));
 	suite_add_tcase(s, tc);
 	return s;
 }
