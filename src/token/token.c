@@ -125,24 +125,25 @@ read_names(struct token_reading *g)
 		g->jti = NULL;
 }
 
-enum jwt_fault
-token_reading_verify(struct token_reading *g, struct jwt_ring *ring, const char *text, size_t len,
-    struct buf *payload)
+static enum jwt_fault
+unpack(struct token_reading *g, const char *text, size_t len, struct buf *payload,
+    struct jwt_parts *parts)
 {
-	struct jwt_parts parts;
 	enum jwt_fault fault;
 
 	payload->len = 0;
-	fault = jwt_unpack(text, len, payload, &parts);
+	fault = jwt_unpack(text, len, payload, parts);
 	if (fault != JWT_OK)
 		return fault;
 	g->payload = payload->data;
 	g->payload_len = payload->len;
-	if (!note_claims(g))
-		return JWT_BAD_JSON;
-	fault = jwt_check_signature(ring, text, &parts, &g->key);
-	if (fault != JWT_OK)
-		return fault;
+	return note_claims(g) ? JWT_OK : JWT_BAD_JSON;
+}
+
+/* What is read only of a token whose signature is good. */
+static enum jwt_fault
+read_claims(struct token_reading *g)
+{
 	if (!are_unique(&g->claims))
 		return JWT_BAD_JSON;
 	if (!read_times(g))
@@ -150,6 +151,29 @@ token_reading_verify(struct token_reading *g, struct jwt_ring *ring, const char 
 	g->application_room = g->jti_room = (struct buf){ 0 };
 	read_names(g);
 	return JWT_OK;
+}
+
+enum jwt_fault
+token_reading_verify(struct token_reading *g, struct jwt_ring *ring, const char *text, size_t len,
+    struct buf *payload)
+{
+	struct jwt_parts parts;
+	enum jwt_fault fault = unpack(g, text, len, payload, &parts);
+
+	if (fault == JWT_OK)
+		fault = jwt_check_signature(ring, text, &parts, &g->key);
+	return fault == JWT_OK ? read_claims(g) : fault;
+}
+
+enum jwt_fault
+token_reading_own(struct token_reading *g, const struct jwt_ring *ring, const char *text,
+    size_t len, struct buf *payload)
+{
+	struct jwt_parts parts;
+	enum jwt_fault fault = unpack(g, text, len, payload, &parts);
+
+	g->key = jwt_ring_number(ring, 0);
+	return fault == JWT_OK ? read_claims(g) : fault;
 }
 
 static void

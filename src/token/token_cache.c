@@ -673,6 +673,24 @@ token_supersede(struct token_cache *c, struct token *t)
 		token_table_supersede(c->table, t);
 }
 
+void
+token_issue(struct token_cache *c, struct token *t, const struct claims_update *u,
+    struct buf *token)
+{
+	struct token_reading g;
+
+	claims_issue(c->ring, t, u, token);
+	if (!t->is_known || t->is_outside || token->len > JWT_MAX_BYTES ||
+	    (token->len == t->len && memcmp(token->data, t->text, t->len) == 0))
+		return;
+	if (token_reading_own(&g, c->ring, token->data, token->len, &c->payload) == JWT_OK) {
+		token_unref(remember(c, token_of(&c->home, &g, token->data, token->len, NULL)));
+		token_reading_cleanup(&g);
+		token_supersede(c, t);
+	}
+	drop_rooms(c);
+}
+
 /* ---- sessions ---- */
 
 const struct token_session *

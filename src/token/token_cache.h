@@ -19,6 +19,7 @@
 #define TOKEN_FORMS_MAX	    8
 
 struct claims_new;
+struct claims_update;
 struct outside;
 struct token_cache;
 struct token_session;
@@ -83,6 +84,14 @@ MUST_USE enum jwt_fault	 token_check_outside(struct token_cache *, const char *t
 MUST_USE enum jwt_fault	 token_check_reply(struct token_cache *, const char *text, size_t len,
 			    const struct token *own, int64_t now_ms, struct token **t,
 			    bool *is_rewritten);
+
+/*
+ * claims_issue() into an empty buffer, and whoever showed t, which then counts as superseded, will
+ * show what is there.  If t is remembered that is as well, as if it had been shown and verified
+ * already: it was signed here.
+ */
+void			 token_issue(struct token_cache *, struct token *t,
+			    const struct claims_update *, struct buf *token);
 
 /*
  * Whoever showed it has been given another.  It is remembered for a while yet, for longer if it is

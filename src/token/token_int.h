@@ -46,6 +46,9 @@ struct token_reading {
  */
 MUST_USE enum jwt_fault	 token_reading_verify(struct token_reading *, struct jwt_ring *,
 			    const char *text, size_t len, struct buf *payload);
+/* The same for one that was signed right now with the first secret, and needs no check of that. */
+MUST_USE enum jwt_fault	 token_reading_own(struct token_reading *, const struct jwt_ring *,
+			    const char *text, size_t len, struct buf *payload);
 /* What a token says; borrows all of it. */
 void			 token_reading_again(struct token_reading *, const struct token *);
 void			 token_reading_cleanup(struct token_reading *);

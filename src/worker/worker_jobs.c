@@ -324,7 +324,7 @@ issue_token(const struct worker *w, const struct request *r, const struct handle
 	bool has_session = msg->session.kind == JSON_OBJECT;
 	bool has_secret = msg->secret.kind == JSON_ARRAY;
 
-	claims_issue(w->env->ring, r->token, &(struct claims_update){
+	token_issue(w->env->tokens, r->token, &(struct claims_update){
 		.session = has_session ? msg->text + msg->session.start : NULL,
 		.session_len = has_session ? msg->session.end - msg->session.start : 0,
 		.secret = has_secret ? msg->text + msg->secret.start : NULL,

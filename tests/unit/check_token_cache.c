@@ -1016,6 +1016,95 @@ START_TEST(a_session_that_was_changed_is_another)
 }
 END_TEST
 
+/* What claims_issue() gives for a session that has changed in this step. */
+static struct claims_update
+update_of(const char *session)
+{
+	return (struct claims_update){ .session = session, .session_len = strlen(session),
+		.lifetime_s = 300, .now_s = NOW_MS / 1000 };
+}
+
+START_TEST(a_token_that_was_issued_is_known_when_it_comes_back)
+{
+	struct claims_update u = update_of("{\"authenticated\":true,\"step\":2}");
+	struct token_cache *other = token_cache_new(ring);
+	struct token *t = valid(vector_login), *next, *read;
+	struct buf text = { 0 };
+
+	token_issue(cache, t, &u, &text);
+	ck_assert_uint_eq(token_cache_count(cache), 2);
+	next = valid(buf_str(&text));
+	ck_assert_uint_eq(token_cache_count(cache), 2);
+
+	/* Of it nothing else is known than of one that is verified. */
+	ck_assert_int_eq(token_check(other, text.data, text.len, NOW_MS, &read), JWT_OK);
+	ck_assert_mem_eq(next->text, read->text, read->len + 1);
+	ck_assert_str_eq(next->payload, read->payload);
+	ck_assert_str_eq(next->application, read->application);
+	ck_assert_pstr_eq(next->jti, read->jti);
+	ck_assert_uint_eq(next->key, read->key);
+	ck_assert_int_eq(next->exp_ms, read->exp_ms);
+	ck_assert_int_eq(next->nbf_ms, read->nbf_ms);
+	ck_assert_int_eq(next->iat_s, read->iat_s);
+	ck_assert(shows(token_session_for(cache, next, "local"), "\"step\":2"));
+	token_unref(read);
+	token_cache_free(other);
+	buf_free(&text);
+	token_unref(next);
+	token_unref(t);
+}
+END_TEST
+
+START_TEST(a_token_that_was_issued_expires)
+{
+	struct claims_update u = update_of("{\"timeout\":10}");
+	struct token *t = valid(vector_login), *next;
+	struct buf text = { 0 };
+
+	token_issue(cache, t, &u, &text);
+	ck_assert_int_eq(token_check(cache, text.data, text.len, NOW_MS + 11000, &next),
+	    JWT_EXPIRED);
+	ck_assert_uint_eq(token_cache_count(cache), 1);
+	buf_free(&text);
+	token_unref(t);
+}
+END_TEST
+
+START_TEST(a_token_that_is_issued_again_takes_no_further_place)
+{
+	struct claims_update u = update_of("{}"), same = { .lifetime_s = 300, .now_s = u.now_s };
+	struct token *t = valid(vector_login), *next;
+	struct buf text = { 0 }, again = { 0 };
+
+	token_issue(cache, t, &u, &text);
+	next = valid(buf_str(&text));
+	token_issue(cache, next, &same, &again);
+	ck_assert_str_eq(buf_str(&again), text.data);
+	ck_assert_uint_eq(token_cache_count(cache), 2);
+	buf_free(&again);
+	buf_free(&text);
+	token_unref(next);
+	token_unref(t);
+}
+END_TEST
+
+START_TEST(a_token_is_issued_but_not_remembered_for_one_that_is_not)
+{
+	struct claims_update u = update_of("{}");
+	struct buf text = { 0 };
+	struct token *t;
+
+	ck_assert_int_eq(token_check_once(cache, vector_login, strlen(vector_login), NOW_MS, &t),
+	    JWT_OK);
+	token_issue(cache, t, &u, &text);
+	ck_assert_uint_eq(token_cache_count(cache), 0);
+	token_unref(t);
+	t = valid(buf_str(&text));
+	buf_free(&text);
+	token_unref(t);
+}
+END_TEST
+
 START_TEST(a_revoked_session_is_refused_though_it_was_decrypted)
 {
 	struct buf text = sign(0, "{\"jti\":\"a\",\"exp\":1700001210}");
@@ -1244,6 +1333,10 @@ make_suite(void)
 	tcase_add_test(tc, a_session_is_decrypted_once_for_a_token);
 	tcase_add_test(tc, each_application_sees_its_own_name_in_the_session);
 	tcase_add_test(tc, a_session_that_was_changed_is_another);
+	tcase_add_test(tc, a_token_that_was_issued_is_known_when_it_comes_back);
+	tcase_add_test(tc, a_token_that_was_issued_expires);
+	tcase_add_test(tc, a_token_that_is_issued_again_takes_no_further_place);
+	tcase_add_test(tc, a_token_is_issued_but_not_remembered_for_one_that_is_not);
 	tcase_add_test(tc, a_revoked_session_is_refused_though_it_was_decrypted);
 	tcase_add_test(tc, an_expired_session_is_refused_and_wiped_though_it_was_decrypted);
 	tcase_add_test(tc, a_session_of_a_secret_that_was_taken_away_is_for_those_under_way_alone);
