@@ -89,15 +89,13 @@ make_tokens(struct node_loop *nl)
 	set_claims(nl);
 }
 
-/* Tokens of a secret that is gone are refused from now on, wherever they were seen before. */
 static void
 change_tokens(struct node_loop *nl)
 {
 	struct jwt_secret *secrets = secrets_of(nl->conf);
 
-	jwt_ring_set(nl->ring, secrets, nl->conf->jwt.n_secrets);
+	token_cache_set_secrets(nl->tokens, secrets, nl->conf->jwt.n_secrets);
 	free(secrets);
-	token_cache_clear(nl->tokens);
 }
 
 struct node_loop *

@@ -62,14 +62,10 @@ rest_token_new(const struct gate *g, const char *application, const char *addres
 struct token *
 rest_token_for(const struct gate *g, struct token *t, const char *application)
 {
-	struct token *own = NULL;
-	const char *text;
-	size_t len;
+	struct token *own;
 
-	text = token_for_application(g->tokens, t, application, &len);
-	if (token_check(g->tokens, text, len, clock_wall_ms(), &own) != JWT_OK)
-		return NULL;
-	return own;
+	return token_check_for(g->tokens, t, application, strlen(application), clock_wall_ms(),
+	    &own) == JWT_OK ? own : NULL;
 }
 
 /* Has a handler made it the session of somebody it knows? */

@@ -66,7 +66,8 @@ size_t		 jwt_ring_count(const struct jwt_ring *);
 
 /*
  * From now on these are its secrets.  Numbers stay: those of secrets that are not among them are
- * good for the requests under way, but verify nothing any more, until jwt_ring_forget().
+ * good for the requests under way, but verify nothing any more, until jwt_ring_forget().  Where
+ * tokens are remembered, by token_cache_set_secrets() alone.
  */
 void		 jwt_ring_set(struct jwt_ring *, const struct jwt_secret *, size_t n);
 bool		 jwt_has_usual_header(const char *token, size_t len);	/* that of jwt_sign() */

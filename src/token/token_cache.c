@@ -64,6 +64,13 @@ token_cache_ring(struct token_cache *c)
 	return c->ring;
 }
 
+void
+token_cache_set_secrets(struct token_cache *c, const struct jwt_secret *secrets, size_t n)
+{
+	jwt_ring_set(c->ring, secrets, n);
+	token_cache_clear(c);
+}
+
 size_t
 token_cache_count(const struct token_cache *c)
 {
@@ -514,7 +521,10 @@ is_for(const struct token_reading *g, const struct token *own)
 	    memcmp(g->application, own->application, own->application_len) == 0;
 }
 
-/* What was read, as the client is to get it whose own token is own. */
+/*
+ * What was read, as the client is to get it whose own token is own; NULL: that would be too long
+ * for a token, and refused when it comes back.
+ */
 static struct token *
 rewrite(struct token_cache *c, const struct token_reading *g, const char *text, size_t len,
     const struct token *own)
@@ -527,14 +537,15 @@ rewrite(struct token_cache *c, const struct token_reading *g, const char *text, 
 	token_reading_rename(&renamed, g, own->application, own->application_len, &c->renamed);
 	c->text.len = 0;
 	jwt_sign(c->ring, g->key, renamed.payload, renamed.payload_len, &c->text);
+	if (c->text.len > JWT_MAX_BYTES)
+		return NULL;
 	return token_of(&c->home, &renamed, c->text.data, c->text.len,
 	    g->application_len > 0 ? &twin : NULL);
 }
 
 /*
  * Gives t, which it takes, or what is known of the same text: that stays, with its forms and its
- * session, and gets the form that t has.  Not remembered is one that would be refused when it comes
- * back, and one of a secret that was taken away since, which would come back as one that is good.
+ * session, and gets the form that t has.
  */
 static struct token *
 remember(struct token_cache *c, struct token *t)
@@ -542,8 +553,6 @@ remember(struct token_cache *c, struct token *t)
 	uint64_t hash = token_table_hash(c->table, t->text, t->len);
 	struct token *old;
 
-	if (t->len > JWT_MAX_BYTES || !jwt_ring_has(c->ring, t->key))
-		return t;
 	old = token_table_find(c->table, hash, t->text, t->len);
 	if (old != NULL && t->is_outside && !old->is_outside) {
 		token_table_remove(c->table, old);	/* t knows better when it began */
@@ -573,6 +582,8 @@ check_reading(struct token_cache *c, const struct token_reading *g, const char *
 		return fault;
 	*is_rewritten = !is_for(g, own);
 	t = *is_rewritten ? rewrite(c, g, text, len, own) : token_of(&c->home, g, text, len, NULL);
+	if (t == NULL)
+		return JWT_SEGMENTS;
 	fault = check_new(c, t, now_ms, out);
 	if (fault == JWT_OK)
 		*out = remember(c, t);
@@ -611,7 +622,25 @@ find_renamed(struct token_cache *c, struct token *t, const struct token *own)
 	return token_ref(renamed);
 }
 
-/* One that was found good, or stands for one that was; its reference is taken. */
+/* The token that t is rewritten to, which has no such form; NULL as above. */
+static struct token *
+add_renamed(struct token_cache *c, struct token *t, const struct token_reading *g,
+    const struct token *own)
+{
+	struct token *renamed = rewrite(c, g, t->text, t->len, own);
+
+	drop_rooms(c);
+	if (renamed == NULL)
+		return NULL;
+	renamed->is_outside = t->is_outside;
+	renamed = remember(c, renamed);
+	keep_form(c, t, &(struct token_form){ .application = renamed->application,
+	    .application_len = renamed->application_len, .text = renamed->text,
+	    .len = renamed->len });
+	return renamed;
+}
+
+/* One that was found good, or stands for one that was; its reference is taken.  NULL as above. */
 static struct token *
 rewrite_known(struct token_cache *c, struct token *t, const struct token *own, bool *is_rewritten)
 {
@@ -623,15 +652,8 @@ rewrite_known(struct token_cache *c, struct token *t, const struct token *own, b
 		return t;
 	*is_rewritten = true;
 	renamed = find_renamed(c, t, own);
-	if (renamed == NULL) {
-		renamed = rewrite(c, &g, t->text, t->len, own);
-		renamed->is_outside = t->is_outside;
-		renamed = remember(c, renamed);
-		keep_form(c, t, &(struct token_form){ .application = renamed->application,
-		    .application_len = renamed->application_len, .text = renamed->text,
-		    .len = renamed->len });
-		drop_rooms(c);
-	}
+	if (renamed == NULL)
+		renamed = add_renamed(c, t, &g, own);
 	token_unref(t);
 	return renamed;
 }
@@ -661,8 +683,33 @@ token_check_reply(struct token_cache *c, const char *text, size_t len, const str
 	if (fault != JWT_ALGORITHM)
 		return fault;
 	fault = token_check(c, text, len, now_ms, &t);
-	if (fault == JWT_OK)
-		*out = rewrite_known(c, t, own, is_rewritten);
+	if (fault != JWT_OK)
+		return fault;
+	*out = rewrite_known(c, t, own, is_rewritten);
+	return *out != NULL ? JWT_OK : JWT_SEGMENTS;
+}
+
+/* ---- sessions at other applications ---- */
+
+enum jwt_fault
+token_check_for(struct token_cache *c, struct token *t, const char *name, size_t n,
+    int64_t now_ms, struct token **out)
+{
+	enum jwt_fault fault;
+	struct token *known;
+	const char *text;
+	size_t len;
+
+	text = token_for_name(c, t, name, n, &len);
+	if (text == t->text && t->is_known)
+		return check_again(c, t, now_ms, out);
+	known = token_table_find(c->table, token_table_hash(c->table, text, len), text, len);
+	if (known != NULL && (known->is_outside || !t->is_outside))
+		return check_again(c, known, now_ms, out);
+	fault = t->is_outside ? token_check_outside(c, text, len, t->iat_s, now_ms, out) :
+	    token_check_once(c, text, len, now_ms, out);
+	if (fault == JWT_OK && t->is_known)
+		*out = remember(c, *out);
 	return fault;
 }
 

@@ -29,6 +29,12 @@ struct token_cache	*token_cache_new(struct jwt_ring *);
 void			 token_cache_free(struct token_cache *);
 struct jwt_ring		*token_cache_ring(struct token_cache *);
 void			 token_cache_clear(struct token_cache *);
+/*
+ * Its ring has these secrets from now on (jwt_ring_set), and tokens of others are refused, wherever
+ * they were seen before: of what is remembered it is not asked again whether its secret is there.
+ */
+void			 token_cache_set_secrets(struct token_cache *, const struct jwt_secret *,
+			    size_t n);
 /* Its spares (spares_trim), and the tokens that have expired, with their sessions. */
 void			 token_cache_trim(struct token_cache *, int64_t now_ms);
 /*
@@ -79,7 +85,7 @@ MUST_USE enum jwt_fault	 token_check_outside(struct token_cache *, const char *t
  * The token of a reply, checked as by token_check(): *t is what the client gets whose own token is
  * own.  If the application is another than own's, that is rewritten as by token_for_name(); the
  * client will send it back, and then it is known already, with its form for the application that
- * it came with.
+ * it came with.  JWT_SEGMENTS as well: it would be longer than JWT_MAX_BYTES, and refused then.
  */
 MUST_USE enum jwt_fault	 token_check_reply(struct token_cache *, const char *text, size_t len,
 			    const struct token *own, int64_t now_ms, struct token **t,
@@ -111,6 +117,13 @@ const char		*token_for_application(struct token_cache *, struct token *t,
 /* The same with a name of n bytes, such as the claim of another token, which may hold NULs. */
 const char		*token_for_name(struct token_cache *, struct token *t, const char *name,
 			    size_t n, size_t *len);
+
+/*
+ * That form as a token of its own, if t is good yet: *own is a new reference, perhaps to t.  It
+ * began when t did, for an outside token or not, and is remembered if t is.
+ */
+MUST_USE enum jwt_fault	 token_check_for(struct token_cache *, struct token *t, const char *name,
+			    size_t n, int64_t now_ms, struct token **own);
 
 /*
  * The session as handlers of this application see it, decrypted when they first do, and kept with

@@ -126,13 +126,11 @@ take_session(struct request *r, const struct pool_env *env, const struct request
     const struct handler_msg *msg)
 {
 	struct buf application = { 0 };
-	const char *text;
 	bool is_good;
-	size_t len;
 
 	json_string_get(msg->text, msg->application, &application);
-	text = token_for_name(env->tokens, outer->token, application.data, application.len, &len);
-	is_good = token_check(env->tokens, text, len, clock_wall_ms(), &r->token) == JWT_OK;
+	is_good = token_check_for(env->tokens, outer->token, application.data, application.len,
+	    clock_wall_ms(), &r->token) == JWT_OK;
 	buf_free(&application);
 	return is_good;
 }

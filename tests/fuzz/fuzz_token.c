@@ -115,6 +115,7 @@ as_reply(const struct token *t)
 	static const char there[] = "{\"application\":\"there\"}";
 	struct token *own, *given, *read;
 	struct buf text = { 0 };
+	enum jwt_fault fault;
 	bool is_rewritten;
 
 	jwt_sign(ring, 0, there, sizeof(there) - 1, &text);
@@ -123,19 +124,19 @@ as_reply(const struct token *t)
 	for (int i = 0; i < 3; i++) {	/* known, new, and known from being given */
 		if (i == 1)
 			token_cache_clear(cache);
-		CHECK(token_check_reply(cache, t->text, t->len, own, NOW_S * 1000, &given,
-		    &is_rewritten) == JWT_OK);
+		fault = token_check_reply(cache, t->text, t->len, own, NOW_S * 1000, &given,
+		    &is_rewritten);
+		if (fault == JWT_SEGMENTS && t->len > JWT_MAX_BYTES / 2)
+			continue;	/* too long with that name */
+		CHECK(fault == JWT_OK);
 		CHECK(given->application_len == 5 && strcmp(given->application, "there") == 0);
-		if (given->len <= JWT_MAX_BYTES) {
-			CHECK(token_check_once(cache, given->text, given->len, NOW_S * 1000,
-			    &read) == JWT_OK);
-			CHECK(read->payload_len == given->payload_len &&
-			    memcmp(read->payload, given->payload, read->payload_len) == 0);
-			for (int n = 0; n < CLAIM_N; n++)
-				check_same(read->claims.member[n].value,
-				    given->claims.member[n].value);
-			token_unref(read);
-		}
+		CHECK(token_check_once(cache, given->text, given->len, NOW_S * 1000, &read) ==
+		    JWT_OK);
+		CHECK(read->payload_len == given->payload_len &&
+		    memcmp(read->payload, given->payload, read->payload_len) == 0);
+		for (int n = 0; n < CLAIM_N; n++)
+			check_same(read->claims.member[n].value, given->claims.member[n].value);
+		token_unref(read);
 		token_unref(given);
 	}
 	token_unref(own);

@@ -164,6 +164,52 @@ START_TEST(a_session_for_an_outside_token_ends_with_it_and_is_not_made_anew_each
 }
 END_TEST
 
+/* As the requests of REST callers and of handlers have it. */
+START_TEST(a_form_of_a_session_for_an_outside_token_is_as_old_as_that)
+{
+	struct buf text = theirs(START_S + HOUR_S);
+	struct token *t = valid(&text, START_S + 100), *own, *again, *plain;
+	struct revoked *revoked = revoked_new();
+
+	/* Whoever took its text for one of ours knows less of it. */
+	ck_assert_int_eq(token_check_for(cache, t, "other", 5, (START_S + 100) * 1000, &own),
+	    JWT_OK);
+	token_cache_clear(cache);
+	ck_assert_int_eq(token_check(cache, own->text, own->len, (START_S + 100) * 1000, &plain),
+	    JWT_OK);
+	ck_assert(!plain->is_outside);
+	token_unref(own);
+	token_unref(t);
+	t = valid(&text, START_S + 100);
+	for (int i = 0; i < 2; i++) {
+		const char *name = i == 0 ? "other" : APPLICATION;
+
+		ck_assert_int_eq(token_check_for(cache, t, name, strlen(name),
+		    (START_S + 100) * 1000, &own), JWT_OK);
+		ck_assert_str_eq(own->application, name);
+		ck_assert(own->is_outside && own->iat_s == START_S);
+		ck_assert_int_eq(token_check_for(cache, t, name, strlen(name),
+		    (START_S + 100) * 1000, &again), JWT_OK);
+		ck_assert_ptr_eq(again, own);
+		token_unref(again);
+		token_unref(own);
+	}
+	/* All sessions that began before this time. */
+	ck_assert(revoked_add(revoked, &(struct revoked_entry){ .kind = REVOKED_BEFORE,
+	    .before_s = START_S + 50, .until_s = INT64_MAX }, START_S));
+	token_cache_set_revoked(cache, revoked, NULL);
+	ck_assert_int_eq(token_check_for(cache, t, "other", 5, (START_S + 100) * 1000, &own),
+	    JWT_REVOKED);
+	ck_assert_int_eq(token_check_for(cache, t, APPLICATION, strlen(APPLICATION),
+	    (START_S + 100) * 1000, &own), JWT_REVOKED);
+	token_cache_set_revoked(cache, NULL, NULL);
+	revoked_free(revoked);
+	token_unref(plain);
+	token_unref(t);
+	buf_free(&text);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -177,6 +223,7 @@ make_suite(void)
 	    a_session_for_an_outside_token_is_forwarded_with_half_of_its_life_before_it);
 	tcase_add_test(tc,
 	    a_session_for_an_outside_token_ends_with_it_and_is_not_made_anew_each_time);
+	tcase_add_test(tc, a_form_of_a_session_for_an_outside_token_is_as_old_as_that);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -455,8 +455,7 @@ START_TEST(one_whose_secret_has_gone_on_the_way_is_told_so)
 	ck_assert_int_eq(token_check(tokens[1], vector_login, strlen(vector_login), NOW_MS,
 	    &r->token), JWT_OK);
 	request_submit(r, there[1], 60000);
-	jwt_ring_set(rings[0], &other, 1);
-	token_cache_clear(tokens[0]);
+	token_cache_set_secrets(tokens[0], &other, 1);
 	pump();
 	ck_assert_uint_eq(n_served, 0);
 	assert_ended(&a, jwt_fault_err(JWT_SIGNATURE));

@@ -646,6 +646,34 @@ START_TEST(a_bad_token_of_a_reply_goes_no_further)
 }
 END_TEST
 
+/* It would be refused when the client shows it; as new, and as one that was shown itself. */
+START_TEST(a_token_of_a_reply_that_gets_too_long_goes_no_further)
+{
+	struct buf payload = { 0 }, text;
+	struct token *own = valid(vector_login), *shown, *t = NULL;
+	bool is_rewritten;
+
+	/* 48 KiB of payload are 64 KiB of base64url; the client's application has a longer name. */
+	buf_add_str(&payload, "{\"application\":\"a\",\"p\":\"");
+	while (payload.len < JWT_MAX_BYTES / 4 * 3 - 63)
+		buf_add_char(&payload, 'x');
+	buf_add_str(&payload, "\"}");
+	text = sign(0, buf_str(&payload));
+	ck_assert_uint_le(text.len, JWT_MAX_BYTES);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(token_check_reply(cache, text.data, text.len, own, NOW_MS, &t,
+		    &is_rewritten), JWT_SEGMENTS);
+		ck_assert_uint_eq(token_cache_count(cache), 1 + (unsigned)i);
+		if (i == 0)
+			shown = valid(text.data);
+	}
+	token_unref(shown);
+	token_unref(own);
+	buf_free(&payload);
+	buf_free(&text);
+}
+END_TEST
+
 /* Revoked in between: neither the service's token nor the one given is good any more. */
 START_TEST(a_session_that_was_given_can_be_revoked)
 {
@@ -811,6 +839,50 @@ START_TEST(rewrites_as_a_stock_master_does)
 	buf_free(&home);
 	token_unref(t);
 	token_unref(want);
+}
+END_TEST
+
+/* As a token of its own: found again, or t itself; not remembered if t is not. */
+START_TEST(a_form_is_a_token_as_long_as_its_own_is_good)
+{
+	struct token *t = valid(vector_login), *first, *again, *once;
+	const int64_t end_ms = t->exp_ms;
+
+	ck_assert_int_eq(token_check_for(cache, t, "kit-app", 7, NOW_MS, &again), JWT_OK);
+	ck_assert_ptr_eq(again, t);
+	token_unref(again);
+	ck_assert_int_eq(token_check_for(cache, t, "other", 5, NOW_MS, &first), JWT_OK);
+	ck_assert_str_eq(first->application, "other");
+	check_claims(first);
+	ck_assert_int_eq(token_check_for(cache, t, "other", 5, NOW_MS, &again), JWT_OK);
+	ck_assert_ptr_eq(again, first);
+	ck_assert_uint_eq(token_cache_count(cache), 2);
+	token_unref(again);
+	token_unref(first);
+	ck_assert_int_eq(token_check_for(cache, t, "other", 5, end_ms + 1, &again), JWT_EXPIRED);
+	ck_assert_int_eq(token_check_for(cache, t, "kit-app", 7, end_ms + 1, &again), JWT_EXPIRED);
+	ck_assert_uint_eq(token_cache_count(cache), 0);
+
+	ck_assert_int_eq(token_check_once(cache, vector_login, t->len, NOW_MS, &once), JWT_OK);
+	ck_assert_int_eq(token_check_for(cache, once, "third", 5, NOW_MS, &first), JWT_OK);
+	ck_assert_uint_eq(token_cache_count(cache), 0);
+	token_unref(first);
+	token_unref(once);
+	token_unref(t);
+}
+END_TEST
+
+START_TEST(a_form_of_a_secret_that_was_taken_away_is_refused)
+{
+	static const struct jwt_secret other[] = {
+		{ "2", (const unsigned char *)OTHER_SECRET, sizeof(OTHER_SECRET) - 1 },
+	};
+	struct token *t = valid(vector_login), *none = NULL;
+
+	token_cache_set_secrets(cache, other, ARRAY_LEN(other));
+	ck_assert_int_eq(token_check_for(cache, t, "kit-app", 7, NOW_MS, &none), JWT_SIGNATURE);
+	ck_assert_int_eq(token_check_for(cache, t, "other", 5, NOW_MS, &none), JWT_SIGNATURE);
+	token_unref(t);
 }
 END_TEST
 
@@ -1172,8 +1244,7 @@ START_TEST(a_session_of_a_secret_that_was_taken_away_is_for_those_under_way_alon
 	struct token *t = valid(vector_login), *none = NULL;
 
 	token_session_for(cache, t, "local");
-	jwt_ring_set(ring, other, ARRAY_LEN(other));
-	token_cache_clear(cache);
+	token_cache_set_secrets(cache, other, ARRAY_LEN(other));
 	ck_assert_uint_eq(token_cache_bytes(cache), 0);
 	ck_assert(shows(token_session_for(cache, t, "local"), "\"username\":\"rob\""));
 	ck_assert(shows(token_session_for(cache, t, "another"), "\"username\":\"rob\""));
@@ -1310,12 +1381,15 @@ make_suite(void)
 	    COUNT(given_payload));
 	tcase_add_test(tc, a_name_with_escapes_is_not_taken_for_a_plain_one);
 	tcase_add_test(tc, a_bad_token_of_a_reply_goes_no_further);
+	tcase_add_test(tc, a_token_of_a_reply_that_gets_too_long_goes_no_further);
 	tcase_add_test(tc, a_session_that_was_given_can_be_revoked);
 	tcase_add_test(tc, an_application_may_name_a_user_that_is_revoked);
 	tcase_add_test(tc, tokens_that_were_superseded_go_soon);
 	tcase_add_test(tc, many_clients_may_keep_their_tokens_though_they_are_superseded);
 	tcase_add_test(tc, a_name_may_hold_a_nul);
 	tcase_add_test(tc, rewrites_as_a_stock_master_does);
+	tcase_add_test(tc, a_form_is_a_token_as_long_as_its_own_is_good);
+	tcase_add_test(tc, a_form_of_a_secret_that_was_taken_away_is_refused);
 	tcase_add_test(tc, keeps_the_forms_used_last);
 	tcase_add_test(tc, a_token_no_longer_remembered_can_be_rewritten);
 	suite_add_tcase(s, tc);
