@@ -37,6 +37,7 @@ static const char *const area_name[] = {
 static _Atomic enum log_level level_shown = LOG_LEVEL_INFO, level_set = LOG_LEVEL_INFO;
 static atomic_bool is_overridden;
 static atomic_bool area_shown[ARRAY_LEN(area_name)], shows_some_area;
+atomic_bool log_shows_debug;
 
 static _Atomic enum log_format line_format;
 
@@ -57,26 +58,34 @@ log_set_format(enum log_format format, const char *node)
 	node_name = node != NULL ? xstrdup(node) : NULL;
 }
 
+static void
+show(enum log_level level, bool some_area)
+{
+	level_shown = level;
+	shows_some_area = some_area;
+	log_shows_debug = level == LOG_LEVEL_DEBUG || some_area;
+}
+
 void
 log_set_level(enum log_level level)
 {
 	level_set = level;
 	if (!is_overridden)
-		level_shown = level;
+		show(level, shows_some_area);
 }
 
 void
 log_override_level(enum log_level level)
 {
 	is_overridden = true;
-	level_shown = level;
+	show(level, shows_some_area);
 }
 
 void
 log_end_override(void)
 {
 	is_overridden = false;
-	level_shown = level_set;
+	show(level_set, shows_some_area);
 }
 
 enum log_level
@@ -110,7 +119,8 @@ log_add_area(const char *area)
 
 	for (size_t i = 0; i < ARRAY_LEN(area_name); i++) {
 		if (all || strcmp(area, area_name[i]) == 0) {
-			area_shown[i] = shows_some_area = true;
+			area_shown[i] = true;
+			show(level_shown, true);
 			found = true;
 		}
 	}
@@ -136,11 +146,11 @@ log_remove_area(const char *area)
 			area_shown[i] = false;
 		shows_some = shows_some || area_shown[i];
 	}
-	shows_some_area = shows_some;
+	show(level_shown, shows_some);
 }
 
 bool
-log_shows_area(const char *area)
+log_shows_debug_of(const char *area)
 {
 	if (level_shown == LOG_LEVEL_DEBUG || !shows_some_area)
 		return level_shown == LOG_LEVEL_DEBUG;

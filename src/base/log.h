@@ -14,6 +14,7 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -48,13 +49,23 @@ bool	log_level_from_name(const char *, enum log_level *);
 bool	log_add_area(const char *area);		/* "all" shows every area; false: no such area */
 void	log_remove_area(const char *area);
 bool	log_has_area(const char *area);		/* is there such a one? */
-bool	log_shows_area(const char *area);
 
-/* who may be NULL; errnum 0 adds no strerror(). */
-void	log_msg(enum log_level, const char *area, const char *who, int errnum,
+/* Some debug lines are shown; log.c alone sets it. */
+extern atomic_bool log_shows_debug;
+bool	log_shows_debug_of(const char *area);	/* are these? */
+
+static inline bool
+log_shows_area(const char *area)
+{
+	return atomic_load_explicit(&log_shows_debug, memory_order_relaxed) &&
+	    log_shows_debug_of(area);
+}
+
+/* who may be NULL; errnum 0 adds no strerror().  RARE: whatever leads to a line is, to compilers. */
+RARE void log_msg(enum log_level, const char *area, const char *who, int errnum,
 	    const char *fmt, ...) PRINTF_LIKE(5, 6);
 
-void	log_about(enum log_level, const char *area, struct log_subject, int errnum,
+RARE void log_about(enum log_level, const char *area, struct log_subject, int errnum,
 	    const char *fmt, ...) PRINTF_LIKE(5, 6);
 
 #define log_error(...)	 log_msg(LOG_LEVEL_ERROR, NULL, NULL, errno, __VA_ARGS__)
