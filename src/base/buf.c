@@ -18,7 +18,7 @@
 #define SPECIAL_MAX 6		/* bytes that stand for one or a few */
 
 void
-buf_free(struct buf *b)
+buf_drop(struct buf *b)
 {
 	free(b->data);
 	*b = (struct buf){ 0 };

@@ -22,10 +22,20 @@ struct buf {
 	size_t	 cap;
 };
 
-void	 buf_free(struct buf *);		/* the content; b is then empty */
 void	 buf_reset(struct buf *, size_t keep);	/* len 0; gives back what is above keep bytes */
 
 /* What follows is here in full since messages are put together of many small pieces. */
+
+/* For buf_free() alone. */
+void	 buf_drop(struct buf *);
+
+/* The content; b is then empty, as it mostly was. */
+static inline void
+buf_free(struct buf *b)
+{
+	if (b->data != NULL)
+		buf_drop(b);
+}
 
 /* For buf_reserve() alone. */
 void	 buf_grow(struct buf *, size_t n);

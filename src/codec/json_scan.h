@@ -152,8 +152,19 @@ bool	json_string_get(const char *text, struct json_value v, struct buf *out);
  * The same where it lies, if it has no escapes, else appended to room, which the caller frees;
  * valid as long as both are.
  */
-bool	json_string_view(const char *text, struct json_value v, const char **s, size_t *len,
+bool	json_string_view_any(const char *text, struct json_value v, const char **s, size_t *len,
 	    struct buf *room);
+
+static inline bool
+json_string_view(const char *text, struct json_value v, const char **s, size_t *len,
+    struct buf *room)
+{
+	if (!v.is_plain || v.kind != JSON_STRING)
+		return json_string_view_any(text, v, s, len, room);
+	*s = text + v.start + 1;
+	*len = v.end - v.start - 2;
+	return true;
+}
 
 /* An integer of 0 to 2^53-1 written without fraction and exponent. */
 bool	json_number_u64(const char *text, struct json_value v, uint64_t *out);

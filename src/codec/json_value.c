@@ -166,7 +166,7 @@ json_string_get(const char *text, struct json_value v, struct buf *out)
 }
 
 bool
-json_string_view(const char *text, struct json_value v, const char **s, size_t *len,
+json_string_view_any(const char *text, struct json_value v, const char **s, size_t *len,
     struct buf *room)
 {
 	if (v.kind != JSON_STRING)
