@@ -76,21 +76,16 @@ size_of(size_t number)
 	return ((size_t)1 << bits) + (number % 4 << (bits - 2));
 }
 
-/* n becomes what the block has. */
+/* A block of this size, by its number. */
 static void *
-take(struct spares *s, size_t *n)
+take(struct spares *s, size_t i)
 {
-	size_t i = number_of(*n);
-	struct block *b;
+	struct block *b = s->list[i].first;
 
-	if (i >= SIZES)
-		return xmalloc(*n);
-	*n = size_of(i);
-	b = s->list[i].first;
 	if (b == NULL)
-		return xmalloc(*n);
+		return xmalloc(size_of(i));
 	s->list[i].first = b->next;
-	s->list[i].bytes -= *n;
+	s->list[i].bytes -= size_of(i);
 	if (s->list[i].bytes < s->list[i].idle_bytes)
 		s->list[i].idle_bytes = s->list[i].bytes;
 	__builtin_prefetch(b->next, 1);	/* mostly more than one is needed */
@@ -100,7 +95,9 @@ take(struct spares *s, size_t *n)
 void *
 spares_take(struct spares *s, size_t n)
 {
-	return take(s, &n);
+	size_t i = number_of(n);
+
+	return i < SIZES ? take(s, i) : xmalloc(n);
 }
 
 void
@@ -152,9 +149,11 @@ spares_bytes(const struct spares *s)
 void
 spares_take_buf(struct spares *s, struct buf *b, size_t n)
 {
+	size_t i = number_of(n);
+
 	assert(b->cap == 0);
-	b->data = take(s, &n);
-	b->cap = n;
+	b->data = i < SIZES ? take(s, i) : xmalloc(n);
+	b->cap = i < SIZES ? size_of(i) : n;
 }
 
 /* It may have grown to a size between two of ours: then it is free()'s. */
