@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/compiler.h"
 #include "base/log.h"
 #include "base/spares.h"
 #include "base/xmalloc.h"
@@ -343,24 +344,37 @@ on_wake(evutil_socket_t fd, short what UNUSED, void *arg)
 	loop_run_posts(arg);
 }
 
+/* Looks at the clock, not more than once in a turn. */
+static NO_INLINE uint64_t
+look_mono(struct loop *loop)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	if (loop->is_in_turn)
+		loop->mono_ms = now_ms;
+	return now_ms;
+}
+
+static NO_INLINE int64_t
+look_wall(struct loop *loop)
+{
+	int64_t now_ms = clock_wall_ms();
+
+	if (loop->is_in_turn)
+		loop->wall_ms = now_ms;
+	return now_ms;
+}
+
 uint64_t
 loop_mono_ms(struct loop *loop)
 {
-	if (!loop->is_in_turn)
-		return clock_mono_ms();
-	if (loop->mono_ms == 0)
-		loop->mono_ms = clock_mono_ms();
-	return loop->mono_ms;
+	return loop->is_in_turn && loop->mono_ms != 0 ? loop->mono_ms : look_mono(loop);
 }
 
 int64_t
 loop_wall_ms(struct loop *loop)
 {
-	if (!loop->is_in_turn)
-		return clock_wall_ms();
-	if (loop->wall_ms == 0)
-		loop->wall_ms = clock_wall_ms();
-	return loop->wall_ms;
+	return loop->is_in_turn && loop->wall_ms != 0 ? loop->wall_ms : look_wall(loop);
 }
 
 struct spares *
@@ -375,6 +389,13 @@ loop_timer_set(struct loop *loop, struct timer *t, uint64_t after_ms, void (*on_
 {
 	/* The clock itself: after a long turn the timer would be short otherwise. */
 	timer_set(loop->timers, t, clock_mono_ms(), after_ms, on_due, arg);
+}
+
+void
+loop_timer_set_from(struct loop *loop, struct timer *t, uint64_t from_ms, uint64_t after_ms,
+    void (*on_due)(void *), void *arg)
+{
+	timer_set(loop->timers, t, from_ms, after_ms, on_due, arg);
 }
 
 void

@@ -187,7 +187,7 @@ err_of(const struct reply *final)
 	return JOURNAL_RELAYED;
 }
 
-static void
+static RARE void
 add_error(struct journal *j, const struct request *r, const struct reply *final, unsigned route)
 {
 	struct journal_error *e = &j->error[j->n_errors++ % ERRORS];

@@ -40,7 +40,7 @@ set_message(struct request *r, const struct envelope *env)
 	memcpy(r->text, env->text, env->len);
 	r->text[env->len] = '\0';
 	envelope_copy(&r->env, env, r->text);
-	json_string_view(env->text, env->top.member[ENV_TYPE].value, &type, &r->type_len, &room);
+	json_string_view(r->text, r->env.top.member[ENV_TYPE].value, &type, &r->type_len, &room);
 	r->type = r->type_len < sizeof(r->type_room) ? r->type_room : xmalloc(r->type_len + 1);
 	memcpy(r->type, type, r->type_len);
 	r->type[r->type_len] = '\0';
@@ -158,16 +158,18 @@ end(struct request *r, const struct reply *final, const char *how)
 	uint64_t now_ms = loop_mono_ms(all->loop);
 
 	assert(final->is_final);
-	loop_timer_stop(all->loop, &r->deadline_timer);
 	log_end(r, how, now_ms);
-	count(r, final->err == 0 ? METRIC_REPLIES : METRIC_REQUESTS_FAILED);
 	if (r->origin != NULL)
 		r->origin->on_final(r, final, r->origin_arg);
+	/* Whoever asked may have the answer by now: nobody waits for what follows. */
+	loop_timer_stop(all->loop, &r->deadline_timer);
+	count(r, final->err == 0 ? METRIC_REPLIES : METRIC_REQUESTS_FAILED);
 	if (all->journal != NULL && !r->is_relayed)
 		journal_end(all->journal, r, final, now_ms);
 	show(r, REQUEST_ENDED, final);
 	token_unref(r->token);
-	free(r->application);
+	if (r->application != NULL)	/* hardly ever: not even a call */
+		free(r->application);
 	free_message(r, r->text, r->env.len, r->type);
 	LIST_REMOVE(r, link);
 	if (!r->is_relayed)
@@ -183,7 +185,7 @@ limit(struct request *r, uint64_t now_ms, uint64_t left_ms)
 	if (left_ms >= r->deadline_ms || now_ms + left_ms >= r->deadline_ms)
 		return;
 	r->deadline_ms = now_ms + left_ms;
-	loop_timer_set(r->all->loop, &r->deadline_timer, left_ms, on_deadline, r);
+	loop_timer_set_from(r->all->loop, &r->deadline_timer, now_ms, left_ms, on_deadline, r);
 }
 
 void
@@ -388,13 +390,16 @@ request_back(struct request *r)
 bool
 request_has_internal_type(const struct request *r)
 {
-	static const char *const prefix[] = { "ewd-", "qoper8-", "usher-" };
-
-	for (size_t i = 0; i < ARRAY_LEN(prefix); i++)
-		if (r->type[0] == prefix[i][0] &&
-		    strncmp(r->type, prefix[i], strlen(prefix[i])) == 0)
-			return strcmp(r->type, "ewd-fragment") != 0;
-	return false;
+	switch (r->type[0]) {
+	case 'e':
+		return strncmp(r->type, "ewd-", 4) == 0 && strcmp(r->type, "ewd-fragment") != 0;
+	case 'q':
+		return strncmp(r->type, "qoper8-", 7) == 0;
+	case 'u':
+		return strncmp(r->type, "usher-", 6) == 0;
+	default:
+		return false;
+	}
 }
 
 char *

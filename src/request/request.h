@@ -163,9 +163,10 @@ void		 request_limit(struct request *, uint64_t left_ms);
 void		 request_reply(struct request *, const struct reply *);
 void		 request_finish(struct request *, const struct reply *);
 /* text NULL: the usual one of the error; detail for the log only.  Before request_submit() too. */
-void		 request_fail(struct request *, enum err, const char *text);
+RARE void	 request_fail(struct request *, enum err, const char *text);
 /* The same with another HTTP status than the error's own. */
-void		 request_fail_status(struct request *, enum err, const char *text, int status);
+RARE void	 request_fail_status(struct request *, enum err, const char *text,
+		    int status);
 
 /* It is not wanted any more: ends now with ERR_CANCELLED.  Frees it. */
 void		 request_cancel(struct request *);

@@ -29,7 +29,7 @@ void			 switch_permit(struct switch_table *, const char *from, const char *to);
  * Is this final such a one?  Then the request is on its way to the destination, or has
  * ended with an error.
  */
-MUST_USE bool		 switch_final(const struct switch_table *, struct request *,
+MUST_USE NO_INLINE bool	 switch_final(const struct switch_table *, struct request *,
 			    const struct reply *);
 
 #endif
