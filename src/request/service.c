@@ -10,7 +10,12 @@
 #include "base/strmap.h"
 #include "base/xmalloc.h"
 
+/* The names of so many applications are compared one by one: most nodes have no more. */
+#define FIRST_MAX 4
+
 struct service {
+	char *name;			/* of its application; owned */
+	size_t name_len;
 	struct strmap *exact;		/* type -> struct route */
 	struct route *patterns;		/* longest first */
 	struct route *local;		/* NULL: no handlers here */
@@ -18,6 +23,8 @@ struct service {
 
 struct service_table {
 	struct strmap *services;	/* application -> struct service */
+	struct service *first[FIRST_MAX];
+	size_t n_first;
 };
 
 struct service_table *
@@ -53,6 +60,7 @@ service_free(void *arg)
 		route_free(r);
 	}
 	route_free(s->local);
+	free(s->name);
 	free(s);
 }
 
@@ -74,7 +82,11 @@ service_get(struct service_table *t, const char *application)
 	if (*at != NULL)
 		return *at;
 	*at = s = xcalloc(1, sizeof(*s));
+	s->name = xstrdup(application);
+	s->name_len = strlen(application);
 	s->exact = strmap_new();
+	if (t->n_first < FIRST_MAX)
+		t->first[t->n_first++] = s;
 	return s;
 }
 
@@ -137,11 +149,23 @@ service_add_local(struct service_table *t, const char *application, struct desti
 	s->local = route_new(application, "", d, 0);
 }
 
+static const struct service *
+find(const struct service_table *t, const char *application, size_t len)
+{
+	for (size_t i = 0; i < t->n_first; i++) {
+		const struct service *s = t->first[i];
+
+		if (s->name_len == len && memcmp(s->name, application, len) == 0)
+			return s;
+	}
+	return t->n_first < FIRST_MAX ? NULL : strmap_find(t->services, application, len);
+}
+
 const struct route *
 service_find_exact(const struct service_table *t, const char *application, size_t application_len,
     const char *type, size_t type_len)
 {
-	const struct service *s = strmap_find(t->services, application, application_len);
+	const struct service *s = find(t, application, application_len);
 
 	return s != NULL ? strmap_find(s->exact, type, type_len) : NULL;
 }
@@ -155,7 +179,7 @@ service_is_local(const struct route *r)
 const struct route *
 service_find_local(const struct service_table *t, const char *application)
 {
-	const struct service *s = strmap_find(t->services, application, strlen(application));
+	const struct service *s = find(t, application, strlen(application));
 
 	return s != NULL ? s->local : NULL;
 }
@@ -164,7 +188,7 @@ const struct route *
 service_find(const struct service_table *t, const char *application, size_t application_len,
     const char *type, size_t type_len)
 {
-	const struct service *s = strmap_find(t->services, application, application_len);
+	const struct service *s = find(t, application, application_len);
 	const struct route *r;
 
 	if (s == NULL)
