@@ -609,37 +609,42 @@ serve(struct call *call, const struct usher_member *u)
 	}
 }
 
+/* Apart, as what a node says needs much room. */
+static NO_INLINE void
+on_node_event(struct qewd_client *c, struct envelope *env, const uint64_t *ack)
+{
+	struct json_value type = env->top.member[ENV_TYPE].value;
+	struct usher_member u;
+
+	(void)usher_member_decode(&u, env->text, env->top.member[ENV_USHER].value);
+	if (json_string_is(env->text, type, "usher-cancel"))
+		on_node_cancel(c, &u);
+	else if (c->is_further && json_string_is(env->text, type, USHER_FIRST))
+		c->is_further = false;
+	else
+		serve(call_new(c, env, ack, &u), &u);
+}
+
+static RARE void
+ignore(struct qewd_client *c)
+{
+	metrics_inc(gate_metrics(c->front->gate), METRIC_EVENTS_IGNORED);
+	log_debug_for("sio", label_of(c), "event without a type ignored");
+}
+
 static void
 on_event(struct envelope *env, bool is_over_rate, const uint64_t *ack, void *arg)
 {
 	struct qewd_client *c = arg;
-	struct usher_member member, *u = NULL;	/* large, and mostly of no use */
-	struct call *call;
 
-	if (is_over_rate && gate_is_message(env)) {
-		call = call_new(c, env, ack, NULL);
-		request_fail(call->request, ERR_TOO_MANY, GATE_OVER_RATE);
-		return;
-	}
-	if (!gate_is_message(env)) {
-		metrics_inc(gate_metrics(c->front->gate), METRIC_EVENTS_IGNORED);
-		log_debug_for("sio", label_of(c), "event without a type ignored");
-		return;
-	}
-	if (c->is_proven) {
-		u = &member;
-		(void)usher_member_decode(u, env->text, env->top.member[ENV_USHER].value);
-		if (json_string_is(env->text, env->top.member[ENV_TYPE].value, "usher-cancel")) {
-			on_node_cancel(c, u);
-			return;
-		}
-		if (c->is_further &&
-		    json_string_is(env->text, env->top.member[ENV_TYPE].value, USHER_FIRST)) {
-			c->is_further = false;
-			return;
-		}
-	}
-	serve(call_new(c, env, ack, u), u);
+	if (!gate_is_message(env))
+		ignore(c);
+	else if (is_over_rate)
+		request_fail(call_new(c, env, ack, NULL)->request, ERR_TOO_MANY, GATE_OVER_RATE);
+	else if (c->is_proven)
+		on_node_event(c, env, ack);
+	else
+		serve(call_new(c, env, ack, NULL), NULL);
 }
 
 /* ---- replies ---- */
@@ -666,9 +671,9 @@ write_reply(struct call *call, const struct reply *reply)
 
 	qewd_reply_write(qewd_client_begin(c, &kept, qewd_reply_room(reply, &x), sends_ack),
 	    call->request, reply, &x);
-	token_unref(t);
 	/* May free the call. */
 	qewd_client_end(c, &kept, sends_ack ? &ack : NULL);
+	token_unref(t);
 }
 
 static void

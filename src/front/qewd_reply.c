@@ -36,17 +36,15 @@ check_token(struct token_cache *tokens, const struct reply *reply, const struct 
 	return t;
 }
 
-struct token *
-qewd_reply_translate(struct token_cache *tokens, struct metrics *metrics, const struct request *r,
+/* It has a token. */
+static NO_INLINE struct token *
+translate(struct token_cache *tokens, struct metrics *metrics, const struct request *r,
     const struct reply *reply, struct qewd_reply_extra *x)
 {
 	static struct log_limit limit = { .about = "tokens in replies" };
 	struct token *own = r->token, *t = NULL;
 	bool is_rewritten = false;
 
-	if (reply->is_local || reply->body == NULL || own == NULL ||
-	    reply->body->member[ENV_TOKEN].seen == 0)
-		return NULL;
 	if (!reply->is_error)
 		t = check_token(tokens, reply, own, loop_wall_ms(r->all->loop), &is_rewritten);
 	if (t == NULL) {
@@ -65,6 +63,16 @@ qewd_reply_translate(struct token_cache *tokens, struct metrics *metrics, const 
 			    "not verify; removed", r->destination->name);
 	}
 	return t;
+}
+
+struct token *
+qewd_reply_translate(struct token_cache *tokens, struct metrics *metrics, const struct request *r,
+    const struct reply *reply, struct qewd_reply_extra *x)
+{
+	if (reply->is_local || reply->body == NULL || r->token == NULL ||
+	    reply->body->member[ENV_TOKEN].seen == 0)
+		return NULL;
+	return translate(tokens, metrics, r, reply, x);
 }
 
 /* The values that go in, as JSON texts; they live as long as the edits that point to them. */
