@@ -562,11 +562,7 @@ cut_line(void)
 	return line;
 }
 
-/*
- * Reads once, if something comes in time; below 0 waits for ever.  A read that waits by itself
- * is woken in vain as soon as the daemon has taken our last line (there is room to write then),
- * which costs both more than to ask here what we wait for.
- */
+/* Reads once, if something comes in time; below 0 waits for ever. */
 static void
 read_some(int wait_ms)
 {
@@ -574,9 +570,13 @@ read_some(int wait_ms)
 	char data[READ_SIZE];
 	ssize_t n;
 
-	if (worker.is_ended || poll(&p, 1, wait_ms) <= 0)
+	if (worker.is_ended || (wait_ms >= 0 && poll(&p, 1, wait_ms) <= 0))
 		return;
 	n = read(worker.in, data, sizeof(data));
+	if (n < 0 && errno == EAGAIN && wait_ms < 0) {	/* it does not block */
+		poll(&p, 1, -1);
+		return;
+	}
 	if (n > 0)
 		usher_buf_add(&worker.input, data, (size_t)n);
 	else if (n == 0 || errno == ECONNRESET)	/* the daemon died with a reply of ours unread */
