@@ -42,31 +42,6 @@
 
 enum step { STEP_HEAD, STEP_PAYLOAD, STEP_STOPPED };
 
-/* Each connection has one: small fields stand together. */
-struct ws_decoder {
-	size_t message_max;
-	const struct ws_decoder_events *ev;	/* borrowed, as is arg */
-	void *arg;
-	const char *fault;
-	enum ws_role role : 8;
-	enum step step : 8;
-	bool is_feeding;
-
-	/* the frame */
-	uint8_t head_len;	/* bytes of head we have */
-	uint8_t head[WS_HEAD_MAX];
-	uint8_t mask[4];
-	uint64_t left;		/* bytes of payload still to come */
-	size_t at;		/* bytes of payload we had */
-	char *control;		/* payload of a control frame that comes in pieces; else NULL, mostly */
-
-	/* the message */
-	struct buf message;	/* its fragments so far */
-	unsigned n_small;	/* its small fragments */
-	enum ws_opcode kind : 8;	/* WS_CONTINUATION: we are between messages */
-	struct utf8_state utf8;
-};
-
 _Static_assert(sizeof(void *) > 8 || sizeof(struct ws_decoder) <= 112, "each client has one");
 
 /* What is left of the bytes being fed. */
@@ -78,17 +53,29 @@ struct input {
 static enum err	step_head(struct ws_decoder *, struct input *);
 static enum err	step_payload(struct ws_decoder *, struct input *);
 
+void
+ws_decoder_init(struct ws_decoder *d, enum ws_role role, size_t message_max,
+    const struct ws_decoder_events *ev, void *arg)
+{
+	*d = (struct ws_decoder){ .role = role, .step = STEP_HEAD, .message_max = message_max,
+		.ev = ev, .arg = arg, .fault = "" };
+}
+
+void
+ws_decoder_cleanup(struct ws_decoder *d)
+{
+	assert(!d->is_feeding);
+	buf_free(&d->message);
+	free(d->control);
+}
+
 struct ws_decoder *
 ws_decoder_new(enum ws_role role, size_t message_max, const struct ws_decoder_events *ev,
     void *arg)
 {
-	struct ws_decoder *d = xcalloc(1, sizeof(*d));
+	struct ws_decoder *d = xmalloc(sizeof(*d));
 
-	d->role = role;
-	d->message_max = message_max;
-	d->ev = ev;
-	d->arg = arg;
-	d->fault = "";
+	ws_decoder_init(d, role, message_max, ev, arg);
 	return d;
 }
 
@@ -97,9 +84,7 @@ ws_decoder_free(struct ws_decoder *d)
 {
 	if (d == NULL)
 		return;
-	assert(!d->is_feeding);
-	buf_free(&d->message);
-	free(d->control);
+	ws_decoder_cleanup(d);
 	free(d);
 }
 
@@ -107,7 +92,7 @@ ws_decoder_free(struct ws_decoder *d)
 static bool
 can_go_on(const struct ws_decoder *d, const struct input *in)
 {
-	switch (d->step) {
+	switch ((enum step)d->step) {
 	case STEP_HEAD:
 		return in->len > 0;
 	case STEP_PAYLOAD:

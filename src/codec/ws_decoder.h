@@ -14,10 +14,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/compiler.h"
 #include "base/err.h"
+#include "codec/utf8.h"
 
 enum ws_role { WS_SERVER, WS_CLIENT };	/* which side decodes: a server gets masked frames */
+
+#define WS_HEAD_MAX 14	/* longest frame head */
 
 enum ws_opcode {
 	WS_CONTINUATION = 0x0,
@@ -41,7 +45,34 @@ struct ws_decoder_events {
 	void (*on_close)(int code, const char *reason, size_t len, void *arg);
 };
 
-struct ws_decoder;
+/*
+ * Its fields are its own, and here for whoever has one inside an object of theirs: each connection
+ * does.  What each message needs comes first.
+ */
+struct ws_decoder {
+	size_t message_max;
+	const struct ws_decoder_events *ev;	/* borrowed, as is arg */
+	void *arg;
+
+	/* the frame */
+	size_t at;		/* bytes of payload we had */
+	uint64_t left;		/* bytes of payload still to come */
+	uint8_t mask[4];
+	enum ws_role role : 8;
+	uint8_t step;
+	bool is_feeding;
+	uint8_t head_len;	/* bytes of head we have */
+	uint8_t head[WS_HEAD_MAX];
+
+	/* the message */
+	enum ws_opcode kind : 8;	/* WS_CONTINUATION: we are between messages */
+	struct utf8_state utf8;
+	uint16_t n_small;	/* its small fragments */
+	struct buf message;	/* its fragments so far */
+
+	char *control;		/* payload of a control frame that comes in pieces; else NULL, mostly */
+	const char *fault;
+};
 
 /*
  * message_max: a longer message ends decoding with ERR_TOO_BIG, decided on the
@@ -51,6 +82,11 @@ struct ws_decoder;
 struct ws_decoder	*ws_decoder_new(enum ws_role, size_t message_max,
 			    const struct ws_decoder_events *ev, void *arg);
 void			 ws_decoder_free(struct ws_decoder *);
+
+/* The same inside another object. */
+void			 ws_decoder_init(struct ws_decoder *, enum ws_role, size_t message_max,
+			    const struct ws_decoder_events *ev, void *arg);
+void			 ws_decoder_cleanup(struct ws_decoder *);
 
 /*
  * Decode len bytes; data is unmasked in place.  Returns 0, or what the peer did

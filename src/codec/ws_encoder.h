@@ -12,8 +12,6 @@
 #include "base/buf.h"
 #include "codec/ws_decoder.h"
 
-#define WS_HEAD_MAX 14	/* longest frame head */
-
 /*
  * Write the head of an unfragmented frame of len bytes; gives its length (ws_head_len), and writes
  * these bytes and none behind them: the payload may be there already.  mask: 4 random bytes in the

@@ -102,7 +102,7 @@ eio_websocket_begin(struct eio_session *s, struct http_exchange *e)
 
 	w = websocket_new(eio_session_env(s), e, &rest, &len);
 	w->session = s;
-	eio_session_begin(s, &eio_websocket_transport, w);
+	eio_session_begin(s, &eio_websocket_transport, w->ws);
 	feed_rest(w, rest, len);
 }
 
@@ -159,7 +159,7 @@ take_over(struct eio_websocket *w)
 	}
 	end_probe(w);
 	w->session = s;
-	eio_session_move(s, &eio_websocket_transport, w);
+	eio_session_move(s, &eio_websocket_transport, w->ws);
 }
 
 static void
@@ -218,29 +218,24 @@ on_ws_close(struct ws_conn *ws UNUSED, enum err why, const char *detail, void *a
 
 /* ---- what the session asks of us ---- */
 
+/* The carrier is the WebSocket itself: nothing here is needed for a packet. */
 static bool
 on_send(void *carrier, const char *data, size_t len)
 {
-	struct eio_websocket *w = carrier;
-
-	ws_conn_send_text(w->ws, data, len);
+	ws_conn_send_text(carrier, data, len);
 	return true;
 }
 
 static struct buf *
 on_begin(void *carrier, size_t expected)
 {
-	struct eio_websocket *w = carrier;
-
-	return ws_conn_begin_text(w->ws, expected);
+	return ws_conn_begin_text(carrier, expected);
 }
 
 static size_t
 on_end(void *carrier, char last)
 {
-	struct eio_websocket *w = carrier;
-
-	return ws_conn_end_text(w->ws, last, SIZE_MAX);
+	return ws_conn_end_text(carrier, last, SIZE_MAX);
 }
 
 /* Nothing is ever queued for us. */
@@ -252,16 +247,12 @@ on_flush(void *carrier UNUSED)
 static void
 on_send_max(void *carrier, size_t max)
 {
-	struct eio_websocket *w = carrier;
-
-	ws_conn_set_send_max(w->ws, max);
+	ws_conn_set_send_max(carrier, max);
 }
 
 /* Whoever closes is told at once, by on_ws_close. */
 static void
 on_close(void *carrier, enum err why, const char *detail, bool is_orderly UNUSED)
 {
-	struct eio_websocket *w = carrier;
-
-	ws_conn_close(w->ws, why, detail);
+	ws_conn_close(carrier, why, detail);
 }

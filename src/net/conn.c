@@ -36,13 +36,17 @@
 #define LAST_MAX	(256 << 10)	/* no more than this is taken for what may come */
 #define WRITE_MAX	(1 << 20)	/* bytes in one write, so that one reader costs a turn little */
 #define EARLY_MAX	(64 << 10)	/* more than that can wait for the end of the turn */
+#define OWNER_BYTES	192		/* of what gets the bytes of a read, fetched ahead */
 
 enum conn_state { CONN_OPEN, CONN_LINGERING, CONN_DEAD };
 
+/* First what each read and each write needs. */
 struct conn {
 	struct loop *loop;
 	const struct conn_events *ev;	/* borrowed */
 	void *arg;
+	struct tls *tls;		/* owned; NULL: plain, or it broke */
+	int fd;
 	enum conn_state state;
 	bool is_paused;
 	bool waits_to_write;		/* output waits, as a rule for the write event ... */
@@ -52,21 +56,21 @@ struct conn {
 	bool reads_on_write;		/* TLS reads on when it can write ... */
 	bool writes_on_read;		/* ... or writes on when it can read */
 	bool is_pipe;			/* and no socket, as has turned out */
-	int fd;
 	uint32_t last_bytes;		/* of output that was written at once: as much may come again */
 	uint32_t dropped;		/* lingering: bytes that came in */
+	struct buf out;
 	size_t written;			/* bytes of out that were written already */
 	uint64_t n_written;		/* bytes that were written in all */
-	struct tls *tls;		/* owned; NULL: plain, or it broke */
-	char *fault;			/* what broke it */
-	struct buf out;
+	struct loop_work flush;
+
+	char *fault;			/* what broke the TLS */
 	struct event *read_event, *write_event;
 	union {
 		uint64_t stall_ms;		/* open */
 		uint64_t linger_until_ms;	/* lingering: however much progress it makes */
 	};
 	struct timer stall_timer;	/* output stalls; lingering: nor does the peer close */
-	struct loop_work flush, reread, release;
+	struct loop_work reread, release;
 };
 
 _Static_assert(sizeof(void *) > 8 || sizeof(struct conn) <= 248, "each client has one");
@@ -389,6 +393,9 @@ read_once(struct conn *c)
 	char *data = loop_read_buffer(c->loop, &size);
 	ssize_t n;
 
+	/* The owner comes from memory while the kernel is asked. */
+	for (uintptr_t at = (uintptr_t)c->arg, end = at + OWNER_BYTES; at < end; at += 64)
+		__builtin_prefetch((const void *)at, 1);
 	do
 		n = receive(c, data, size);
 	while (n < 0 && errno == EINTR);
@@ -581,10 +588,11 @@ on_all_written(struct conn *c)
 	note_bytes(c);
 	c->written = 0;
 	spares_give_buf(loop_spares(c->loop), &c->out);	/* an idle connection holds none */
+	if (c->waits_to_write && c->state == CONN_OPEN)	/* else it is not set, nor in a cache */
+		loop_timer_stop(c->loop, &c->stall_timer);
 	c->waits_to_write = false;
 	watch_write(c);
 	if (c->state == CONN_OPEN) {
-		loop_timer_stop(c->loop, &c->stall_timer);
 		if (c->ev->on_drained != NULL)
 			c->ev->on_drained(c, c->arg);
 	} else if (c->tls != NULL && !c->is_shut && !tls_end_output(c->tls)) {
