@@ -620,7 +620,14 @@ static void
 trim_spares(struct node_loop *nl, void *arg UNUSED)
 {
 	spares_trim(loop_spares(nl->loop));
-	token_cache_trim(nl->tokens, loop_wall_ms(nl->loop));
+	token_cache_trim(nl->tokens);
+}
+
+/* Sessions that were decrypted do not wait for the next work. */
+static void
+remove_expired(struct node_loop *nl, void *arg UNUSED)
+{
+	token_cache_remove_expired(nl->tokens, loop_wall_ms(nl->loop));
 }
 
 /* What the loops do not use any more is freed; what is free goes back when nobody is in a hurry. */
@@ -638,8 +645,11 @@ on_tick(void *arg)
 	struct node *n = arg;
 
 	log_tick();
-	if (++n->ticks % TRIM_TICKS == 0 && heap_is_due(&n->heap))
-		give_back_memory(n);
+	if (++n->ticks % TRIM_TICKS == 0) {
+		node_threads_each(n->threads, remove_expired, NULL);
+		if (heap_is_due(&n->heap))
+			give_back_memory(n);
+	}
 	loop_timer_set(n->loop, &n->tick_timer, TICK_MS, on_tick, n);
 }
 

@@ -90,9 +90,15 @@ token_cache_clear(struct token_cache *c)
 }
 
 void
-token_cache_trim(struct token_cache *c, int64_t now_ms)
+token_cache_remove_expired(struct token_cache *c, int64_t now_ms)
 {
-	token_table_remove_expired(c->table, now_ms);
+	if (token_table_count(c->table) > 0)
+		token_table_remove_expired(c->table, now_ms);
+}
+
+void
+token_cache_trim(struct token_cache *c)
+{
 	spares_trim(c->home.spares);
 }
 
@@ -115,7 +121,7 @@ drop_rooms(struct token_cache *c)
 	buf_reset(&c->text, ROOM_KEPT);
 }
 
-/* Verifies a token of ours, which may be longer than what is remembered. */
+/* Verifies a token of ours; its time is not checked. */
 static enum jwt_fault
 token_new(struct token_cache *c, const char *text, size_t len, struct token **t)
 {

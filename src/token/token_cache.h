@@ -35,8 +35,9 @@ void			 token_cache_clear(struct token_cache *);
  */
 void			 token_cache_set_secrets(struct token_cache *, const struct jwt_secret *,
 			    size_t n);
-/* Its spares (spares_trim), and the tokens that have expired, with their sessions. */
-void			 token_cache_trim(struct token_cache *, int64_t now_ms);
+/* The tokens that have expired go, with their sessions; its spares do (spares_trim). */
+void			 token_cache_remove_expired(struct token_cache *, int64_t now_ms);
+void			 token_cache_trim(struct token_cache *);
 /*
  * Revoked sessions, borrowed, and the claim that names a user (NULL: none does); copied.  Without
  * them nothing is revoked.

@@ -1224,10 +1224,10 @@ START_TEST(an_expired_session_is_wiped_by_and_by)
 	token_unref(valid(vector_refreshed));
 	token_session_for(cache, t, "local");
 	wiped_text = "it expires";
-	token_cache_trim(cache, INT64_C(1700001210000));
+	token_cache_remove_expired(cache, INT64_C(1700001210000));
 	ck_assert_int_eq(n_wiped, 0);
 	ck_assert_uint_eq(token_cache_count(cache), 2);
-	token_cache_trim(cache, INT64_C(1700001210001));
+	token_cache_remove_expired(cache, INT64_C(1700001210001));
 	ck_assert_int_eq(n_wiped, 1);
 	ck_assert_uint_eq(t->refs, 1);
 	token_unref(t);
