@@ -18,10 +18,10 @@
 
 #define OWN_ROOM 100	/* for what we put in, as a rule */
 
-/* Checks the token of a reply: NULL if it goes no further. */
+/* Checks the token of a reply: NULL, and why, if it goes no further. */
 static struct token *
 check_token(struct token_cache *tokens, const struct reply *reply, const struct token *own,
-    int64_t now_ms, bool *is_rewritten)
+    int64_t now_ms, bool *is_rewritten, enum jwt_fault *fault)
 {
 	struct json_value v = reply->body->member[ENV_TOKEN].value;
 	struct token *t = NULL;
@@ -29,11 +29,11 @@ check_token(struct token_cache *tokens, const struct reply *reply, const struct 
 	const char *text;
 	size_t len;
 
-	if (json_string_view(reply->text, v, &text, &len, &room) &&
-	    token_check_reply(tokens, text, len, own, now_ms, &t, is_rewritten) != JWT_OK)
-		t = NULL;
+	*fault = JWT_SEGMENTS;		/* no string */
+	if (json_string_view(reply->text, v, &text, &len, &room))
+		*fault = token_check_reply(tokens, text, len, own, now_ms, &t, is_rewritten);
 	buf_free(&room);
-	return t;
+	return *fault == JWT_OK ? t : NULL;
 }
 
 /* It has a token. */
@@ -43,10 +43,12 @@ translate(struct token_cache *tokens, struct metrics *metrics, const struct requ
 {
 	static struct log_limit limit = { .about = "tokens in replies" };
 	struct token *own = r->token, *t = NULL;
+	enum jwt_fault fault = JWT_OK;
 	bool is_rewritten = false;
 
 	if (!reply->is_error)
-		t = check_token(tokens, reply, own, loop_wall_ms(r->all->loop), &is_rewritten);
+		t = check_token(tokens, reply, own, loop_wall_ms(r->all->loop), &is_rewritten,
+		    &fault);
 	if (t == NULL) {
 		x->set_token = true;
 	} else if (is_rewritten) {
@@ -60,7 +62,7 @@ translate(struct token_cache *tokens, struct metrics *metrics, const struct requ
 		metrics_inc(metrics, METRIC_REPLY_TOKENS_REMOVED);
 		if (log_allows(&limit))
 			log_warnx_of(request_subject(r, NULL), "the token in the reply of %s does "
-			    "not verify; removed", r->destination->name);
+			    "not verify; removed: %s", r->destination->name, jwt_fault_text(fault));
 	}
 	return t;
 }

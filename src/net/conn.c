@@ -47,7 +47,8 @@ struct conn {
 	void *arg;
 	struct tls *tls;		/* owned; NULL: plain, or it broke */
 	int fd;
-	enum conn_state state;
+	enum conn_state state : 8;
+	unsigned early_errno : 16;	/* of a write before its time: the kernel tells it once */
 	bool is_paused;
 	bool waits_to_write;		/* output waits, as a rule for the write event ... */
 	bool watches_write;		/* ... which is set */
@@ -277,9 +278,9 @@ on_tls_broken(struct conn *c)
 	}
 	c->waits_to_write = c->writes_on_read = c->reads_on_write = false;
 	watch_write(c);
-	conn_close(c, ERR_BAD_TLS);
 	c->written = 0;
 	buf_free(&c->out);
+	conn_close(c, ERR_BAD_TLS);
 	if (answer != NULL)
 		buf_add_str(&c->out, answer);
 }
@@ -473,8 +474,9 @@ conn_out_for(struct conn *c, size_t n)
 }
 
 /*
- * Not worth waiting for the end of the turn: the peer can begin while we tidy up.  What does not
- * go, and why, and everything that follows, is for that end: nobody who sends is called from here.
+ * Not worth waiting for the end of the turn: the peer can begin while we tidy up.  Once a turn:
+ * what does not go, and why, and everything that is said later, is for that end.  Nobody who sends
+ * is called from here.
  */
 static void
 write_early(struct conn *c)
@@ -482,13 +484,28 @@ write_early(struct conn *c)
 	size_t left = conn_queued(c);
 	ssize_t n;
 
-	if (c->tls != NULL || left == 0 || left > EARLY_MAX)
+	if (c->tls != NULL || c->written > 0 || left == 0 || left > EARLY_MAX)
 		return;
-	n = put(c, c->out.data + c->written, left);
+	n = put(c, c->out.data, left);
 	if (n > 0) {
-		c->written += (size_t)n;
+		c->written = (size_t)n;
 		c->n_written += (uint64_t)n;
+	} else if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+		c->early_errno = (unsigned)errno & 0xffff;
 	}
+}
+
+/* As write(2). */
+static ssize_t
+write_some(struct conn *c, const char *data, size_t len)
+{
+	if (c->tls != NULL)
+		return write_tls(c, data, len);
+	if (c->early_errno != 0) {
+		errno = (int)c->early_errno;
+		return -1;
+	}
+	return put(c, data, len);
 }
 
 void
@@ -616,8 +633,7 @@ flush_now(void *arg)
 		return;
 	while ((left = conn_queued(c)) > 0) {
 		left = left < WRITE_MAX ? left : WRITE_MAX;
-		n = c->tls != NULL ? write_tls(c, c->out.data + c->written, left) :
-		    put(c, c->out.data + c->written, left);
+		n = write_some(c, c->out.data + c->written, left);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {

@@ -74,7 +74,10 @@ uint64_t	 conn_sent(const struct conn *);
 /* Queue bytes; never blocks.  After the end they are dropped. */
 void		 conn_send(struct conn *, const void *, size_t);
 
-/* The output buffer, to append to; conn_touch() afterwards has it written. */
+/*
+ * The output buffer, to append to; conn_touch() afterwards has it written, perhaps at once: what is
+ * there by then is not changed any more.
+ */
 struct buf	*conn_out(struct conn *);
 struct buf	*conn_out_for(struct conn *, size_t n);	/* with room for n bytes more */
 void		 conn_touch(struct conn *);

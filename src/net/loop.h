@@ -111,9 +111,10 @@ void		 loop_defer(struct loop *, enum loop_phase, struct loop_work *,
 bool		 loop_work_is_waiting(const struct loop_work *);
 
 /*
- * What was read ends here, for net/conn; and: somebody who takes it apart has come so far.  Where
- * that is the end, and no other event of this turn is left, the turn has nothing more to send
- * than what follows from these last bytes, and loop_is_last() until its end.
+ * What was read ends here, for net/conn; and, for who takes messages out of it: the one that is
+ * given now ends there.  Where both are the same, and no other event of this turn is left, the turn
+ * has as a rule nothing more to send than what follows from that message, and loop_is_last() until
+ * its end.
  */
 void		 loop_reads_to(struct loop *, const char *end);
 void		 loop_comes_to(struct loop *, const char *at);

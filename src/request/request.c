@@ -159,9 +159,12 @@ end(struct request *r, const struct reply *final, const char *how)
 
 	assert(final->is_final);
 	log_end(r, how, now_ms);
+	/* Who has the answer may ask again at once, on another loop too. */
+	if (!r->is_relayed)
+		no_longer_open(all);
 	if (r->origin != NULL)
 		r->origin->on_final(r, final, r->origin_arg);
-	/* Whoever asked may have the answer by now: nobody waits for what follows. */
+	/* They may have it by now: nobody waits for what follows. */
 	loop_timer_stop(all->loop, &r->deadline_timer);
 	count(r, final->err == 0 ? METRIC_REPLIES : METRIC_REQUESTS_FAILED);
 	if (all->journal != NULL && !r->is_relayed)
@@ -172,8 +175,6 @@ end(struct request *r, const struct reply *final, const char *how)
 		free(r->application);
 	free_message(r, r->text, r->env.len, r->type);
 	LIST_REMOVE(r, link);
-	if (!r->is_relayed)
-		no_longer_open(all);
 	if (is_awaited(r))
 		no_longer_awaited(all);
 	spares_give(loop_spares(all->loop), r, REQUEST_BYTES);

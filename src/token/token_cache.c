@@ -559,6 +559,7 @@ remember(struct token_cache *c, struct token *t)
 	uint64_t hash = token_table_hash(c->table, t->text, t->len);
 	struct token *old;
 
+	assert(t->len <= JWT_MAX_BYTES && jwt_ring_has(c->ring, t->key));
 	old = token_table_find(c->table, hash, t->text, t->len);
 	if (old != NULL && t->is_outside && !old->is_outside) {
 		token_table_remove(c->table, old);	/* t knows better when it began */

@@ -94,8 +94,8 @@ MUST_USE enum jwt_fault	 token_check_reply(struct token_cache *, const char *tex
 
 /*
  * claims_issue() into an empty buffer, and whoever showed t, which then counts as superseded, will
- * show what is there.  If t is remembered that is as well, as if it had been shown and verified
- * already: it was signed here.
+ * show what is there.  If t is remembered that is as well, in this cache, as if it had been shown
+ * and verified already: it was signed here.
  */
 void			 token_issue(struct token_cache *, struct token *t,
 			    const struct claims_update *, struct buf *token);

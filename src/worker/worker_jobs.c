@@ -334,6 +334,17 @@ issue_token(const struct worker *w, const struct request *r, const struct handle
 	}, token);
 }
 
+/*
+ * Will somebody show a token that comes with the final?  A nested call does not change the session,
+ * and one whose secret was taken away ends with what it has.
+ */
+static bool
+shows_token(const struct worker *w, const struct request *r)
+{
+	return r->token != NULL && r->origin != NULL && r->asked_for == NULL &&
+	    jwt_ring_has(w->env->ring, r->token->key);
+}
+
 static void
 finish_request(const struct worker *w, struct request *r, const struct handler_msg *msg)
 {
@@ -353,9 +364,7 @@ finish_request(const struct worker *w, struct request *r, const struct handler_m
 		rebuild_message(&reply, &body, &text);
 	if (reply.body != NULL)
 		reply.is_error = json_is_truthy(reply.text, reply.body->member[ENV_ERROR].value);
-	/* A session whose secret was taken away ends with what it has. */
-	if (reply.body != NULL && !reply.is_error && r->token != NULL &&
-	    jwt_ring_has(w->env->ring, r->token->key)) {
+	if (reply.body != NULL && !reply.is_error && shows_token(w, r)) {
 		issue_token(w, r, msg, &token);
 		reply.token = token.data;
 		reply.token_len = token.len;

@@ -51,6 +51,26 @@ static const struct {
 	{ "", "login", NULL },
 };
 
+/* A few applications are found by another way than many. */
+START_TEST(applications_are_found_however_many_there_are)
+{
+	char name[] = "more-0";
+
+	for (size_t n = 0; n < 8; n++) {
+		name[sizeof(name) - 2] = (char)('0' + n);
+		ck_assert_ptr_null(service_find(t, name, sizeof(name) - 1, "any", 3));
+		service_add(t, name, "*", &reports, 0);
+		for (size_t i = 0; i <= n; i++) {
+			name[sizeof(name) - 2] = (char)('0' + i);
+			ck_assert_str_eq(service_find(t, name, sizeof(name) - 1, "any", 3)->
+			    destination->name, "reports");
+		}
+		ck_assert_str_eq(service_find(t, "home", 4, "any", 3)->destination->name, "local");
+		ck_assert_ptr_null(service_find(t, "unknown", 7, "any", 3));
+	}
+}
+END_TEST
+
 START_TEST(the_exact_type_then_the_longest_pattern_then_the_local_one)
 {
 	const struct route *r = service_find(t, finds[_i].application,
@@ -122,6 +142,7 @@ make_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, the_exact_type_then_the_longest_pattern_then_the_local_one, 0,
 	    ARRAY_LEN(finds));
+	tcase_add_test(tc, applications_are_found_however_many_there_are);
 	tcase_add_test(tc, a_route_has_its_timeout);
 	tcase_add_test(tc, names_with_a_nul_are_other_names);
 	tcase_add_test(tc, only_a_type_that_is_named_is_found_exactly);

@@ -1127,6 +1127,38 @@ START_TEST(a_token_that_was_issued_is_known_when_it_comes_back)
 }
 END_TEST
 
+START_TEST(a_token_that_was_issued_takes_the_place_of_the_one_before)
+{
+	struct claims_update u = update_of("{}");
+	struct token *t = valid(vector_login);
+	struct buf text = { 0 };
+
+	ck_assert(!t->is_superseded);
+	token_issue(cache, t, &u, &text);
+	ck_assert(t->is_superseded);
+	buf_free(&text);
+	token_unref(t);
+}
+END_TEST
+
+START_TEST(a_token_that_was_issued_is_refused_when_its_secret_is_gone)
+{
+	const struct jwt_secret other = {
+		"2", (const unsigned char *)OTHER_SECRET, sizeof(OTHER_SECRET) - 1
+	};
+	struct claims_update u = update_of("{}");
+	struct token *t = valid(vector_login), *next;
+	struct buf text = { 0 };
+
+	token_issue(cache, t, &u, &text);
+	token_unref(valid(buf_str(&text)));
+	token_cache_set_secrets(cache, &other, 1);
+	ck_assert_int_eq(token_check(cache, text.data, text.len, NOW_MS, &next), JWT_SIGNATURE);
+	buf_free(&text);
+	token_unref(t);
+}
+END_TEST
+
 START_TEST(a_token_that_was_issued_expires)
 {
 	struct claims_update u = update_of("{\"timeout\":10}");
@@ -1408,6 +1440,8 @@ make_suite(void)
 	tcase_add_test(tc, each_application_sees_its_own_name_in_the_session);
 	tcase_add_test(tc, a_session_that_was_changed_is_another);
 	tcase_add_test(tc, a_token_that_was_issued_is_known_when_it_comes_back);
+	tcase_add_test(tc, a_token_that_was_issued_takes_the_place_of_the_one_before);
+	tcase_add_test(tc, a_token_that_was_issued_is_refused_when_its_secret_is_gone);
 	tcase_add_test(tc, a_token_that_was_issued_expires);
 	tcase_add_test(tc, a_token_that_is_issued_again_takes_no_further_place);
 	tcase_add_test(tc, a_token_is_issued_but_not_remembered_for_one_that_is_not);

@@ -9,6 +9,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -43,10 +45,16 @@ static bool answers_on_text;	/* and notes in got what the peer has when it has a
 static void peer_reads(void);
 static void send_text(const char *text, size_t len);
 
+static struct ws_conn *other;	/* one more */
+static bool answers_other;
+
 static void
 answer(const char *data, size_t len)
 {
-	send_text(data, len);
+	if (answers_other)
+		ws_conn_send_text(other, data, len);
+	else
+		send_text(data, len);
 	peer_reads();
 	buf_add_str(&got, buf_str(&peer_said));
 	buf_add_char(&got, ' ');
@@ -320,8 +328,7 @@ START_TEST(the_answer_to_the_last_message_of_a_turn_does_not_wait_for_its_end)
 }
 END_TEST
 
-static struct ws_conn *other;	/* has something to say in the same turn, and before */
-static int other_peer;
+static int other_peer;		/* of one that has something to say in the same turn, or before */
 static bool other_was_first;
 
 static void
@@ -336,9 +343,11 @@ on_other_text(struct ws_conn *w UNUSED, const char *data UNUSED, size_t len UNUS
 }
 
 static void
-on_other_close(struct ws_conn *w UNUSED, enum err why UNUSED, const char *detail UNUSED,
-    void *arg UNUSED)
+on_other_close(struct ws_conn *w UNUSED, enum err why, const char *detail UNUSED, void *arg)
 {
+	if (arg != NULL)
+		*(enum err *)arg = why;
+	other = NULL;
 }
 
 START_TEST(an_answer_waits_for_the_end_of_a_turn_in_which_others_are_to_be_read)
@@ -366,6 +375,59 @@ START_TEST(an_answer_waits_for_the_end_of_a_turn_in_which_others_are_to_be_read)
 	ws_conn_abort(other, ERR_STOPPING);
 	close(other_peer);
 	buf_free(&b);
+}
+END_TEST
+
+/* Both ends of a connection over TCP, of which the second has been reset by the first. */
+static int
+reset_connection(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	socklen_t len = sizeof(at);
+	int door = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), far, near;
+	struct pollfd gone;
+
+	ck_assert_int_eq(bind(door, (struct sockaddr *)&at, len), 0);
+	ck_assert_int_eq(listen(door, 1), 0);
+	ck_assert_int_eq(getsockname(door, (struct sockaddr *)&at, &len), 0);
+	far = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(connect(far, (struct sockaddr *)&at, len), 0);
+	near = accept4(door, NULL, NULL, SOCK_CLOEXEC);
+	ck_assert_int_ge(near, 0);
+	close(door);
+	ck_assert_int_eq(setsockopt(far, SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 },
+	    sizeof(struct linger)), 0);
+	close(far);
+	gone = (struct pollfd){ .fd = near };
+	ck_assert_int_eq(poll(&gone, 1, LOOP_WAIT_MS), 1);
+	ck_assert_int_ne(gone.revents & POLLERR, 0);
+	return near;
+}
+
+static bool
+other_has_closed(void *arg UNUSED)
+{
+	return other == NULL;
+}
+
+START_TEST(a_reset_that_an_answer_meets_before_the_end_of_its_turn_is_told)
+{
+	static const struct ws_events other_events = {
+		.on_text = on_other_text, .on_close = on_other_close
+	};
+	static const struct conn_events none = { 0 };
+	static const struct ws_limits limits = { MESSAGE_MAX, SEND_MAX };
+	enum err why = ERR_NONE;
+	struct conn *c = conn_new(loop, reset_connection(), &none, NULL);
+
+	other = ws_conn_new(c, WS_SERVER, &limits, &other_events, &why);
+	conn_pause(c);		/* so that not a read meets it */
+	answers_on_text = answers_other = true;
+	peer_sends_text("a");
+	loop_run(loop);
+	loop_run_until(loop, other_has_closed, NULL);
+	ck_assert_int_eq(why, ERR_RESET);
+	answers_other = false;
 }
 END_TEST
 
@@ -660,6 +722,7 @@ case_of_both(const char *name, void (*setup)(void))
 	tcase_add_test(tc, the_answer_to_the_last_message_of_a_turn_does_not_wait_for_its_end);
 	tcase_add_test(tc,
 	    an_answer_waits_for_the_end_of_a_turn_in_which_others_are_to_be_read);
+	tcase_add_test(tc, a_reset_that_an_answer_meets_before_the_end_of_its_turn_is_told);
 	tcase_add_test(tc, large_texts_built_in_one_turn_come_in_order);
 	tcase_add_test(tc, one_who_is_gone_gets_no_text_built_for_it);
 	tcase_add_test(tc, bytes_behind_the_handshake_count);
