@@ -17,6 +17,21 @@ int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
 static const struct conf_source source = { (char *)"fuzz.yaml", (char *)"/" };
 
+/* Those that options of no list have. */
+static void
+free_texts(struct conf *conf)
+{
+	free(conf->node);
+	free(conf->jwt.user_claim);
+	free(conf->jwt.revoked_file);
+	free(conf->socketio.path);
+	free(conf->socketio.cookie);
+	free(conf->log_file);
+	free(conf->admin.socket);
+	free(conf->admin.group);
+	free(conf->admin.http.address);
+}
+
 static void
 build(struct conf_node *root, struct conf_faults *faults)
 {
@@ -32,9 +47,7 @@ build(struct conf_node *root, struct conf_faults *faults)
 			if (conf.services[i].routes[k].target.destination == NULL)
 				abort();	/* accepted, and leads nowhere */
 	conf_services_cleanup(&conf);
-	free(conf.node);
-	free(conf.socketio.path);
-	free(conf.socketio.cookie);
+	free_texts(&conf);
 }
 
 static void
