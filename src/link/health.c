@@ -155,12 +155,12 @@ is_failing(struct health *h, const struct health_limits *limits, uint64_t now_ms
 
 bool
 health_fail(struct health *h, const struct health_limits *limits, uint64_t now_ms,
-    uint64_t begun_ms, uint64_t answered, bool may_eject)
+    uint64_t handed_ms, uint64_t answered, bool may_eject)
 {
 	if (h->state == HEALTH_EJECTED || health_is_off(limits))
 		return false;
-	/* What began before says nothing of how it is now; but it may have been the trial. */
-	if (h->state != HEALTH_GOOD && begun_ms < h->since_ms) {
+	/* What went to it before says nothing of how it is now; but it may have been the trial. */
+	if (h->state != HEALTH_GOOD && handed_ms < h->since_ms) {
 		health_end_trial(h);
 		return false;
 	}
@@ -175,14 +175,14 @@ health_fail(struct health *h, const struct health_limits *limits, uint64_t now_m
 
 bool
 health_lose(struct health *h, const struct health_limits *limits, uint64_t now_ms,
-    uint64_t begun_ms, uint64_t answered, bool may_eject)
+    uint64_t handed_ms, uint64_t answered, bool may_eject)
 {
 	if (h->lost_ms != 0 && now_ms - h->lost_ms < LOSS_MS) {
 		health_end_trial(h);
 		return false;
 	}
 	h->lost_ms = now_ms;
-	return health_fail(h, limits, now_ms, begun_ms, answered, may_eject);
+	return health_fail(h, limits, now_ms, handed_ms, answered, may_eject);
 }
 
 void

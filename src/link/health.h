@@ -68,15 +68,15 @@ void		 health_begin_trial(struct health *, uint64_t now_ms, uint64_t answered);
 void		 health_end_trial(struct health *);
 
 /*
- * A request had no answer; it had begun at begun_ms.  may_eject: somebody else can take its
+ * A request had no answer; it went to the URL at handed_ms.  may_eject: somebody else can take its
  * share.  Is it ejected now?
  */
 MUST_USE bool	 health_fail(struct health *, const struct health_limits *, uint64_t now_ms,
-		    uint64_t begun_ms, uint64_t answered, bool may_eject);
+		    uint64_t handed_ms, uint64_t answered, bool may_eject);
 
 /* The same for a connection that was lost, however many requests were lost with it. */
 MUST_USE bool	 health_lose(struct health *, const struct health_limits *, uint64_t now_ms,
-		    uint64_t begun_ms, uint64_t answered, bool may_eject);
+		    uint64_t handed_ms, uint64_t answered, bool may_eject);
 
 /* Neither failures nor their rate ever eject. */
 bool		 health_is_off(const struct health_limits *);

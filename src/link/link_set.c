@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "conf/conf.h"
@@ -218,7 +217,7 @@ link_set_share_of(struct link_set *s, struct member *m)
 
 	if (m->health.state == HEALTH_GOOD && !m->was_away)
 		return HEALTH_FULL_SHARE;
-	now_ms = clock_mono_ms();
+	now_ms = loop_mono_ms(s->loop);
 	if (m->was_away && remote_is_up(m->remote)) {
 		m->was_away = false;
 		health_return(&m->health, &s->limits, now_ms);
@@ -249,6 +248,13 @@ note_ejection(struct link_set *s, const struct member *m)
 	log_health(s, m);
 }
 
+/* When it went to the URL that it is at; it may have waited before, or been at another one. */
+static uint64_t
+handed_over_ms(const struct request *r)
+{
+	return r->unqueued_ms > r->submitted_ms ? r->unqueued_ms : r->submitted_ms;
+}
+
 /* It was at a link and reached its deadline, or is not wanted any more. */
 static void
 note_end(struct link_set *s, const struct request *r, enum err why)
@@ -259,7 +265,7 @@ note_end(struct link_set *s, const struct request *r, enum err why)
 		return;
 	if (why != ERR_TIMEOUT)
 		health_end_trial(&m->health);
-	else if (health_fail(&m->health, &s->limits, clock_mono_ms(), r->begun_ms,
+	else if (health_fail(&m->health, &s->limits, loop_mono_ms(s->loop), handed_over_ms(r),
 	    remote_answered(m->remote), has_other(s, m)))
 		note_ejection(s, m);
 }
@@ -328,16 +334,16 @@ may_serve(struct link_set *s, struct member *m)
 }
 
 static void
-send_to(struct member *m, struct link *link, struct request *r, size_t n_members)
+send_to(struct link_set *s, struct member *m, struct link *link, struct request *r)
 {
 	size_t before;
 
-	if (n_members == 1 || m->health.state != HEALTH_TRIAL) {
+	if (s->n_members == 1 || m->health.state != HEALTH_TRIAL) {
 		link_submit(link, r);
 		return;
 	}
 	before = link_outstanding(link);
-	health_begin_trial(&m->health, clock_mono_ms(), remote_answered(m->remote));
+	health_begin_trial(&m->health, loop_mono_ms(s->loop), remote_answered(m->remote));
 	link_submit(link, r);
 	if (link_outstanding(link) == before)	/* refused before it was sent */
 		health_end_trial(&m->health);
@@ -364,7 +370,7 @@ link_set_serve_waiting(struct link_set *s)
 	while ((r = request_queue_first(&s->queue)) != NULL && !s->is_paused &&
 	    (link = choose(s, &m)) != NULL) {
 		request_queue_remove(&s->queue, r);
-		send_to(m, link, r, s->n_members);
+		send_to(s, m, link, r);
 	}
 	if (!s->is_paused && !s->is_resuming)
 		grow(s);
@@ -463,7 +469,7 @@ submit(struct destination *d, struct request *r)
 	else if (is_overfull(s, link, r))
 		request_fail(r, ERR_OVERLOADED, "too much is in flight (queue, queue_bytes)");
 	else
-		send_to(m, link, r, s->n_members);
+		send_to(s, m, link, r);
 }
 
 static void
@@ -507,7 +513,7 @@ on_free(struct remote *remote, struct link *link, void *arg)
 	    !may_serve(s, m))
 		return false;
 	request_queue_remove(&s->queue, r);
-	send_to(m, link, r, s->n_members);
+	send_to(s, m, link, r);
 	grow(s);
 	return true;
 }
@@ -586,7 +592,7 @@ on_lost(struct remote *remote, struct request *r, bool is_handed_over, void *arg
 	struct member *m = member_of(s, remote);
 
 	if (is_handed_over && m != NULL && s->n_members > 1 &&
-	    health_lose(&m->health, &s->limits, clock_mono_ms(), r->begun_ms,
+	    health_lose(&m->health, &s->limits, loop_mono_ms(s->loop), handed_over_ms(r),
 	    remote_answered(remote), has_other(s, m)))
 		note_ejection(s, m);
 	if (may_go_again(s, r, is_handed_over)) {
@@ -610,7 +616,7 @@ on_refused(struct remote *remote, struct request *r, void *arg)
 	    !may_go_again(s, r, false))
 		return false;
 	if (m->health.state != HEALTH_EJECTED) {
-		health_eject(&m->health, &s->limits, clock_mono_ms());
+		health_eject(&m->health, &s->limits, loop_mono_ms(s->loop));
 		note_ejection(s, m);
 	}
 	send_again(s, r);

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "conf/conf.h"
 #include "link/link_set_int.h"
 #include "link/remote.h"
@@ -44,7 +43,7 @@ set_member_use(struct link_set *s, struct member *m, enum override_kind use)
 {
 	if (m->use != OVERRIDE_NONE && use == OVERRIDE_NONE) {
 		m->health = (struct health){ 0 };
-		health_return(&m->health, &s->limits, clock_mono_ms());
+		health_return(&m->health, &s->limits, loop_mono_ms(s->loop));
 		remote_retry_now(m->remote);
 	}
 	m->use = use;
@@ -142,7 +141,7 @@ link_set_describe_url(struct link_set *s, size_t i, struct link_set_url *url)
 	*url = (struct link_set_url){
 		.use = m->use,
 		.health = m->health.state,
-		.ejected_ms = health_ejected_ms(&m->health, clock_mono_ms()),
+		.ejected_ms = health_ejected_ms(&m->health, loop_mono_ms(s->loop)),
 		.n_ejections = m->health.n_ejections,
 	};
 }
