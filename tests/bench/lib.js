@@ -11,6 +11,7 @@ const BUILD = path.resolve(process.env.BUILD || '.');
 const E2E = path.join(__dirname, '..', 'e2e');
 const HANDLERS = path.join(__dirname, 'handlers');
 const KITS = path.join(__dirname, '..', '..', 'contrib', 'handlers');
+const PEERS = path.join(__dirname, 'peers');
 const SECRET = 'the-secret-of-the-benchmark-0123456789';
 const PATIENCE_MS = 20000;
 
@@ -95,6 +96,20 @@ const accepts = (port) => new Promise((resolve) => {
 	socket.on('error', () => resolve(false));
 });
 
+// Every type of every client: one each.
+const types = (value) => Array.from({ length: 512 }, (_, i) => [`bench-${i}`, value]);
+
+// A configuration of peers/ with its @NAMES@ filled in, and more, in the folder of a measurement.
+function fill(name, dir, words, more = '') {
+	const all = Object.assign({ DIR: dir, SECRET, APPLICATION: 'bench', REMOTE: 'bench', OPTIONS: '',
+		TYPES: types('{ destination: null-service }').map((t) => t.join(': ')).join(', ') }, words);
+	const file = path.join(dir, name);
+	const text = fs.readFileSync(path.join(PEERS, name), 'utf8');
+
+	fs.writeFileSync(file, text.replace(/@([A-Z]+)@/g, (_, word) => all[word]) + more);
+	return file;
+}
+
 // The handler in C, built beside the kit's sources; gives the program.
 function echoInC(dir) {
 	const program = path.join(dir, 'echo'), kit = path.join(KITS, 'c');
@@ -132,5 +147,5 @@ const median = (list) => {
 	return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 };
 
-module.exports = { BUILD, E2E, HANDLERS, KITS, SECRET, bench, usherd, Process, newFolder, freePort, accepts,
-	echoInC, startNull, load, wrong, median };
+module.exports = { BUILD, E2E, HANDLERS, KITS, PEERS, SECRET, bench, usherd, Process, newFolder, freePort, accepts,
+	types, fill, echoInC, startNull, load, wrong, median };
