@@ -61,6 +61,7 @@ static struct bench {
 	bool is_sending;		/* replies are followed by new requests */
 	bool is_measuring;
 	uint64_t n_finals;		/* measured */
+	uint64_t n_beats_lost;		/* pings without a pong */
 	struct samples latency;
 	uint64_t cpu_ns, user_ns, own_cpu_ns, took_ns;
 	uint64_t rss_bytes;		/* idle: of each client, or of each request */
@@ -333,6 +334,13 @@ count_outstanding(void)
 	return sum;
 }
 
+/* Requests that nobody has answered, though somebody should have. */
+static uint64_t
+count_lost(void)
+{
+	return options.is_holding ? 0 : count_outstanding();
+}
+
 static void
 drain(void)
 {
@@ -340,6 +348,20 @@ drain(void)
 
 	while (count_outstanding() > 0 && now_ns() < until)
 		turn_run(bench.turn, SECOND_NS / 100);
+}
+
+/* The last pongs have as much time as the last replies. */
+static void
+drain_beats(uint64_t n_pings)
+{
+	uint64_t until = now_ns() + DRAIN_NS;
+
+	while (client_pongs < n_pings && now_ns() < until)
+		turn_run(bench.turn, SECOND_NS / 100);
+	if (client_pongs > n_pings)
+		errx(1, "%llu pongs to %llu pings", (unsigned long long)client_pongs,
+		    (unsigned long long)n_pings);
+	bench.n_beats_lost = n_pings - client_pongs;
 }
 
 /* Each client has had so many requests answered before it is idle. */
@@ -354,27 +376,27 @@ make_requests(unsigned from, unsigned to)
 		}
 }
 
-/* Heart-beats, evenly over the interval; each ping is answered by a pong, and they are counted. */
+/* Heart-beats, evenly over the interval; each ping has to be answered by a pong. */
 static void
 beat(void)
 {
 	uint64_t began = now_ns(), until = began + (uint64_t)(options.seconds * SECOND_NS);
 	uint64_t gap_ns = (uint64_t)(options.beat * SECOND_NS / bench.n_ready), next = began;
-	uint64_t now;
-	unsigned i = 0;
+	uint64_t now, n_pings = 0;
 
 	client_pongs = 0;
 	bench.cpu_ns = procs_cpu_ns();
 	bench.user_ns = procs_user_ns();
 	while ((now = now_ns()) < until) {
 		for (; next <= now; next += gap_ns)
-			client_ping(bench.client[i++ % bench.n_ready]);
+			client_ping(bench.client[n_pings++ % bench.n_ready]);
 		turn_run(bench.turn, (int64_t)(next - now));
 	}
 	bench.took_ns = now_ns() - began;
 	bench.cpu_ns = procs_cpu_ns() - bench.cpu_ns;
 	bench.user_ns = procs_user_ns() - bench.user_ns;
 	bench.n_finals = client_pongs;
+	drain_beats(n_pings);
 }
 
 static void
@@ -425,13 +447,6 @@ idle(void)
 		beat();
 }
 
-/* Requests that nobody has answered, though somebody should have. */
-static uint64_t
-count_lost(void)
-{
-	return options.is_holding ? 0 : count_outstanding();
-}
-
 /* ---- the line ---- */
 
 static void
@@ -446,7 +461,8 @@ report(void)
 	    "\"cpu_us\":%.3f,\"user_us\":%.3f,\"load_cpu_us\":%.3f,"
 	    "\"p50_us\":%.1f,\"p90_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,"
 	    "\"rss_bytes\":%llu,"
-	    "\"owner\":%llu,\"order\":%llu,\"bytes\":%llu,\"errors\":%llu,\"lost\":%llu}\n",
+	    "\"owner\":%llu,\"order\":%llu,\"bytes\":%llu,\"errors\":%llu,\"ended\":%llu,"
+	    "\"lost\":%llu,\"beats_lost\":%llu}\n",
 	    options.label, mode_name[options.mode], options.connections, options.outstanding,
 	    options.payload, bench.plan.n_steps, (unsigned long long)bench.n_finals,
 	    seconds > 0 ? n / seconds : 0, (double)bench.cpu_ns / n / 1e3,
@@ -456,14 +472,15 @@ report(void)
 	    samples_at(&bench.latency, 1), (unsigned long long)bench.rss_bytes,
 	    (unsigned long long)client_faults.owner, (unsigned long long)client_faults.order,
 	    (unsigned long long)client_faults.bytes, (unsigned long long)client_faults.errors,
-	    (unsigned long long)count_lost());
+	    (unsigned long long)client_faults.ended, (unsigned long long)count_lost(),
+	    (unsigned long long)bench.n_beats_lost);
 }
 
 static bool
 is_clean(void)
 {
 	return client_faults.owner + client_faults.order + client_faults.bytes +
-	    client_faults.errors + client_faults.ended + count_lost() == 0;
+	    client_faults.errors + client_faults.ended + count_lost() + bench.n_beats_lost == 0;
 }
 
 int

@@ -138,7 +138,8 @@ async function load(dir, args, other = { log: '' }) {
 	return JSON.parse(line[0]);
 }
 
-const wrong = (r) => r.owner + r.order + r.bytes + r.errors + r.lost;
+// All that went wrong with replies: to somebody else, out of order, of other bytes, errors, none.
+const wrong = (r) => r.owner + r.order + r.bytes + r.errors + r.ended + r.lost + r.beats_lost;
 
 const median = (list) => {
 	const sorted = [...list].sort((a, b) => a - b);
