@@ -148,6 +148,7 @@ gate_check_token(const struct gate *g, struct request *r, const struct gate_send
 {
 	struct json_value v = r->env.top.member[ENV_TOKEN].value;
 	enum jwt_fault fault = JWT_NOT_STRING;
+	uint16_t no_place = 0;
 	struct buf room = { 0 };
 	const char *text;
 	size_t len;
@@ -159,7 +160,8 @@ gate_check_token(const struct gate *g, struct request *r, const struct gate_send
 		return false;
 	}
 	if (json_string_view(r->text, v, &text, &len, &room))
-		fault = token_check(g->tokens, text, len, loop_wall_ms(g->requests->loop), &r->token);
+		fault = token_check_at(g->tokens, text, len, loop_wall_ms(g->requests->loop),
+		    sender->token_place != NULL ? sender->token_place : &no_place, &r->token);
 	buf_free(&room);
 	if (fault == JWT_OK) {
 		if (sender->mark != NULL)

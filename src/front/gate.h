@@ -41,6 +41,7 @@ struct gate_sender {
 	bool is_limited;		/* a browser: limits hold, and not all types are for it */
 	bool is_relay;			/* a stock node: the token tells whom it asks for */
 	struct revoked_mark *mark;	/* its socket's, to be kept; NULL: it speaks for many, or has none */
+	uint16_t *token_place;		/* for token_check_at(); NULL: nobody keeps it */
 };
 
 #define GATE_OVER_RATE "too many messages or bytes a second (limits.messages_per_second, " \

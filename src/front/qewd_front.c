@@ -397,6 +397,7 @@ sender_of(const struct qewd_client *c, const struct call *call)
 		.is_limited = !c->is_proven && !who->is_node,
 		.is_relay = call->to_node && !c->is_proven,
 		.mark = call->to_node ? NULL : sio_session_mark(c->sio),
+		.token_place = &call->client->token_place,
 	};
 }
 
@@ -625,6 +626,13 @@ on_node_event(struct qewd_client *c, struct envelope *env, const uint64_t *ack)
 		serve(call_new(c, env, ack, &u), &u);
 }
 
+static void
+on_client_event(struct qewd_client *c, struct envelope *env, const uint64_t *ack)
+{
+	token_expect(c->front->gate->tokens, c->token_place);
+	serve(call_new(c, env, ack, NULL), NULL);
+}
+
 static RARE void
 ignore(struct qewd_client *c)
 {
@@ -644,7 +652,7 @@ on_event(struct envelope *env, bool is_over_rate, const uint64_t *ack, void *arg
 	else if (c->is_proven)
 		on_node_event(c, env, ack);
 	else
-		serve(call_new(c, env, ack, NULL), NULL);
+		on_client_event(c, env, ack);
 }
 
 /* ---- replies ---- */

@@ -26,20 +26,23 @@ struct strmap;
 
 /* Each idle client has one. */
 struct qewd_client {
-	LIST_ENTRY(qewd_client) link;
+	/* First what each message needs. */
 	struct qewd_front *front;
 	struct sio_session *sio;	/* NULL: closed */
-	struct qewd_sids sids;		/* that name it, its own first */
-	struct resume *resume;		/* what came while it was away; NULL: it never was */
-	struct roam *roam;		/* what it has on other loops; NULL: nothing */
-	char *node;			/* its name; NULL: it is none */
-	char *application;		/* it registered for; NULL: not registered */
-	uint32_t application_len;
-	bool is_proven;			/* a node of ours: it shares a secret with us */
-	bool is_further;		/* whose pushes go over another connection */
-	struct idmap *by_usher_id;	/* a node's open calls, by its numbers; NULL: it had none yet */
 	LIST_HEAD(, call) calls;	/* open */
 	uint64_t n_calls;
+	struct roam *roam;		/* what it has on other loops; NULL: nothing */
+	uint32_t application_len;
+	uint16_t token_place;		/* where the token it showed last was (token_check_at) */
+	bool is_proven;			/* a node of ours: it shares a secret with us */
+	bool is_further;		/* whose pushes go over another connection */
+
+	struct idmap *by_usher_id;	/* a node's open calls, by its numbers; NULL: it had none yet */
+	LIST_ENTRY(qewd_client) link;
+	struct qewd_sids sids;		/* that name it, its own first */
+	struct resume *resume;		/* what came while it was away; NULL: it never was */
+	char *node;			/* its name; NULL: it is none */
+	char *application;		/* it registered for; NULL: not registered */
 	struct loop_work release;
 };
 

@@ -376,9 +376,23 @@ token_check_once(struct token_cache *c, const char *text, size_t len, int64_t no
 	return fault == JWT_OK ? check_new(c, t, now_ms, out) : fault;
 }
 
-enum jwt_fault
-token_check(struct token_cache *c, const char *text, size_t len, int64_t now_ms,
+/* What was not found, under the hash of its text. */
+static enum jwt_fault
+check_and_add(struct token_cache *c, const char *text, size_t len, uint64_t hash, int64_t now_ms,
     struct token **out)
+{
+	enum jwt_fault fault = token_check_once(c, text, len, now_ms, out);
+
+	if (fault == JWT_OK) {
+		note_text(*out, text, len, now_ms);
+		token_table_add(c->table, *out, hash);
+	}
+	return fault;
+}
+
+enum jwt_fault
+token_check_at(struct token_cache *c, const char *text, size_t len, int64_t now_ms,
+    uint16_t *place, struct token **out)
 {
 	enum jwt_fault fault;
 	struct token *t;
@@ -387,20 +401,31 @@ token_check(struct token_cache *c, const char *text, size_t len, int64_t now_ms,
 	if (len > JWT_MAX_BYTES)
 		return JWT_SEGMENTS;
 	hash = token_table_hash(c->table, text, len);
-	t = token_table_find(c->table, hash, text, len);
+	t = token_table_find_at(c->table, *place, hash, text, len);
 	if (t != NULL && is_half_over(t, now_ms)) {
 		token_table_remove(c->table, t);
 		t = NULL;
 	}
-	if (t != NULL)
-		return check_again(c, t, now_ms, out);
-	fault = token_check_once(c, text, len, now_ms, &t);
-	if (fault != JWT_OK)
-		return fault;
-	note_text(t, text, len, now_ms);
-	token_table_add(c->table, t, hash);
-	*out = t;
-	return JWT_OK;
+	fault = t != NULL ? check_again(c, t, now_ms, out) :
+	    check_and_add(c, text, len, hash, now_ms, out);
+	if (fault == JWT_OK)
+		*place = (*out)->place;
+	return fault;
+}
+
+enum jwt_fault
+token_check(struct token_cache *c, const char *text, size_t len, int64_t now_ms,
+    struct token **out)
+{
+	uint16_t place = 0;
+
+	return token_check_at(c, text, len, now_ms, &place, out);
+}
+
+void
+token_expect(const struct token_cache *c, uint16_t place)
+{
+	token_table_fetch(c->table, place);
 }
 
 /* ---- forms ---- */

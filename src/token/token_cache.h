@@ -71,6 +71,16 @@ size_t			 token_cache_bytes(const struct token_cache *);
 MUST_USE enum jwt_fault	 token_check(struct token_cache *, const char *text, size_t len,
 			    int64_t now_ms, struct token **t);
 
+/*
+ * The same for a client that has shown one before: *place is what this said of that one, or 0.
+ * Most show the same again, which is there then, and found with less effort; what else is there
+ * does no harm.
+ */
+MUST_USE enum jwt_fault	 token_check_at(struct token_cache *, const char *text, size_t len,
+			    int64_t now_ms, uint16_t *place, struct token **t);
+/* That client will show it soon: it comes from memory while others work. */
+void			 token_expect(const struct token_cache *, uint16_t place);
+
 /* The same for a token that will not be shown again: it is neither looked for nor remembered. */
 MUST_USE enum jwt_fault	 token_check_once(struct token_cache *, const char *text, size_t len,
 			    int64_t now_ms, struct token **t);

@@ -72,6 +72,9 @@ struct token		*token_of(struct token_home *, const struct token_reading *,
 MUST_USE enum jwt_fault	 token_check_time(const struct token *, int64_t now_ms);
 MUST_USE enum jwt_fault	 token_reading_check_time(const struct token_reading *, int64_t now_ms);
 
+/* What is looked at when it is shown again comes from memory while others work. */
+void			 token_fetch(const struct token *);
+
 /* Bytes of all that it has. */
 size_t			 token_bytes(const struct token *);
 

@@ -9,6 +9,7 @@
  */
 #include "token/token_table.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -165,6 +166,27 @@ token_table_find(const struct token_table *table, uint64_t hash, const char *tex
 		if (l->hash == hash && l == &l->token->own_link && is_of(l->token, text, len))
 			return l->token;
 	return NULL;
+}
+
+/* It has to have the hash as well, so that here too the time tells nothing of others. */
+struct token *
+token_table_find_at(const struct token_table *table, uint16_t place, uint64_t hash,
+    const char *text, size_t len)
+{
+	struct token *t;
+
+	assert(place < TOKEN_CACHE_ENTRIES);
+	t = table->place[place];
+	return t != NULL && t->own_link.hash == hash && is_of(t, text, len) ? t :
+	    token_table_find(table, hash, text, len);
+}
+
+void
+token_table_fetch(const struct token_table *table, uint16_t place)
+{
+	assert(place < TOKEN_CACHE_ENTRIES);
+	if (table->place[place] != NULL)
+		token_fetch(table->place[place]);
 }
 
 /* Of a link that is no token's own. */

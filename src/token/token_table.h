@@ -35,6 +35,11 @@ uint64_t		 token_table_hash(const struct token_table *, const char *text, size_t
 /* The token of this text, or that stands for it.  NULL: it is not there. */
 struct token		*token_table_find(const struct token_table *, uint64_t hash,
 			    const char *text, size_t len);
+/* The same; it is in this place (its field), perhaps, where it is found with less effort. */
+struct token		*token_table_find_at(const struct token_table *, uint16_t place,
+			    uint64_t hash, const char *text, size_t len);
+/* What is in this place comes from memory while others work. */
+void			 token_table_fetch(const struct token_table *, uint16_t place);
 /* That of an application which has a form of this text; none that stands for another one. */
 struct token		*token_table_find_twin(const struct token_table *, uint64_t hash,
 			    const char *text, size_t len, const char *application, size_t n);
