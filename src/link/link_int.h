@@ -56,7 +56,7 @@ struct link {
 	struct timer timer;		/* to dial; or the answer to a registration is due */
 };
 
-_Static_assert(sizeof(void *) > 8 || sizeof(struct link) <= 1100, "each link has one");
+_Static_assert(sizeof(void *) > 8 || sizeof(struct link) <= 1064, "each link has one");
 
 /* An event of the peer. */
 void	link_on_event(struct envelope *, void *link);

@@ -60,6 +60,8 @@ struct sio_client {
 	struct loop_work release;
 };
 
+_Static_assert(sizeof(void *) > 8 || sizeof(struct sio_client) <= 432, "each link has one");
+
 static void on_dialed(int, enum err, const char *, void *);
 static void on_head(struct conn *, char *, size_t, void *);
 static void on_conn_close(struct conn *, enum err, void *);

@@ -77,6 +77,9 @@ struct journal_entry {
 	uint32_t bytes_in, bytes_out;	/* of the message and of the final */
 };
 
+_Static_assert(sizeof(void *) > 8 || sizeof(struct journal_entry) <= 184,
+    "each loop keeps thousands");
+
 /* From the youngest to the oldest, until fn says false. */
 void		 journal_each(const struct journal *,
 		    bool (*fn)(const struct journal_entry *, void *arg), void *arg);

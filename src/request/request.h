@@ -126,6 +126,8 @@ struct request {
 /* What one takes of memory, without its message. */
 #define REQUEST_BYTES (offsetof(struct request, env) + ENVELOPE_BYTES)
 
+_Static_assert(sizeof(void *) > 8 || REQUEST_BYTES <= 988, "in a block of 1,024");
+
 /*
  * A request that begins here and now.  Copies the event; env is what scanning it
  * gave, its type a non-empty string.  trace: the traceparent it came with, or
