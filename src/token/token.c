@@ -33,6 +33,7 @@ const struct json_names claim_names = { CLAIM_N, claim_name };
 /* Of its texts: the application, and of the token itself as much as most have. */
 #define FETCHED_BYTES 640
 
+_Static_assert(sizeof(void *) > 8 || TOKEN_HEAD <= 432, "the cache has thousands");
 _Static_assert(TOKEN_HEAD % _Alignof(struct token_form) == 0, "the twin is the first behind it");
 
 /* Notes the claims; false: it is no JSON object. */

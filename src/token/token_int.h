@@ -28,6 +28,8 @@ struct token_form {
 	size_t len;
 };
 
+_Static_assert(sizeof(void *) > 8 || sizeof(struct token_form) <= 64, "most tokens have one");
+
 /* Claims that were read, before there is a token of them. */
 struct token_reading {
 	struct json_object claims;
