@@ -74,6 +74,16 @@ test('an application of the same node', async (t) => {
 		assert.strictEqual(decryptSecrets(message.token, SECRET).username, 'rob');
 	});
 
+	await t.test('is issued no token: it may end with a session that none has room for', async () => {
+		const line = `{"op":"finish","id":@ID,"message":{"a":2},"session":{"notes":"${'x'.repeat(70000)}"}}`;
+		const params = { script: [{ line }] };
+		const alone = await browser.request(job({ line }));
+
+		assertError(alone, { type: 'job', code: 'handler_error' });
+		assert.match(alone.message.error, /too big for a token/);
+		assert.deepStrictEqual(await replies(browser, asked('job', { params })), [{ finished: true, message: { a: 2 } }]);
+	});
+
 	await t.test('may fail', async () => {
 		const fail = async (...script) => (await replies(browser, asked('job', { params: { script } }))).pop();
 		const own = await fail({ fail: 'Told to fail' });
