@@ -18,7 +18,6 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/notify.h"
-#include "base/spares.h"
 #include "base/xmalloc.h"
 #include "conf/conf.h"
 #include "dev/dev.h"
@@ -41,7 +40,6 @@
 #include "node_upgrade.h"
 #include "request/relay.h"
 #include "token/revoked.h"
-#include "token/token_cache.h"
 #include "worker/pool.h"
 #include "worker/proc.h"
 
@@ -49,7 +47,6 @@
 #define HANDLER_DEPTH_MAX 1000	/* handlers may nest deeper than browsers may */
 #define FETCH_MS      2000	/* for clients that poll to come for their last replies */
 #define TICK_MS	      10000
-#define TRIM_TICKS    3		/* as often memory goes back */
 #define LINKED_MS     3000	/* for links to be up before we take over from another usherd */
 #define LOOK_MS	      10	/* how often we look whether all connections are gone */
 #define PACE_MS	      20	/* how often some sessions are told to go */
@@ -58,7 +55,6 @@ static void on_signal(int, void *);
 static void on_hangup(int, void *);
 static void on_reopen(int, void *);
 static void on_upgrade(int, void *);
-static void on_tick(void *);
 static void finish_draining(void *);
 
 /* ---- building, from the bottom up ---- */
@@ -299,7 +295,7 @@ node_run(struct node *n)
 	}
 	if (n->dev != NULL)
 		dev_watch(n->dev, n->loop, on_files_changed, n);
-	on_tick(n);
+	node_tick_start(&n->tick, n->threads, TICK_MS);
 	node_threads_start(n->threads);
 	if (n->activation != NULL && activation_is_upgrade(n->activation)) {
 		node_doors_pause_all(n);
@@ -616,43 +612,6 @@ on_upgrade(int signo UNUSED, void *arg)
 	node_upgrade_begin(n, on_upgraded, n);
 }
 
-static void
-trim_spares(struct node_loop *nl, void *arg UNUSED)
-{
-	spares_trim(loop_spares(nl->loop));
-	token_cache_trim(nl->tokens);
-}
-
-/* Sessions that were decrypted do not wait for the next work. */
-static void
-remove_expired(struct node_loop *nl, void *arg UNUSED)
-{
-	token_cache_remove_expired(nl->tokens, loop_wall_ms(nl->loop));
-}
-
-/* What the loops do not use any more is freed; what is free goes back when nobody is in a hurry. */
-static void
-give_back_memory(struct node *n)
-{
-	node_threads_each(n->threads, trim_spares, NULL);
-	if (heap_is_quiet(&n->heap))
-		heap_trim(&n->heap);
-}
-
-static void
-on_tick(void *arg)
-{
-	struct node *n = arg;
-
-	log_tick();
-	if (++n->ticks % TRIM_TICKS == 0) {
-		node_threads_each(n->threads, remove_expired, NULL);
-		if (heap_is_due(&n->heap))
-			give_back_memory(n);
-	}
-	loop_timer_set(n->loop, &n->tick_timer, TICK_MS, on_tick, n);
-}
-
 /* From the top down. */
 void
 node_free(struct node *n)
@@ -674,7 +633,7 @@ node_free(struct node *n)
 	node_reload_free_pools(n);
 	procs_free(n->procs);
 	loop_timer_stop(n->loop, &n->timer);
-	loop_timer_stop(n->loop, &n->tick_timer);
+	node_tick_stop(&n->tick);
 	resolver_free(n->resolver);
 	node_free_loops(n);
 	admission_free(n->admission);

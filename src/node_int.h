@@ -12,11 +12,11 @@
 
 #include "admin/admin_memory.h"
 #include "admin/admin_view.h"
-#include "base/heap.h"
 #include "base/timerq.h"
 #include "node.h"
 #include "node_loop.h"
 #include "node_reload.h"
+#include "node_tick.h"
 #include "worker/pool.h"
 
 struct admission;
@@ -78,9 +78,7 @@ struct node {
 	uint64_t upgraded_ms;		/* since when it waits to take over */
 	uint64_t ending_since_ms;
 	struct timer timer;		/* draining takes too long; ending: look again */
-	struct timer tick_timer;	/* lines that were left out; memory that is free */
-	unsigned ticks;
-	struct heap heap;
+	struct node_tick tick;
 };
 
 /* node.c */
