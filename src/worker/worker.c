@@ -358,10 +358,19 @@ on_ping_due(void *arg)
 		worker_kill(w, "no answer to a ping within pool.hang");
 		return;
 	}
+	if (w->n_jobs == 0)
+		return;
 	w->is_pinged = true;
 	handler_msg_encode_ping(&line);
 	worker_send_line(w, &line);
-	loop_timer_set(w->env->loop, &w->ping_timer, w->conf->pool_hang_ms, on_ping_due, w);
+	worker_watch(w);
+}
+
+void
+worker_watch(struct worker *w)
+{
+	if (w->n_jobs_max > 1 && !timer_is_set(&w->ping_timer))
+		loop_timer_set(w->env->loop, &w->ping_timer, w->conf->pool_hang_ms, on_ping_due, w);
 }
 
 void
@@ -390,8 +399,8 @@ worker_on_ready(struct worker *w, const struct handler_msg *msg)
 		log_info_for(w->name, "ready (process %d)", proc_pid(w->proc));
 		show_life(w, POOL_READY);
 	}
-	if (w->n_jobs_max > 1 && !timer_is_set(&w->ping_timer))
-		loop_timer_set(w->env->loop, &w->ping_timer, w->conf->pool_hang_ms, on_ping_due, w);
+	if (w->n_jobs > 0)
+		worker_watch(w);
 	w->ev->on_ready(w, msg, w->arg);
 	if (worker_has_room(w))
 		w->ev->on_room(w, w->arg);

@@ -43,12 +43,16 @@ struct worker {
 	uint64_t n_finished;
 	struct timer timer;		/* starting, or leaving: what comes next if it takes too long */
 	int next_signal;		/* leaving: SIGTERM or SIGKILL */
-	struct timer ping_timer;	/* with concurrency: the next ping, or its pong, is due */
+	struct timer ping_timer;	/* with concurrency, and while it has jobs: the next ping, or
+					 * its pong, is due */
 	bool is_pinged;			/* its pong has not come */
 };
 
 /* Sends a line that is no request, and frees it; does nothing when the link is closed. */
 void	worker_send_line(struct worker *, struct buf *line);
+
+/* It has a job: from now on it is pinged, until it has none. */
+void	worker_watch(struct worker *);
 
 /* What it says of itself: for the table of all that it can say. */
 void	worker_on_ready(struct worker *, const struct handler_msg *);

@@ -104,6 +104,33 @@ test('a worker that hangs', async (t) => {
 		assert.match(node.log, /browser-app#1.*pool\.hang/);
 	});
 
+	await t.test('is found out by its next request if it had none', async (t) => {
+		const { node, browser } = await start(t, 'size: 1, concurrency: 4, hang: 1s', { ready: { concurrency: 4 } });
+		assert.strictEqual((await browser.request(tagged('first'))).message.tag, 'first');
+		const [pid] = processes(node);
+		process.kill(pid, 'SIGSTOP');
+
+		assertError(await browser.request(tagged('hangs')), { type: 'job', code: 'worker_lost' });
+		assert.strictEqual((await browser.request(tagged('next'))).message.tag, 'next');
+		await waitFor('its end', () => !isAlive(pid));
+		assert.match(node.log, /browser-app#1.*pool\.hang/);
+	});
+
+	// The pings of the one tell that there was time for those of the other.
+	await t.test('is looked for among those alone that have requests', async (t) => {
+		const idle = new Record(t), busy = new Record(t);
+		const app = (record) => scriptedApp('size: 1, concurrency: 4, hang: 1s', { ready: { concurrency: 4 }, record: record.file });
+		const node = await startUsherd(t, nodeOf('near', { 'browser-app': app(idle), 'busy-app': app(busy) }));
+		const one = await rawBrowser(t, node.port), other = await rawBrowser(t, node.port, 'busy-app');
+		assert.strictEqual((await one.request(tagged('first'))).message.tag, 'first');
+		send(other, 'slow', job({ send: {} }, { until: 'cancel' }));
+		await other.nextReply();
+		await busy.told('ping', 2);
+
+		assert.deepStrictEqual(idle.lines('ping'), []);
+		node.endsBy = 'SIGINT';
+	});
+
 	await t.test('one that is only slow lives', async (t) => {
 		const { node, record, browser } = await start(t, 'size: 1, concurrency: 4, hang: 1s', { ready: { concurrency: 4 } });
 		send(browser, 'slow', job({ send: {} }, { until: 'cancel' }));
