@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/footprint.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/ratelimit.h"
@@ -296,6 +297,14 @@ eio_session_on_packet(struct eio_session *s, const char *data, size_t len)
 }
 
 /* ---- packets out ---- */
+
+void
+eio_session_footprint(const struct eio_session *s, struct footprint *f)
+{
+	footprint_add(f, s);
+	if (s->transport != NULL && s->transport->footprint != NULL)
+		s->transport->footprint(s->carrier, f);
+}
 
 /* What may wait for the client to read it. */
 static size_t

@@ -20,6 +20,7 @@ struct address_rates;
 struct admission;
 struct client;
 struct eio_session;
+struct footprint;
 struct id_parts;
 struct loop;
 struct revoked_mark;
@@ -70,6 +71,9 @@ struct eio_session_info {
 };
 
 void		 eio_session_describe(const struct eio_session *, struct eio_session_info *);
+
+/* Adds what a message to the client will touch. */
+void		 eio_session_footprint(const struct eio_session *, struct footprint *);
 
 /*
  * A whole text message, its Engine.IO type digit included.  Where it is too much for the

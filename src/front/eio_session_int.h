@@ -16,6 +16,7 @@
 #include "front/eio_session.h"
 
 struct buf;
+struct footprint;
 
 /* What carries the packets of a session; the carrier is the first argument. */
 struct eio_transport {
@@ -29,6 +30,8 @@ struct eio_transport {
 	 */
 	struct buf *(*begin)(void *carrier, size_t expected);
 	size_t (*end)(void *carrier, char last);
+	/* Adds what a packet to go now will touch; NULL: nothing that is known. */
+	void (*footprint)(const void *carrier, struct footprint *);
 	/* The queue is at its limit: whatever of it can go must go now. */
 	void (*flush)(void *carrier);
 	/* Another limit of what may wait for the client to read it. */

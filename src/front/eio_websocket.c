@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/footprint.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "codec/ws_handshake.h"
@@ -44,6 +45,7 @@ _Static_assert(sizeof(void *) > 8 || sizeof(struct eio_websocket) <= 56, "each c
 
 static void on_text(struct ws_conn *, const char *, size_t, void *);
 static void on_ws_close(struct ws_conn *, enum err, const char *, void *);
+static void on_footprint(const void *, struct footprint *);
 static bool on_send(void *, const char *, size_t);
 static struct buf *on_begin(void *, size_t);
 static size_t on_end(void *, char);
@@ -61,6 +63,7 @@ const struct eio_transport eio_websocket_transport = {
 	.send = on_send,
 	.begin = on_begin,
 	.end = on_end,
+	.footprint = on_footprint,
 	.flush = on_flush,
 	.set_send_max = on_send_max,
 	.close = on_close,
@@ -219,6 +222,16 @@ on_ws_close(struct ws_conn *ws UNUSED, enum err why, const char *detail, void *a
 /* ---- what the session asks of us ---- */
 
 /* The carrier is the WebSocket itself: nothing here is needed for a packet. */
+static void
+on_footprint(const void *carrier, struct footprint *f)
+{
+	const struct eio_websocket *w = carrier;
+
+	footprint_add(f, w);
+	if (w->ws != NULL)
+		ws_conn_footprint(w->ws, f);
+}
+
 static bool
 on_send(void *carrier, const char *data, size_t len)
 {

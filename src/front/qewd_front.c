@@ -42,12 +42,15 @@ static void on_final(struct request *, const struct reply *, void *);
 static void on_dropped(void *);
 static void on_end(void *);
 
+static void fetch(const void *);
+
 static const struct sio_events sio_events = {
 	.on_event = on_event,
 	.on_close = on_close,
 };
 
 static const struct origin_ops origin_ops = {
+	.fetch = fetch,
 	.on_reply = on_reply,
 	.on_final = on_final,
 };
@@ -100,6 +103,14 @@ qewd_front_on_session(struct qewd_front *f, struct eio_session *eio)
 	c->sio = sio_session_new(f->gate->requests->loop, &f->gate->conf, eio, &sio_events, c);
 	qewd_sids_add(f->by_sid, &c->sids, eio_session_sid(eio), c);
 	return c->sio;
+}
+
+static void
+fetch(const void *arg)
+{
+	const struct call *call = arg;
+
+	footprint_fetch(&call->reply);
 }
 
 static void
@@ -437,6 +448,8 @@ call_new(struct qewd_client *c, const struct envelope *env, const uint64_t *ack,
 	call->to_node = c->is_proven || env->top.member[ENV_JWT].value.kind == JSON_TRUE;
 	LIST_INSERT_HEAD(&c->calls, call, link);
 	c->n_calls++;
+	footprint_add(&call->reply, c);
+	sio_session_footprint(c->sio, &call->reply);
 	call->request = r = request_new(c->front->gate->requests, &origin_ops, call, env,
 	    u != NULL ? u->trace : "");
 	gate_set_client_text(r->client_address, sio_session_client(c->sio)->address);

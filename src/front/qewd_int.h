@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "base/footprint.h"
 #include "base/idmap.h"
 #include "front/qewd_front.h"
 #include "front/qewd_sids.h"
@@ -57,6 +58,7 @@ struct call {
 	bool is_asking;			/* a re-registration that waits for another loop's answer */
 	bool has_ack, has_usher_id;
 	uint64_t ack, usher_id;
+	struct footprint reply;		/* of one */
 };
 
 struct qewd_front {

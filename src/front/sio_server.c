@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/footprint.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
@@ -120,6 +121,13 @@ sio_session_describe(const struct sio_session *s, struct eio_session_info *info)
 {
 	eio_session_describe(s->eio, info);
 	return sio_session_n_named_calls(s);
+}
+
+void
+sio_session_footprint(const struct sio_session *s, struct footprint *f)
+{
+	footprint_add(f, s);
+	eio_session_footprint(s->eio, f);
 }
 
 static struct buf *

@@ -14,6 +14,7 @@
 #include "base/err.h"
 
 struct buf;
+struct footprint;
 struct client;
 struct conf;
 struct eio_session;
@@ -55,6 +56,9 @@ void			 sio_session_attach_named(struct sio_session *,
 void			 sio_session_set_application(struct sio_session *, const char *);
 const char		*sio_session_application(const struct sio_session *);
 
+/* Adds what an event to the client will touch. */
+void			 sio_session_footprint(const struct sio_session *,
+			    struct footprint *);
 /* As eio_session_describe(); gives the number of open calls of named events. */
 uint64_t		 sio_session_describe(const struct sio_session *,
 			    struct eio_session_info *);

@@ -409,6 +409,23 @@ request_of(struct link *l, const struct envelope *env)
 	return r;
 }
 
+/*
+ * Many replies come at a time, mostly in the order of the requests: what the next ones touch comes
+ * from memory while this one is dealt with.
+ */
+static void
+fetch_behind(const struct link *l, uint64_t id)
+{
+	const struct request *r;
+
+	if ((r = idmap_find(&l->in_flight, id + 6)) != NULL)
+		request_fetch(r, REQUEST_FETCH_SELF);
+	if ((r = idmap_find(&l->in_flight, id + 4)) != NULL)
+		request_fetch(r, REQUEST_FETCH_PARTS);
+	if ((r = idmap_find(&l->in_flight, id + 2)) != NULL)
+		request_fetch(r, REQUEST_FETCH_ORIGIN);
+}
+
 static void
 on_multiplexed_reply(struct link *l, struct envelope *env)
 {
@@ -416,6 +433,7 @@ on_multiplexed_reply(struct link *l, struct envelope *env)
 
 	if (r == NULL)
 		return;
+	fetch_behind(l, r->served_id);
 	if (envelope_check_reply(env) != 0) {
 		log_warnx_of(request_subject(r, l->name), "unusable reply: %s", env->fault);
 		forget(l, r);

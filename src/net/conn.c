@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/footprint.h"
 #include "base/log.h"
 #include "base/spares.h"
 #include "base/xmalloc.h"
@@ -194,6 +195,12 @@ uint64_t
 conn_sent(const struct conn *c)
 {
 	return c->state == CONN_DEAD ? c->n_written : conn_position(c);
+}
+
+void
+conn_footprint(const struct conn *c, struct footprint *f)
+{
+	footprint_add(f, c);
 }
 
 /* recv(2) and send(2) cost less than read(2) and write(2), which pipes need. */

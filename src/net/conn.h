@@ -19,6 +19,7 @@
 #include "base/err.h"
 
 struct conn;
+struct footprint;
 struct loop;
 struct tls;
 
@@ -70,6 +71,9 @@ size_t		 conn_queued(const struct conn *);	/* bytes waiting to be written */
  */
 uint64_t	 conn_position(const struct conn *);
 uint64_t	 conn_sent(const struct conn *);
+
+/* Adds what output and its writing will touch. */
+void		 conn_footprint(const struct conn *, struct footprint *);
 
 /* Queue bytes; never blocks.  After the end they are dropped. */
 void		 conn_send(struct conn *, const void *, size_t);

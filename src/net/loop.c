@@ -191,6 +191,9 @@ end_of_turn(struct loop *loop)
 		for (; w != &loop->work_end; w = next) {
 			next = w->next;
 			w->next = NULL;
+			/* Both come from memory while this one is done. */
+			__builtin_prefetch(next->next, 1);
+			__builtin_prefetch(next->arg, 1);
 			w->fn(w->arg);
 		}
 	}

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/footprint.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
@@ -147,6 +148,14 @@ ws_conn_send_text(struct ws_conn *ws, const char *data, size_t len)
 	if (ws->conn != NULL)
 		send_frame(ws, WS_TEXT, data, len);
 	ws->is_sending = false;
+}
+
+void
+ws_conn_footprint(const struct ws_conn *ws, struct footprint *f)
+{
+	footprint_add(f, ws);
+	if (ws->conn != NULL)
+		conn_footprint(ws->conn, f);
 }
 
 /* Much that was gathered is written before its buffer has to grow, and so would be copied. */

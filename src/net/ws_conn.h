@@ -15,6 +15,7 @@
 #include "codec/ws_decoder.h"
 
 struct conn;
+struct footprint;
 struct ws_conn;
 
 struct ws_events {
@@ -53,6 +54,9 @@ void		 ws_conn_send_text(struct ws_conn *, const char *data, size_t len);
 struct buf	*ws_conn_begin_text(struct ws_conn *, size_t expected);
 /* Appends the last byte and sends it, unless it is longer than max; gives its length. */
 size_t		 ws_conn_end_text(struct ws_conn *, char last, size_t max);
+
+/* Adds what a text will touch. */
+void		 ws_conn_footprint(const struct ws_conn *, struct footprint *);
 
 /* As conn_position() and conn_sent(); in on_close and after it, too. */
 uint64_t	 ws_conn_position(const struct ws_conn *);

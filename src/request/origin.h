@@ -16,6 +16,8 @@ struct request;
 struct origin_ops {
 	void (*on_reply)(struct request *, const struct reply *, void *arg);
 	void (*on_final)(struct request *, const struct reply *, void *arg);
+	/* One of both may be near: what it touches can be fetched.  May be NULL. */
+	void (*fetch)(const void *arg);
 };
 
 #endif

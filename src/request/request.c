@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/footprint.h"
 #include "base/log.h"
 #include "base/spares.h"
 #include "base/xmalloc.h"
@@ -18,6 +19,8 @@
 #include "request/journal.h"
 #include "request/switch.h"
 #include "token/token.h"
+
+#define FETCHED_BYTES 256	/* of a request that will be answered: what comes first */
 
 static void on_deadline(void *);
 
@@ -416,6 +419,26 @@ request_queue_init(struct request_queue *q, uint64_t n_max, uint64_t bytes_max)
 	q->n = q->bytes = 0;
 	q->n_max = n_max;
 	q->bytes_max = bytes_max;
+}
+
+void
+request_fetch(const struct request *r, enum request_fetch step)
+{
+	switch (step) {
+	case REQUEST_FETCH_SELF:
+		for (size_t at = 0; at < FETCHED_BYTES; at += FOOTPRINT_LINE)
+			__builtin_prefetch((const char *)r + at, 1);
+		break;
+	case REQUEST_FETCH_PARTS:
+		__builtin_prefetch(r->origin_arg, 1);
+		__builtin_prefetch(r->text, 1);
+		__builtin_prefetch(r->token, 1);
+		break;
+	case REQUEST_FETCH_ORIGIN:
+		if (r->origin != NULL && r->origin->fetch != NULL)
+			r->origin->fetch(r->origin_arg);
+		break;
+	}
 }
 
 bool

@@ -161,6 +161,14 @@ uint64_t	 request_left_ms(const struct request *);
 /* An earlier deadline, from now; a later one changes nothing. */
 void		 request_limit(struct request *, uint64_t left_ms);
 
+/*
+ * For destinations that can guess who is answered next: what that touches comes into the
+ * processor's caches, in three steps, each with a while before the next.
+ */
+enum request_fetch { REQUEST_FETCH_SELF, REQUEST_FETCH_PARTS, REQUEST_FETCH_ORIGIN };
+
+void		 request_fetch(const struct request *, enum request_fetch);
+
 /* For destinations: an intermediate; the final; the end without one.  The last two free it. */
 void		 request_reply(struct request *, const struct reply *);
 void		 request_finish(struct request *, const struct reply *);
