@@ -19,6 +19,7 @@
 #include "request/request.h"
 #include "token/claims.h"
 #include "token/token_cache.h"
+#include "token/token_exchange.h"
 
 static struct claims_new
 new_session(const struct gate *g, const struct registrant *who)

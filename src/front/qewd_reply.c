@@ -14,7 +14,7 @@
 #include "codec/usher_member.h"
 #include "net/loop.h"
 #include "request/request.h"
-#include "token/token_cache.h"
+#include "token/token_reply.h"
 
 #define OWN_ROOM 100	/* for what we put in, as a rule */
 

@@ -16,6 +16,7 @@
 #include "request/request.h"
 #include "token/claims.h"
 #include "token/token_cache.h"
+#include "token/token_form.h"
 
 enum rest_bearer
 rest_token_find(const struct http_head *head, struct http_text *token)

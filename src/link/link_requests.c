@@ -18,7 +18,7 @@
 #include "link/link_int.h"
 #include "net/loop.h"
 #include "request/request.h"
-#include "token/token_cache.h"
+#include "token/token_form.h"
 
 #define CANCEL_ROOM 60		/* of these messages, as a rule */
 #define MEMBER_ROOM 1024	/* for what a request gets besides, its "usher" member above all */

@@ -18,8 +18,6 @@
 #define TOKEN_CACHE_BYTES   4000000
 #define TOKEN_FORMS_MAX	    8
 
-struct claims_new;
-struct claims_update;
 struct outside;
 struct token_cache;
 struct token_session;
@@ -46,13 +44,6 @@ void			 token_cache_set_revoked(struct token_cache *, const struct revoked *,
 			    const char *user_claim);
 /* Who else signs tokens; takes it.  NULL: nobody does. */
 void			 token_cache_set_outside(struct token_cache *, struct outside *);
-/*
- * A token of ours for one of theirs, which is checked; new says all but the outside, and lifetime_s
- * at most.  JWT_ALGORITHM: it is none of theirs.  JWT_REVOKED: the session would be, had it begun
- * when theirs was issued.
- */
-MUST_USE enum jwt_fault	 token_exchange(struct token_cache *, const char *text, size_t len,
-			    const struct claims_new *, struct buf *token);
 bool			 token_cache_has_outside(const struct token_cache *);
 
 /* What revoked_has() wants to know of a token; gives what is in the mark. */
@@ -91,50 +82,6 @@ MUST_USE enum jwt_fault	 token_check_once(struct token_cache *, const char *text
  */
 MUST_USE enum jwt_fault	 token_check_outside(struct token_cache *, const char *text, size_t len,
 			    int64_t iat_s, int64_t now_ms, struct token **t);
-
-/*
- * The token of a reply, checked as by token_check(): *t is what the client gets whose own token is
- * own.  If the application is another than own's, that is rewritten as by token_for_name(); the
- * client will send it back, and then it is known already, with its form for the application that
- * it came with.  JWT_SEGMENTS as well: it would be longer than JWT_MAX_BYTES, and refused then.
- */
-MUST_USE enum jwt_fault	 token_check_reply(struct token_cache *, const char *text, size_t len,
-			    const struct token *own, int64_t now_ms, struct token **t,
-			    bool *is_rewritten);
-
-/*
- * claims_issue() into an empty buffer, and whoever showed t, which then counts as superseded, will
- * show what is there.  If t is remembered that is as well, in this cache, as if it had been shown
- * and verified already: it was signed here.
- */
-void			 token_issue(struct token_cache *, struct token *t,
-			    const struct claims_update *, struct buf *token);
-
-/*
- * Whoever showed it has been given another.  It is remembered for a while yet, for longer if it is
- * used.
- */
-void			 token_supersede(struct token_cache *, struct token *);
-
-/*
- * The same token for another application (protocol reference section 4.3): claim
- * "application" replaced, every other byte of the payload kept, signed with the
- * secret that verified it.  NUL-terminated, and borrowed from t until this is called for t again,
- * or a reply checked; t->text itself if the names are equal.
- */
-const char		*token_for_application(struct token_cache *, struct token *t,
-			    const char *application, size_t *len);
-
-/* The same with a name of n bytes, such as the claim of another token, which may hold NULs. */
-const char		*token_for_name(struct token_cache *, struct token *t, const char *name,
-			    size_t n, size_t *len);
-
-/*
- * That form as a token of its own, if t is good yet: *own is a new reference, perhaps to t.  It
- * began when t did, for an outside token or not, and is remembered if t is.
- */
-MUST_USE enum jwt_fault	 token_check_for(struct token_cache *, struct token *t, const char *name,
-			    size_t n, int64_t now_ms, struct token **own);
 
 /*
  * The session as handlers of this application see it, decrypted when they first do, and kept with

@@ -18,7 +18,7 @@
 #include "codec/json_splice.h"
 #include "request/forward.h"
 #include "request/request.h"
-#include "token/token_cache.h"
+#include "token/token_form.h"
 #include "worker/pool.h"
 
 #define CALLS_MAX	1000	/* open at a time, of one request */

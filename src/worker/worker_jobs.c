@@ -20,6 +20,7 @@
 #include "request/request.h"
 #include "token/claims.h"
 #include "token/token_cache.h"
+#include "token/token_reply.h"
 #include "token/token_session.h"
 #include "worker/call.h"
 #include "worker/handler_link.h"

@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "token/claims.h"
 #include "token/token_cache.h"
+#include "token/token_form.h"
+#include "token/token_reply.h"
 
 #define NOW_S INT64_C(1700000000)
 #define CHECK(what)				\

@@ -7,6 +7,7 @@
 #include "base/compiler.h"
 #include "base/log.h"
 #include "token/token_cache.h"
+#include "token/token_form.h"
 #include "token_vectors.h"
 #include "unit.h"
 

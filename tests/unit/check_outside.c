@@ -15,6 +15,7 @@
 #include "token/outside.h"
 #include "token/revoked.h"
 #include "token/token_cache.h"
+#include "token/token_form.h"
 #include "token_vectors.h"
 #include "unit.h"
 

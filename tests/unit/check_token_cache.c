@@ -8,6 +8,8 @@
 
 #include "base/compiler.h"
 #include "token/claims.h"
+#include "token/token_form.h"
+#include "token/token_reply.h"
 #include "token/token_session.h"
 #include "token/token_table.h"
 #include "token_vectors.h"
