@@ -26,11 +26,12 @@ enum envelope_name {
 	ENV_APPLICATION,
 	ENV_MS_REQUEST_ID,
 	ENV_USHER,
-	ENV_FINISHED,
+	ENV_SERVICE,
+	ENV_OF_REQUESTS,		/* what follows nobody looks at in a request */
+	ENV_FINISHED = ENV_OF_REQUESTS,
 	ENV_MESSAGE,
 	ENV_ERROR,
 	ENV_RESPONSE_TIME,
-	ENV_SERVICE,
 	ENV_N
 };
 
@@ -42,16 +43,16 @@ enum envelope_name {
 	X(ENV_APPLICATION, "application")		\
 	X(ENV_MS_REQUEST_ID, "ms_requestId")		\
 	X(ENV_USHER, "usher")				\
+	X(ENV_SERVICE, "service")			\
 	X(ENV_FINISHED, "finished")			\
 	X(ENV_MESSAGE, "message")			\
 	X(ENV_ERROR, "error")				\
-	X(ENV_RESPONSE_TIME, "responseTime")		\
-	X(ENV_SERVICE, "service")
+	X(ENV_RESPONSE_TIME, "responseTime")
 
 extern const struct json_names envelope_names;
 
 /* Bits of those that mean something in a reply. */
-#define ENVELOPE_OF_REPLIES ((1U << ENV_SERVICE) - 1)
+#define ENVELOPE_OF_REPLIES (((1U << ENV_N) - 1) & ~(1U << ENV_SERVICE))
 
 /* Which of them is this one?  -1: none. */
 int	envelope_find_name(const char *name, size_t len);
@@ -69,7 +70,7 @@ struct envelope {
 };
 
 /* Bytes of an envelope whose message nobody looks at: that of a request is large and has none. */
-#define ENVELOPE_BYTES offsetof(struct envelope, top.member[ENV_N])
+#define ENVELOPE_BYTES offsetof(struct envelope, top.member[ENV_OF_REQUESTS])
 
 /*
  * Scans the array of a Socket.IO event: ["name", argument, ...].  Arguments

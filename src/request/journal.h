@@ -21,7 +21,7 @@ struct journal;
 struct reply;
 
 #define JOURNAL_ID_MAX	   33
-#define JOURNAL_TYPE_MAX   40
+#define JOURNAL_TYPE_MAX   REQUEST_TYPE_ROOM
 #define JOURNAL_SERVER_MAX REQUEST_SERVER_MAX
 #define JOURNAL_TEXT_MAX   160
 

@@ -30,6 +30,7 @@ struct token;
 
 #define REQUEST_ID_LEN TRACE_ID_LEN	/* the trace id: the same on every node */
 
+#define REQUEST_TYPE_ROOM  40	/* as the journal keeps of it */
 #define REQUEST_SERVER_MAX 64	/* bytes of the name of a link or worker that are shown */
 
 LIST_HEAD(request_list, request);
@@ -116,17 +117,17 @@ struct request {
 
 	/* What follows is not cleared when it begins, but set. */
 	char name[REQUEST_ID_LEN + 1];	/* in logs and error replies */
+	char type_room[REQUEST_TYPE_ROOM];
 	char trace[TRACE_MAX];		/* traceparent of this hop */
 	char client_address[CLIENT_MAX];	/* where it began */
 	char client_socket[CLIENT_MAX];
-	char type_room[64];		/* the journal reads 40 of them */
 	struct envelope env;		/* scanned in text; the first ENVELOPE_BYTES of it */
 };
 
 /* What one takes of memory, without its message. */
 #define REQUEST_BYTES (offsetof(struct request, env) + ENVELOPE_BYTES)
 
-_Static_assert(sizeof(void *) > 8 || REQUEST_BYTES <= 988, "in a block of 1,024");
+_Static_assert(sizeof(void *) > 8 || REQUEST_BYTES <= 852, "in a block of 896");
 
 /*
  * A request that begins here and now.  Copies the event; env is what scanning it

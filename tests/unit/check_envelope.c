@@ -308,8 +308,8 @@ END_TEST
 START_TEST(the_table_has_the_names_of_the_protocol)
 {
 	static const char *const want[] = {
-		"type", "token", "jwt", "application", "ms_requestId", "usher", "finished",
-		"message", "error", "responseTime", "service",
+		"type", "token", "jwt", "application", "ms_requestId", "usher", "service", "finished",
+		"message", "error", "responseTime",
 	};
 
 	ck_assert_uint_eq(envelope_names.n, ARRAY_LEN(want));
