@@ -86,6 +86,37 @@ START_TEST(agrees_with_an_array_over_a_long_run)
 }
 END_TEST
 
+/* What a look-up may have to walk: the longest row of places that are taken. */
+static size_t
+longest_row(void)
+{
+	size_t row = 0, longest = 0;
+
+	for (size_t i = 0; i < 2 * m.cap; i++) {
+		row = m.entry[i & (m.cap - 1)].id != 0 ? row + 1 : 0;
+		if (row > longest)
+			longest = row;
+	}
+	return longest;
+}
+
+/* Of numbers in a row, which those under way are, wherever they are by then. */
+START_TEST(rows_do_not_grow_with_the_number_of_entries)
+{
+	static const size_t sizes[] = { 1000, 10000, 100000 };
+	size_t n = sizes[_i];
+
+	for (uint64_t id = 1; id <= 2 * n; id++) {
+		idmap_add(&m, id, values);
+		if (id > n)
+			idmap_remove(&m, id - n);
+		if (id % (n / 2) == 0)
+			ck_assert_uint_le(longest_row(), 4);
+	}
+	ck_assert_uint_eq(m.n, n);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -98,6 +129,7 @@ make_suite(void)
 	tcase_add_test(tc, what_was_removed_is_gone);
 	tcase_add_loop_test(tc, ids_of_one_place_survive_the_removal_of_each, 0, 5);
 	tcase_add_loop_test(tc, agrees_with_an_array_over_a_long_run, 1, 10);
+	tcase_add_loop_test(tc, rows_do_not_grow_with_the_number_of_entries, 0, 3);
 	suite_add_tcase(s, tc);
 	return s;
 }
