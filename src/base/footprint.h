@@ -12,7 +12,7 @@
 
 #include <stddef.h>
 
-#define FOOTPRINT_MAX	6	/* objects; more are not fetched */
+#define FOOTPRINT_MAX	5	/* objects; more are not fetched */
 #define FOOTPRINT_LINES 3	/* of each, as its fields that are used most come first */
 #define FOOTPRINT_LINE	64	/* bytes of memory that come together */
 

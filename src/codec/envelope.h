@@ -69,7 +69,7 @@ struct envelope {
 	struct json_object message;	/* members of its "message", if that is an object */
 };
 
-/* Bytes of an envelope whose message nobody looks at: that of a request is large and has none. */
+/* Bytes of the envelope of a request: its message, and what only replies have, nobody looks at. */
 #define ENVELOPE_BYTES offsetof(struct envelope, top.member[ENV_OF_REQUESTS])
 
 /*
@@ -94,8 +94,8 @@ MUST_USE enum err	 envelope_check_request(struct envelope *);
 MUST_USE enum err	 envelope_check_reply(struct envelope *);
 
 /*
- * The same envelope of the same text, wherever that is now, but for the members of its message.
- * It needs no more than ENVELOPE_BYTES.
+ * The envelope of a request, of the same text wherever that is now.  It needs ENVELOPE_BYTES alone,
+ * and has neither the members from ENV_OF_REQUESTS on nor those of its message.
  */
 void	envelope_copy(struct envelope *, const struct envelope *from, const char *text);
 

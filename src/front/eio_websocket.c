@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/footprint.h"
 #include "base/log.h"
 #include "base/xmalloc.h"
 #include "codec/ws_handshake.h"
@@ -222,16 +221,6 @@ on_ws_close(struct ws_conn *ws UNUSED, enum err why, const char *detail, void *a
 /* ---- what the session asks of us ---- */
 
 /* The carrier is the WebSocket itself: nothing here is needed for a packet. */
-static void
-on_footprint(const void *carrier, struct footprint *f)
-{
-	const struct eio_websocket *w = carrier;
-
-	footprint_add(f, w);
-	if (w->ws != NULL)
-		ws_conn_footprint(w->ws, f);
-}
-
 static bool
 on_send(void *carrier, const char *data, size_t len)
 {
@@ -249,6 +238,12 @@ static size_t
 on_end(void *carrier, char last)
 {
 	return ws_conn_end_text(carrier, last, SIZE_MAX);
+}
+
+static void
+on_footprint(const void *carrier, struct footprint *f)
+{
+	ws_conn_footprint(carrier, f);
 }
 
 /* Nothing is ever queued for us. */

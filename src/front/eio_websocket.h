@@ -15,7 +15,7 @@ struct eio_transport;
 struct eio_websocket;
 struct http_exchange;
 
-extern const struct eio_transport eio_websocket_transport;	/* its carrier: struct eio_websocket */
+extern const struct eio_transport eio_websocket_transport;	/* its carrier: struct ws_conn */
 
 /* These take the exchange's connection; its request was checked (ws_handshake_check). */
 

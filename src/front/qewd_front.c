@@ -39,10 +39,9 @@ static void on_event(struct envelope *, bool, const uint64_t *, void *);
 static void on_close(enum err, void *);
 static void on_reply(struct request *, const struct reply *, void *);
 static void on_final(struct request *, const struct reply *, void *);
+static void fetch(const void *);
 static void on_dropped(void *);
 static void on_end(void *);
-
-static void fetch(const void *);
 
 static const struct sio_events sio_events = {
 	.on_event = on_event,
@@ -50,9 +49,9 @@ static const struct sio_events sio_events = {
 };
 
 static const struct origin_ops origin_ops = {
-	.fetch = fetch,
 	.on_reply = on_reply,
 	.on_final = on_final,
+	.fetch = fetch,
 };
 
 static const struct resume_events resume_events = {
@@ -103,14 +102,6 @@ qewd_front_on_session(struct qewd_front *f, struct eio_session *eio)
 	c->sio = sio_session_new(f->gate->requests->loop, &f->gate->conf, eio, &sio_events, c);
 	qewd_sids_add(f->by_sid, &c->sids, eio_session_sid(eio), c);
 	return c->sio;
-}
-
-static void
-fetch(const void *arg)
-{
-	const struct call *call = arg;
-
-	footprint_fetch(&call->reply);
 }
 
 static void
@@ -399,8 +390,9 @@ qewd_client_send(struct qewd_client *c, const char *text, size_t len)
 /* ---- beginning a request ---- */
 
 static struct gate_sender
-sender_of(const struct qewd_client *c, const struct call *call)
+sender_of(const struct call *call)
 {
+	struct qewd_client *c = call->client;
 	const struct client *who = sio_session_client(c->sio);
 
 	return (struct gate_sender){
@@ -408,7 +400,7 @@ sender_of(const struct qewd_client *c, const struct call *call)
 		.is_limited = !c->is_proven && !who->is_node,
 		.is_relay = call->to_node && !c->is_proven,
 		.mark = call->to_node ? NULL : sio_session_mark(c->sio),
-		.token_place = &call->client->token_place,
+		.token_place = &c->token_place,
 	};
 }
 
@@ -569,7 +561,7 @@ static void
 on_cancel(struct call *call)
 {
 	struct qewd_client *c = call->client;
-	struct gate_sender sender = sender_of(c, call);
+	struct gate_sender sender = sender_of(call);
 	struct request *asking = call->request, *r = NULL;
 	const char *id;
 	size_t len;
@@ -602,7 +594,7 @@ serve(struct call *call, const struct usher_member *u)
 {
 	struct gate *g = call->client->front->gate;
 	struct request *r = call->request;
-	struct gate_sender sender = sender_of(call->client, call);
+	struct gate_sender sender = sender_of(call);
 
 	/* Above the limits as well, and while draining: it makes room. */
 	if (gate_is_type(r, "usher-cancel")) {
@@ -669,6 +661,14 @@ on_event(struct envelope *env, bool is_over_rate, const uint64_t *ack, void *arg
 }
 
 /* ---- replies ---- */
+
+static void
+fetch(const void *arg)
+{
+	const struct call *call = arg;
+
+	footprint_fetch(&call->reply);
+}
 
 static void
 write_reply(struct call *call, const struct reply *reply)

@@ -57,8 +57,7 @@ void			 sio_session_set_application(struct sio_session *, const char *);
 const char		*sio_session_application(const struct sio_session *);
 
 /* Adds what an event to the client will touch. */
-void			 sio_session_footprint(const struct sio_session *,
-			    struct footprint *);
+void			 sio_session_footprint(const struct sio_session *, struct footprint *);
 /* As eio_session_describe(); gives the number of open calls of named events. */
 uint64_t		 sio_session_describe(const struct sio_session *,
 			    struct eio_session_info *);

@@ -98,9 +98,10 @@ health_begin_trial(struct health *h, uint64_t now_ms, uint64_t answered)
 }
 
 void
-health_end_trial(struct health *h)
+health_end_trial(struct health *h, uint64_t handed_ms)
 {
-	h->is_tried = false;
+	if (handed_ms >= h->since_ms)
+		h->is_tried = false;
 }
 
 bool
@@ -159,14 +160,12 @@ health_fail(struct health *h, const struct health_limits *limits, uint64_t now_m
 {
 	if (h->state == HEALTH_EJECTED || health_is_off(limits))
 		return false;
-	/* What went to it before says nothing of how it is now; but it may have been the trial. */
-	if (h->state != HEALTH_GOOD && handed_ms < h->since_ms) {
-		health_end_trial(h);
+	/* What went to it before says nothing of how it is now, and was not the trial. */
+	if (h->state != HEALTH_GOOD && handed_ms < h->since_ms)
 		return false;
-	}
 	if (!h->is_watched && !is_failing(h, limits, now_ms, answered))
 		return false;
-	health_end_trial(h);
+	h->is_tried = false;
 	if (!may_eject)
 		return false;
 	health_eject(h, limits, now_ms);
@@ -178,7 +177,7 @@ health_lose(struct health *h, const struct health_limits *limits, uint64_t now_m
     uint64_t handed_ms, uint64_t answered, bool may_eject)
 {
 	if (h->lost_ms != 0 && now_ms - h->lost_ms < LOSS_MS) {
-		health_end_trial(h);
+		health_end_trial(h, handed_ms);
 		return false;
 	}
 	h->lost_ms = now_ms;
@@ -189,7 +188,7 @@ void
 health_return(struct health *h, const struct health_limits *limits, uint64_t now_ms)
 {
 	if (h->state == HEALTH_TRIAL)
-		health_end_trial(h);
+		h->is_tried = false;
 	if (limits->slow_start_ms != UINT64_MAX &&
 	    (h->state == HEALTH_GOOD || h->state == HEALTH_RETURNING))
 		set_state(h, HEALTH_RETURNING, now_ms);

@@ -61,11 +61,12 @@ unsigned	 health_share(const struct health *, const struct health_limits *,
 		    uint64_t now_ms);
 
 /*
- * The one request of its trial is on its way; it has ended, and shows nothing.  If nobody says
- * how it ended, another one may try after a while.
+ * The one request of its trial is on its way; a request that went to the URL at handed_ms has
+ * ended, and shows nothing: if it was that one, another may try.  So it may if nobody says for a
+ * while how that one ended.
  */
 void		 health_begin_trial(struct health *, uint64_t now_ms, uint64_t answered);
-void		 health_end_trial(struct health *);
+void		 health_end_trial(struct health *, uint64_t handed_ms);
 
 /*
  * A request had no answer; it went to the URL at handed_ms.  may_eject: somebody else can take its

@@ -264,7 +264,7 @@ note_end(struct link_set *s, const struct request *r, enum err why)
 	if (s->n_members < 2 || m == NULL)
 		return;
 	if (why != ERR_TIMEOUT)
-		health_end_trial(&m->health);
+		health_end_trial(&m->health, handed_over_ms(r));
 	else if (health_fail(&m->health, &s->limits, loop_mono_ms(s->loop), handed_over_ms(r),
 	    remote_answered(m->remote), has_other(s, m)))
 		note_ejection(s, m);
@@ -346,7 +346,7 @@ send_to(struct link_set *s, struct member *m, struct link *link, struct request 
 	health_begin_trial(&m->health, loop_mono_ms(s->loop), remote_answered(m->remote));
 	link_submit(link, r);
 	if (link_outstanding(link) == before)	/* refused before it was sent */
-		health_end_trial(&m->health);
+		health_end_trial(&m->health, loop_mono_ms(s->loop));
 }
 
 /* ---- waiting ---- */

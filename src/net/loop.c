@@ -191,7 +191,7 @@ end_of_turn(struct loop *loop)
 		for (; w != &loop->work_end; w = next) {
 			next = w->next;
 			w->next = NULL;
-			/* Both come from memory while this one is done. */
+			/* What the next works on, and the one behind it, come meanwhile. */
 			__builtin_prefetch(next->next, 1);
 			__builtin_prefetch(next->arg, 1);
 			w->fn(w->arg);

@@ -242,6 +242,26 @@ request_limit(struct request *r, uint64_t left_ms)
 	limit(r, loop_mono_ms(r->all->loop), left_ms);
 }
 
+void
+request_fetch(const struct request *r, enum request_fetch step)
+{
+	switch (step) {
+	case REQUEST_FETCH_SELF:
+		for (size_t at = 0; at < FETCHED_BYTES; at += FOOTPRINT_LINE)
+			__builtin_prefetch((const char *)r + at, 1);
+		break;
+	case REQUEST_FETCH_PARTS:
+		__builtin_prefetch(r->origin_arg, 1);
+		__builtin_prefetch(r->text, 1);
+		__builtin_prefetch(r->token, 1);
+		break;
+	case REQUEST_FETCH_ORIGIN:
+		if (r->origin != NULL && r->origin->fetch != NULL)
+			r->origin->fetch(r->origin_arg);
+		break;
+	}
+}
+
 static void
 on_deadline(void *arg)
 {
@@ -419,26 +439,6 @@ request_queue_init(struct request_queue *q, uint64_t n_max, uint64_t bytes_max)
 	q->n = q->bytes = 0;
 	q->n_max = n_max;
 	q->bytes_max = bytes_max;
-}
-
-void
-request_fetch(const struct request *r, enum request_fetch step)
-{
-	switch (step) {
-	case REQUEST_FETCH_SELF:
-		for (size_t at = 0; at < FETCHED_BYTES; at += FOOTPRINT_LINE)
-			__builtin_prefetch((const char *)r + at, 1);
-		break;
-	case REQUEST_FETCH_PARTS:
-		__builtin_prefetch(r->origin_arg, 1);
-		__builtin_prefetch(r->text, 1);
-		__builtin_prefetch(r->token, 1);
-		break;
-	case REQUEST_FETCH_ORIGIN:
-		if (r->origin != NULL && r->origin->fetch != NULL)
-			r->origin->fetch(r->origin_arg);
-		break;
-	}
 }
 
 bool

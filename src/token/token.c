@@ -30,7 +30,7 @@ const struct json_names claim_names = { CLAIM_N, claim_name };
 /* A token with room for those claims alone that there are; its texts follow. */
 #define TOKEN_HEAD offsetof(struct token, claims.member[CLAIM_N])
 
-/* Of its texts: the application, and of the token itself as much as most have. */
+/* Of its texts, those of a twin before its own: about as much as a token has. */
 #define FETCHED_BYTES 640
 
 _Static_assert(sizeof(void *) > 8 || TOKEN_HEAD <= 432, "the cache has thousands");

@@ -358,8 +358,10 @@ on_ping_due(void *arg)
 		worker_kill(w, "no answer to a ping within pool.hang");
 		return;
 	}
-	if (w->n_jobs == 0)
+	/* One more when it has no jobs: it may hang since it finished the last one. */
+	if (w->n_jobs == 0 && w->is_at_rest)
 		return;
+	w->is_at_rest = w->n_jobs == 0;
 	w->is_pinged = true;
 	handler_msg_encode_ping(&line);
 	worker_send_line(w, &line);

@@ -46,12 +46,16 @@ struct worker {
 	struct timer ping_timer;	/* with concurrency, and while it has jobs: the next ping, or
 					 * its pong, is due */
 	bool is_pinged;			/* its pong has not come */
+	bool is_at_rest;		/* it has had no job since its last ping, which was sent for that */
 };
 
 /* Sends a line that is no request, and frees it; does nothing when the link is closed. */
 void	worker_send_line(struct worker *, struct buf *line);
 
-/* It has a job: from now on it is pinged, until it has none. */
+/*
+ * It has a job: from now on it is pinged, and once more when it has none.  Who takes one at a time
+ * never is.
+ */
 void	worker_watch(struct worker *);
 
 /* What it says of itself: for the table of all that it can say. */

@@ -201,6 +201,7 @@ worker_submit(struct worker *w, struct request *r)
 	r->served_id = j->id;
 	request_limit(r, w->conf->pool_deadline_ms);
 	log_debug_of("pool", request_subject(r, w->name), "is its next");
+	w->is_at_rest = false;
 	worker_watch(w);
 	send_request(w, r, j->id);
 }

@@ -133,13 +133,31 @@ START_TEST(one_request_is_its_trial)
 	health_begin_trial(&h, T0 + 10000, 0);
 	ck_assert_uint_eq(health_share(&h, &limits, T0 + 10000), 0);
 	ck_assert(!health_look(&h, &limits, T0 + 20000, 0));
-	health_end_trial(&h);
+	health_end_trial(&h, h.since_ms);
 	ck_assert_uint_eq(health_share(&h, &limits, T0 + 20000), HEALTH_FULL_SHARE);
 	health_begin_trial(&h, T0 + 20000, 0);
 	ck_assert(!health_look(&h, &limits, T0 + 49999, 0));
 	ck_assert_uint_eq(health_share(&h, &limits, T0 + 49999), 0);
 	ck_assert(!health_look(&h, &limits, T0 + 50000, 0));
 	ck_assert_uint_eq(health_share(&h, &limits, T0 + 50000), HEALTH_FULL_SHARE);
+}
+END_TEST
+
+/* It went to the URL long before: it was not the trial, which others wait for. */
+START_TEST(an_older_request_ends_no_trial)
+{
+	struct health h = { 0 };
+
+	fail_times(&h, &limits, 5, T0, 0);
+	ck_assert(health_look(&h, &limits, T0 + 10000, 0));
+	health_begin_trial(&h, T0 + 10000, 0);
+	ck_assert(!health_fail(&h, &limits, T0 + 10001, T0 + 9999, 0, true));
+	health_end_trial(&h, T0 + 9999);
+	ck_assert(!health_lose(&h, &limits, T0 + 10002, T0 + 9999, 0, true));
+	ck_assert(!health_lose(&h, &limits, T0 + 10003, T0 + 9999, 0, true));
+	ck_assert_uint_eq(health_share(&h, &limits, T0 + 10004), 0);
+	ck_assert(health_fail(&h, &limits, T0 + 10005, T0 + 10000, 0, true));
+	ck_assert_int_eq(h.state, HEALTH_EJECTED);
 }
 END_TEST
 
@@ -412,6 +430,7 @@ health_suite(void)
 	tcase_add_test(tc, the_last_that_can_serve_is_not_ejected);
 	tcase_add_test(tc, nothing_ejects_where_it_is_off);
 	tcase_add_test(tc, one_request_is_its_trial);
+	tcase_add_test(tc, an_older_request_ends_no_trial);
 	tcase_add_test(tc, after_its_trial_its_share_grows);
 	tcase_add_test(tc, without_slow_start_it_has_its_share_at_once);
 	tcase_add_test(tc, a_failed_trial_ejects_for_twice_as_long_up_to_a_maximum);

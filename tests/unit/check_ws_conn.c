@@ -17,8 +17,11 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/footprint.h"
 #include "base/xmalloc.h"
 #include "codec/ws_encoder.h"
+#include "front/eio_session_int.h"
+#include "front/eio_websocket.h"
 #include "loop_unit.h"
 #include "net/conn.h"
 
@@ -431,6 +434,31 @@ START_TEST(a_reset_that_an_answer_meets_before_the_end_of_its_turn_is_told)
 }
 END_TEST
 
+/* Its transport too gives the carrier, which is the WebSocket, and the connection under it. */
+START_TEST(a_text_touches_it_and_its_connection)
+{
+	struct footprint f = { .n = 0 };
+	const struct ws_conn *mine = ws;
+
+	ws_conn_footprint(ws, &f);
+	ck_assert_uint_eq(f.n, 2);
+	ck_assert_ptr_eq(f.object[0], ws);
+	ck_assert_ptr_eq(f.object[1], under);
+	f.n = 0;
+	eio_websocket_transport.footprint(ws, &f);
+	ck_assert_uint_eq(f.n, 2);
+	ck_assert_ptr_eq(f.object[1], under);
+	for (unsigned i = 0; i <= FOOTPRINT_MAX; i++)
+		footprint_add(&f, ws);
+	ck_assert_uint_eq(f.n, FOOTPRINT_MAX);
+	footprint_fetch(&f);
+	conn_abort(under, ERR_RESET);
+	f.n = 0;
+	ws_conn_footprint(mine, &f);	/* there until the end of the turn */
+	ck_assert_uint_eq(f.n, 1);
+}
+END_TEST
+
 START_TEST(large_texts_built_in_one_turn_come_in_order)
 {
 	const size_t len = 30000;
@@ -723,6 +751,7 @@ case_of_both(const char *name, void (*setup)(void))
 	tcase_add_test(tc,
 	    an_answer_waits_for_the_end_of_a_turn_in_which_others_are_to_be_read);
 	tcase_add_test(tc, a_reset_that_an_answer_meets_before_the_end_of_its_turn_is_told);
+	tcase_add_test(tc, a_text_touches_it_and_its_connection);
 	tcase_add_test(tc, large_texts_built_in_one_turn_come_in_order);
 	tcase_add_test(tc, one_who_is_gone_gets_no_text_built_for_it);
 	tcase_add_test(tc, bytes_behind_the_handshake_count);
