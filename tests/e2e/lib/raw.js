@@ -46,6 +46,11 @@ class RawSocket {
 		}
 	}
 
+	// Is it closed, and everything read that came before?
+	hasClosed() {
+		return this.inbox.hasEnded();
+	}
+
 	whenClosed() {
 		return within('the connection to be closed', this.closed);
 	}

@@ -5,8 +5,10 @@
 const assert = require('node:assert');
 const { rawBrowser } = require('./raw');
 const { claims } = require('./tokens');
+const { WAIT_MS } = require('./wait');
 
 const CANCEL_WITHIN_MS = 100;
+const PING_EVERY_MS = 5000;
 
 // What may become of any request while workers are killed and requests are cancelled.
 const FATES = ['cancelled', 'worker_lost', 'timeout'];
@@ -46,27 +48,36 @@ class Books {
 	}
 }
 
-// One page: any number of requests at a time, each told apart by its ms_requestId.
+// One page: any number of requests at a time, each told apart by its ms_requestId.  It pings, as
+// browsers do: it may have to wait for the others with nothing to ask.
 class Page {
 	constructor(browser, name, books) {
-		Object.assign(this, { browser, name, books, open: new Map(), closed: new Set(), n: 0 });
+		Object.assign(this, { browser, name, books, open: new Map(), closed: new Set(), n: 0, hasEnded: false });
 		this.jti = claims(browser.token).jti;
+		this.pings = setInterval(() => browser.send('2'), PING_EVERY_MS);
 		this.reading = this.read();
 	}
 
+	// Until it is closed, by us or for flooding, or a request has waited for too long.
 	async read() {
-		for (;;) {
-			let reply;
+		while (!this.hasEnded) {
+			let reply = null;
 			try {
 				reply = await this.browser.nextReply();
 			} catch {
-				break;	// closed, by us or for flooding; or nothing came for long
+				this.hasEnded = this.browser.hasClosed() || this.isLosing();
 			}
-			if (reply.type === 'ewd-register')
-				break;
-			this.take(reply);
+			if (reply && reply.type === 'ewd-register')
+				this.hasEnded = true;
+			else if (reply)
+				this.take(reply);
 		}
+		clearInterval(this.pings);
 		this.open.forEach((request) => request.resolve());
+	}
+
+	isLosing() {
+		return [...this.open.values()].some((request) => Date.now() - request.sent_ms >= WAIT_MS);
 	}
 
 	take(reply) {
@@ -110,12 +121,14 @@ class Page {
 
 	send(type, params, more = {}) {
 		const id = `${this.name}/${++this.n}`;
-		const request = { id, type, params, step: 0, ...more };
+		const request = { id, type, params, step: 0, sent_ms: Date.now(), ...more };
 
 		this.books.sent++;
 		this.books.asked[type] = (this.books.asked[type] || 0) + 1;
 		const ended = new Promise((resolve) => { request.resolve = resolve; });
 		this.open.set(id, request);
+		if (this.hasEnded)	// nobody reads: it is lost
+			request.resolve();
 		this.browser.emit({ type, token: this.browser.token, ms_requestId: id, params: { ...params, tag: id } });
 		return { id, ended };
 	}

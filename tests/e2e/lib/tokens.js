@@ -54,7 +54,18 @@ function session(application, secret, more = {}) {
 	}, more), secret);
 }
 
+// A token of another issuer, signed with the private key of a pair, and its public key as a key set has it.
+function outside(pair, alg, body, header = {}) {
+	const part = (value) => base64url(JSON.stringify(value));
+	const text = part({ typ: 'JWT', alg, ...header }) + '.' + part(body);
+	const key = alg === 'ES256' ? { key: pair.privateKey, dsaEncoding: 'ieee-p1363' } : pair.privateKey;
+
+	return text + '.' + crypto.sign('sha256', Buffer.from(text), key).toString('base64url');
+}
+
+const jwk = (pair, more) => ({ ...pair.publicKey.export({ format: 'jwk' }), ...more });
+
 // What an usher node proves itself with when it opens a link.
 const linkProof = (secret, sid) => hmac(secret, 'usher-link\n' + sid);
 
-module.exports = { sign, claims, isSigned, decryptSecrets, encryptSecrets, session, linkProof };
+module.exports = { sign, claims, isSigned, decryptSecrets, encryptSecrets, session, outside, jwk, linkProof };

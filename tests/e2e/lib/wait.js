@@ -55,6 +55,10 @@ class Inbox {
 		this.waiting.splice(0).forEach((waiter) => waiter.reject(this.end));
 	}
 
+	hasEnded() {
+		return this.end !== null && this.items.length === 0;
+	}
+
 	next(what = 'a message', ms = WAIT_MS) {
 		if (this.items.length > 0)
 			return Promise.resolve(this.items.shift());
