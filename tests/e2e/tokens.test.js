@@ -9,7 +9,7 @@ const { masterOf, nodeOf, scriptedApp } = require('./lib/configs');
 const { ask } = require('./lib/http');
 const { run } = require('./lib/processes');
 const { rawBrowser, rawClient } = require('./lib/raw');
-const { claims, decryptSecrets, linkProof, session, sign } = require('./lib/tokens');
+const { claims, decryptSecrets, jwk, linkProof, outside, session, sign } = require('./lib/tokens');
 const { PROGRAM, SECRET, folder, runUsherd, startUsherd } = require('./lib/usherd');
 const fs = require('node:fs');
 const path = require('node:path');
@@ -81,15 +81,7 @@ const rsa = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 });
 const rsa2 = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 });
 const ec = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const pem = (pair) => pair.publicKey.export({ type: 'spki', format: 'pem' });
-const jwk = (pair, more) => ({ ...pair.publicKey.export({ format: 'jwk' }), ...more });
 const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
-
-function outside(pair, alg, body, header = {}) {
-	const text = part({ typ: 'JWT', alg, ...header }) + '.' + part(body);
-	const key = alg === 'ES256' ? { key: pair.privateKey, dsaEncoding: 'ieee-p1363' } : pair.privateKey;
-
-	return text + '.' + crypto.sign('sha256', Buffer.from(text), key).toString('base64url');
-}
 
 const ISSUER = 'https://login.example.org/';
 const anna = (more = {}) => ({ iss: ISSUER, aud: 'usher', sub: 'anna', email: 'anna@example.org', exp: now() + 600, ...more });

@@ -7,7 +7,9 @@ const stacks = new WeakMap();
 
 // A Node that runs out of work takes its handles apart, and was seen to spin there for ever, waiting for
 // one that was gone.  One that exits leaves them.  (Here node:test has its own listener before ours.)
-after(() => process.on('exit', () => process.exit()));
+// tests/bench/soak is no test.
+if (/\.test\.js$/.test(require.main?.filename))
+	after(() => process.on('exit', () => process.exit()));
 
 function atEnd(t, undo) {
 	let stack = stacks.get(t);
