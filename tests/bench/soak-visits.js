@@ -20,8 +20,10 @@ const { claims } = require('../e2e/lib/tokens');
 
 const ECHOES = 10;		// requests of each browser
 const HTTP_TIMES = 100;		// as often does a program ask what it asks
-const OTHERS = 10;		// of those who come with tokens of another issuer, and of calls
-const BREAKING_OFF = 20;
+const CALLING = 30;		// requests whose handler calls others
+const OUTSIDERS = 30;
+const SENT_AWAY = 20;		// sessions of a user
+const BREAKING_OFF = 40;
 const WORDS = 'the quick brown fox jumps over 13 lazy dogs, Zoë; ';
 
 const WAYS = [2, 4].flatMap((generation) => [['websocket'], ['polling'], ['polling', 'websocket']]
@@ -117,11 +119,11 @@ async function programs(t, node) {
 		[404, 'GET', '/api/nothing/17', '-']
 	], '-H', `Authorization: Bearer ${token}`)]);
 
-	for (let i = 0; i < OTHERS; i++) {
+	for (let i = 0; i < ECHOES; i++) {
 		const answer = await request(node.tlsPort, `/api/item/${i}`, { path: '', secure: true });
 		assert.strictEqual(answer.status, 200, answer.body);
 	}
-	return 2 + counts[0] + counts[1] + OTHERS;
+	return 2 + counts[0] + counts[1] + ECHOES;
 }
 
 // ---- handlers ----
@@ -159,30 +161,30 @@ async function calls(t, { urls, ca }) {
 	const call = (application, params) => ({ call: { application, type: 'bench-1', message: { params } } });
 
 	await client.register('asking');
-	for (let i = 0; i < OTHERS; i++) {
+	for (let i = 0; i < CALLING; i++) {
 		const asked = ['bench', 'stock', 'work'].map((application) => ({ application, serial: serial() }));
 		const { replies } = await final(client, job(...asked.map((params) => call(params.application, params)),
 			call('nobody', {}), { until: 'reply' }, { relay: true }));
 		const answered = replies.map(({ message }) => message.echo ? message.echo.serial : message.code);
 		assert.deepStrictEqual(answered.sort(), [...asked.map((params) => params.serial), 'no_handler'].sort());
 	}
-	return 1 + OTHERS * 5;
+	return 1 + CALLING * 5;
 }
 
 // ---- users of another issuer ----
 
 // A browser whose session is that of an outside token.
-async function outsider(t, { urls, ca }, token, user) {
+async function outsider(t, { urls, ca }, token, user, application = 'work') {
 	const client = await socketClient(t, 4, urls[1], { ca });
 
-	client.emit({ type: 'ewd-register', application: 'work', jwt: true, token });
+	client.emit({ type: 'ewd-register', application, jwt: true, token });
 	taken(client, await client.next('the registration'), 'ewd-register');
 	assert.strictEqual(claims(client.token).username, user);
 	return client;
 }
 
 async function outsiders(t, node) {
-	for (let i = 0; i < OTHERS; i++) {
+	for (let i = 0; i < OUTSIDERS; i++) {
 		const user = serial(), token = node.issuer.token(user, i % 2 === 0);
 		const message = { type: 'bench-1', token, params: { user } };
 		const client = await outsider(t, node, token, user);
@@ -193,44 +195,55 @@ async function outsiders(t, node) {
 		assert.strictEqual((await ajax(node, message, 401)).code, 'invalid_token');
 		client.close();
 	}
-	return OTHERS * 6;
+	return OUTSIDERS * 6;
 }
 
 // ---- the operator ----
+
+// Closed, after replies to its own requests.
+async function isClosed(client) {
+	await assert.rejects(async () => {
+		while ((await client.next('what becomes of the session')).type === 'job')
+			;
+	}, /disconnected/);
+}
 
 // Told of it last, and then closed; its own requests have ended before.
 async function isSentAway(client) {
 	let reply;
 
-	while ((reply = await client.next('what became of the session')).type === 'job')
+	while ((reply = await client.next('what becomes of the session')).type === 'job')
 		assert.ok(reply.message.done || reply.message.code === 'session_revoked', JSON.stringify(reply));
 	assert.deepStrictEqual([reply.type, reply.message.code], ['error', 'session_revoked']);
 	await assert.rejects(client.next('nothing more'), /disconnected/);
 }
 
+// Browsers of one user, each with a token of its own and with a request under way.
+const sameUser = (t, node, user) => Promise.all(Array.from({ length: SENT_AWAY }, async () => {
+	const client = await outsider(t, node, node.issuer.token(user), user, 'asking');
+
+	client.emit({ ...job({ wait: 100 }, { finish: { done: true } }), token: client.token });
+	return client;
+}));
+
 async function operator(t, node) {
-	const browser = async (application) => {
-		const client = await socketClient(t, 2, node.urls[0]);
-		await client.register(application);
-		return client;
-	};
-	const user = serial(), [one, kicked] = [await browser('asking'), await browser('work')];
-	const other = await outsider(t, node, node.issuer.token(user), user);
-	const { jti } = claims(one.token);
+	const browser = await socketClient(t, 2, node.urls[0]);
+	await browser.register('asking');
+	const { jti } = claims(browser.token), users = [serial(), serial()];
+	const [revoked, kicked] = [await sameUser(t, node, users[0]), await sameUser(t, node, users[1])];
 
-	one.emit({ ...job({ wait: 500 }, { finish: { done: true } }), token: one.token });
 	await result(node, 'revoke', '--', 'jti', jti);
-	await isSentAway(one);
-	assert.strictEqual((await ajax(node, { type: 'job', token: one.token }, 401)).code, 'session_revoked');
-	assert.strictEqual((await result(node, 'revoke', 'user', user)).closed, 1);
-	await isSentAway(other);
-	assert.deepStrictEqual(await result(node, 'kick', '--', claims(kicked.token).jti), { closed: 1 });
-	await assert.rejects(kicked.next('nothing more'), /disconnected/);
+	await isSentAway(browser);
+	assert.strictEqual((await ajax(node, { type: 'job', token: browser.token }, 401)).code, 'session_revoked');
+	assert.strictEqual((await result(node, 'revoke', 'user', users[0])).closed, SENT_AWAY);
+	await Promise.all(revoked.map(isSentAway));
+	assert.strictEqual((await result(node, 'kick', `--user=${users[1]}`)).closed, SENT_AWAY);
+	await Promise.all(kicked.map(isClosed));
 
-	const { revoked } = await result(node, 'revoke');
-	assert.ok([jti, user].every((name) => revoked.some((entry) => entry.name === name)), JSON.stringify(revoked));
-	assert.ok(revoked.every((entry) => Date.parse(entry.until) / 1000 >= now_s() - 1), 'what is over is not listed');
-	return 7;
+	const list = (await result(node, 'revoke')).revoked;
+	assert.ok([jti, users[0]].every((name) => list.some((entry) => entry.name === name)), JSON.stringify(list));
+	assert.ok(list.every((entry) => Date.parse(entry.until) / 1000 >= now_s() - 1), 'what is over is not listed');
+	return 6 + 4 * SENT_AWAY;
 }
 
 // ---- who leaves at any moment ----
