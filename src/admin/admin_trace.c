@@ -31,8 +31,8 @@
 
 struct admin_trace {
 	LIST_ENTRY(admin_trace) link;
-	const struct admin_view *view;
-	struct admin_ask *ask;		/* the admin's loop alone; NULL: over */
+	struct loop *loop;		/* the admin's; a view is not to be read on others */
+	struct admin_ask *ask;		/* that loop's alone; NULL: over */
 	char *session, *type;		/* asked for; NULL: any */
 	bool has_payloads;
 	atomic_bool is_over;
@@ -127,7 +127,7 @@ admin_trace(struct admin_ask *a)
 		return;
 	}
 	t = xcalloc(1, sizeof(*t));
-	t->view = a->view;
+	t->loop = a->view->loop;
 	t->ask = a;
 	t->session = session != NULL ? xstrdup(session) : NULL;
 	t->type = type != NULL ? xstrdup(type) : NULL;
@@ -249,7 +249,7 @@ tell(struct admin_trace *t, const struct request *r, enum request_sight sight,
 	told->trace = t;
 	write_members(&told->members, t, r, sight, reply);
 	t->n_untold++;
-	loop_post(t->view->loop, on_told, told);
+	loop_post(t->loop, on_told, told);
 }
 
 static void

@@ -453,6 +453,31 @@ test('requests, explain, trace and errors are those of all loops', async (t) => 
 	assert.strictEqual((await result(node, 'status')).sessions, LOOPS);
 });
 
+test('a trace goes on on all loops when the configuration was read again', async (t) => {
+	const { node } = await near(t);
+	// The admin's own loop comes last: what it does for a trace would order what others do.
+	const browsers = (await oneOnEach(t, node)).reverse();
+	const sids = browsers.map((b) => b.sid.slice(0, 8)).sort();
+	const follower = control(t, node);
+	assert.strictEqual((await follower.ask({ command: 'trace' })).result.event, 'following');
+
+	for (let i = 0; i < 2; i++) {
+		const { length } = node.log;
+		node.kill('SIGHUP');
+		await node.logged(/reload: the configuration is/, length);
+		for (const browser of browsers)
+			assert.strictEqual((await browser.request(job(DONE))).message.done, true);
+
+		const finals = [];
+		while (finals.length < LOOPS) {
+			const line = (await follower.answers.next('a line of the trace')).result;
+			if (line.event === 'final')
+				finals.push(line.session);
+		}
+		assert.deepStrictEqual(finals.sort(), sids);
+	}
+});
+
 test('sessions of every loop are kicked and revoked', async (t) => {
 	const { node } = await near(t);
 	const browsers = await oneOnEach(t, node);
