@@ -10,7 +10,7 @@ const test = require('node:test');
 const { atEnd } = require('./lib/cleanup');
 const { ask } = require('./lib/http');
 const { Child } = require('./lib/processes');
-const { folder, runUsherd, startUsherd, JWT, LISTEN, PROGRAM } = require('./lib/usherd');
+const { folder, runUsherd, startUsherd, withThreads, JWT, LISTEN, PROGRAM } = require('./lib/usherd');
 const { waitFor, within } = require('./lib/wait');
 
 const CONF = `node: web\n${LISTEN}\n${JWT}\n`;
@@ -20,7 +20,7 @@ const FILES = { 'noise.sh': NOISE };
 
 // Starts the daemon where its log is not what it is read from.
 function start(t, conf) {
-	const dir = folder(t, { 'usher.yaml': conf });
+	const dir = folder(t, { 'usher.yaml': withThreads(conf) });
 	const child = new Child(PROGRAM, ['-c', path.join(dir, 'usher.yaml')]);
 
 	atEnd(t, async () => {
@@ -103,7 +103,7 @@ test('who starts the daemon is told where a failed start is explained', async (t
 });
 
 test('the journal is told the level of each line', async (t) => {
-	const dir = folder(t, { 'usher.yaml': CONF + NOISY, ...FILES });
+	const dir = folder(t, { 'usher.yaml': withThreads(CONF + NOISY), ...FILES });
 	const file = path.join(dir, 'stream');
 	const fd = fs.openSync(file, 'w');
 	const { dev, ino } = fs.fstatSync(fd, { bigint: true });
@@ -122,7 +122,9 @@ test('the journal is told the level of each line', async (t) => {
 });
 
 test('a log that nobody reads any more ends nothing', async (t) => {
-	const dir = folder(t, { 'usher.yaml': CONF + 'static: [{ path: /page, file: usher.yaml }]\nlog: { level: debug }\n' });
+	const dir = folder(t, {
+		'usher.yaml': withThreads(CONF + 'static: [{ path: /page, file: usher.yaml }]\nlog: { level: debug }\n')
+	});
 	const child = spawn(PROGRAM, ['-c', path.join(dir, 'usher.yaml')], { stdio: ['ignore', 'ignore', 'pipe'] });
 	const ended = new Promise((resolve) => child.on('exit', (code, signal) => resolve({ code, signal })));
 	let log = '';

@@ -10,7 +10,7 @@ const { masterOf, scripted, workerOf } = require('./lib/configs');
 const { ADMIN, USHERCTL, control, ctl, held, pair, result, socketOf } = require('./lib/operator');
 const { Child, run } = require('./lib/processes');
 const { rawBrowser } = require('./lib/raw');
-const { startUsherd } = require('./lib/usherd');
+const { SANITIZER, startUsherd } = require('./lib/usherd');
 const { waitFor } = require('./lib/wait');
 
 const TOP = path.join(__dirname, '..', '..');
@@ -189,6 +189,7 @@ async function upgraded(node) {
 		if (successor !== undefined)
 			process.kill(successor, 'SIGTERM');
 		await node.end();
+		assert.doesNotMatch(node.log, SANITIZER);
 	};
 	const { code, stdout } = await ctl(node, ['upgrade']);
 	successor = Number((await node.logged(/upgrade: process (\d+) serves/))[1]);

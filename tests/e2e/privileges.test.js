@@ -12,7 +12,7 @@ const { nodeOf, scripted } = require('./lib/configs');
 const { Child, childrenOf, run } = require('./lib/processes');
 const { rawBrowser } = require('./lib/raw');
 const { claims, sign } = require('./lib/tokens');
-const { LISTEN, PROGRAM, folder, runUsherd, startUsherd } = require('./lib/usherd');
+const { LISTEN, PROGRAM, SANITIZER, folder, runUsherd, startUsherd, withThreads } = require('./lib/usherd');
 const { waitFor } = require('./lib/wait');
 
 const NOBODY = 65534;
@@ -40,10 +40,10 @@ async function startAsNobody(t, more = '') {
 	const files = ['usherd', 'usherctl'].map((name) => path.join(dir, name));
 
 	files.forEach((file) => fs.copyFileSync(path.join(path.dirname(PROGRAM), path.basename(file)), file));
-	fs.writeFileSync(path.join(dir, 'usher.yaml'), WITH_FILE + `
+	fs.writeFileSync(path.join(dir, 'usher.yaml'), withThreads(WITH_FILE + `
 admin: { socket: admin.sock }
 applications: { app: { command: [/bin/sh, handler.sh], pool: { size: 2 } } }
-` + more);
+` + more));
 	if (IS_ROOT)
 		['.', ...fs.readdirSync(dir)].forEach((name) => fs.chownSync(path.join(dir, name), NOBODY, NOBODY));
 	// A sanitizer looks for leaks as a debugger does, which is refused here.
@@ -53,6 +53,7 @@ applications: { app: { command: [/bin/sh, handler.sh], pool: { size: 2 } } }
 	atEnd(t, async () => {
 		node.kill('SIGTERM');
 		await node.end();
+		assert.doesNotMatch(node.log, SANITIZER);
 	});
 	node.port = Number((await node.logged(/listening on \S*:(\d+)/))[1]);
 	await node.logged(/is serving/);

@@ -13,7 +13,7 @@ const { nodeOf, scripted } = require('./lib/configs');
 const { Child, run } = require('./lib/processes');
 const { rawBrowser } = require('./lib/raw');
 const { claims } = require('./lib/tokens');
-const { PROGRAM, folder, startUsherd } = require('./lib/usherd');
+const { PROGRAM, SANITIZER, folder, startUsherd, withThreads } = require('./lib/usherd');
 const { waitFor } = require('./lib/wait');
 
 const USHERCTL = path.join(path.dirname(PROGRAM), 'usherctl');
@@ -40,7 +40,7 @@ async function startFirst(t, more = '') {
 		if (node.successor !== undefined)
 			stopProcess(node.successor);
 		await node.end();
-		assert.doesNotMatch(node.log, /AddressSanitizer|LeakSanitizer|runtime error:/);
+		assert.doesNotMatch(node.log, SANITIZER);
 	};
 	return node;
 }
@@ -221,7 +221,7 @@ test('sessions that are still at the old one hear of what is revoked at the new 
 
 // Starts the daemon as systemd would: with sockets that another process listens on.
 async function startActivated(t, yaml, addresses, env = {}) {
-	const dir = folder(t, { 'usher.yaml': yaml });
+	const dir = folder(t, { 'usher.yaml': withThreads(yaml) });
 	const python = [
 		'import os, socket, sys',
 		'fds = []',
@@ -244,7 +244,7 @@ async function startActivated(t, yaml, addresses, env = {}) {
 	atEnd(t, async () => {
 		child.kill('SIGTERM');
 		await child.end();
-		assert.doesNotMatch(child.log, /AddressSanitizer|LeakSanitizer|runtime error:/);
+		assert.doesNotMatch(child.log, SANITIZER);
 	});
 	return child;
 }
@@ -323,5 +323,5 @@ test('the service manager is told which process is the new one', async (t) => {
 	assert.strictEqual(node.process.exitCode, 0);
 	stopProcess(pid);
 	await node.end();
-	assert.doesNotMatch(node.log, /AddressSanitizer|LeakSanitizer|runtime error:/);
+	assert.doesNotMatch(node.log, SANITIZER);
 });

@@ -6,7 +6,7 @@ const test = require('node:test');
 const { masterOf, workerOf, scripted } = require('./lib/configs');
 const { fakeNode } = require('./lib/fake-node');
 const { rawBrowser, tcp } = require('./lib/raw');
-const { startUsherd } = require('./lib/usherd');
+const { SANITIZER, startUsherd } = require('./lib/usherd');
 const { waitFor } = require('./lib/wait');
 
 // A worker that is busy with a request for that long; the reply is still to come.
@@ -82,6 +82,7 @@ test('a second signal is immediate', async (t) => {
 	await node.end();
 
 	assert.ok(Date.now() - begun < 3000, 'after ' + (Date.now() - begun) + ' ms');
+	assert.doesNotMatch(node.log, SANITIZER);
 	node.stop = async () => {};	// whatever its status: it was made to
 });
 

@@ -111,4 +111,4 @@ async function runUsherd(t, args, files = {}, env = {}) {
 	return result;
 }
 
-module.exports = { LOOPS, withThreads, startUsherd, startDev, runUsherd, folder, nodeKit, PROGRAM, HANDLERS, KITS, SECRET, LISTEN, JWT };
+module.exports = { LOOPS, withThreads, startUsherd, startDev, runUsherd, folder, nodeKit, PROGRAM, HANDLERS, KITS, SECRET, LISTEN, JWT, SANITIZER };
