@@ -74,7 +74,8 @@ class Visitors {
 		const ends = [], t = { after: (end) => ends.push(end) };
 
 		try {
-			this.count.requests += await visit(t, this);
+			const looked = await visit(t, this);
+			this.count.requests += looked;	// in one step, as others add to it meanwhile
 		} catch (error) {
 			this.count.faults++;
 			console.log(`${visit.name}: ${error.message.slice(0, 1000)}`);
