@@ -518,4 +518,4 @@ make_suite(void)
 	return suite;
 }
 
-UNIT_MAIN(make_suite)
+UNIT_MAIN_STATELESS(make_suite)

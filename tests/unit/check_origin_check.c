@@ -196,4 +196,4 @@ make_suite(void)
 	return s;
 }
 
-UNIT_MAIN(make_suite)
+UNIT_MAIN_STATELESS(make_suite)

@@ -189,4 +189,4 @@ suite(void)
 	return s;
 }
 
-UNIT_MAIN(suite)
+UNIT_MAIN_STATELESS(suite)
