@@ -115,7 +115,7 @@ async function programs(t, node) {
 	]), program(node, [
 		[200, 'GET', '/api/item/17?first=1&second=two', '"echo"'],
 		[200, 'POST', '/api/item/18', '"echo"', body(undefined, 5)],
-		[200, 'GET', '/work/bench-1?n=1', '"echo"'],
+		[200, 'GET', '/jobs/bench-1?n=1', '"echo"'],
 		[404, 'GET', '/api/nothing/17', '-']
 	], '-H', `Authorization: Bearer ${token}`)]);
 
