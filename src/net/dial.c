@@ -127,7 +127,7 @@ on_connected(evutil_socket_t fd, short what UNUSED, void *arg)
 }
 
 static bool
-is_this_machine(const struct sockaddr *a)
+is_loopback(const struct sockaddr *a)
 {
 	if (a->sa_family == AF_INET)
 		return ntohl(((const struct sockaddr_in *)a)->sin_addr.s_addr) >> 24 ==
@@ -138,9 +138,8 @@ is_this_machine(const struct sockaddr *a)
 
 /*
  * BBR spreads what is sent over a round trip, by a timer for each packet, so that no queue builds
- * up on the way.  To this machine itself there is no way: the timers alone were a third of the
- * CPU for messages of 64 KiB.  Reno is in every kernel and allowed to everybody.  If this fails,
- * nothing is lost but that.
+ * up on the way.  The loopback interface has no way, and the timers cost more than the packets
+ * (doc/performance.md).  Reno is in every kernel.  Nothing but that is lost if it is refused.
  */
 static void
 leave_out_pacing(int fd)
@@ -153,6 +152,24 @@ leave_out_pacing(int fd)
 		setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", strlen("reno"));
 }
 
+/* A socket that is connected, or being so; -1, and errno says why not. */
+static int
+begin_connect(const struct addrinfo *a)
+{
+	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), saved;
+
+	if (fd < 0)
+		return -1;
+	if (is_loopback(a->ai_addr))
+		leave_out_pacing(fd);
+	if (connect(fd, a->ai_addr, a->ai_addrlen) == 0 || errno == EINPROGRESS)
+		return fd;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
 static void
 try_next(struct dial *d)
 {
@@ -160,18 +177,14 @@ try_next(struct dial *d)
 
 	while ((a = d->next) != NULL) {
 		d->next = a->ai_next;
-		d->fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-		if (d->fd >= 0 && is_this_machine(a->ai_addr))
-			leave_out_pacing(d->fd);
-		if (d->fd >= 0 && (connect(d->fd, a->ai_addr, a->ai_addrlen) == 0 ||
-		    errno == EINPROGRESS)) {
+		d->fd = begin_connect(a);
+		if (d->fd >= 0) {
 			d->event = event_new(loop_base(d->loop), d->fd, EV_WRITE, on_connected, d);
 			if (d->event == NULL || event_add(d->event, NULL) != 0)
 				fatalx("cannot watch a descriptor");
 			return;
 		}
 		d->last_errno = errno;
-		drop_attempt(d);
 	}
 	finish(d, -1, ERR_REFUSED, strerror(d->last_errno));
 }

@@ -378,6 +378,36 @@ test('to a node of ours there is one link of each loop', async (t) => {
 	assert.deepStrictEqual(links.map((l) => l.loop).sort(), [0, 1, 2, 3]);
 });
 
+test('or several of each, which share its requests; one of each loop is for pushes', async (t) => {
+	const { far, master } = await before(t, { link: 'node_links: 2' });
+	await linkedOnAllLoops(master, 2);
+	const browsers = await oneOnEach(t, master);
+	const used = new Set();
+
+	for (const browser of browsers) {
+		const requests = [];
+
+		for (let i = 0; i < 4; i++) {
+			browser.emit({ type: 'job', token: browser.token, ms_requestId: i });
+			requests.push(await far.next());
+		}
+		const links = new Set(requests.map((r) => r.link));
+		assert.strictEqual(links.size, 2);
+		links.forEach((link) => used.add(link));
+		requests.forEach((r) => r.final({ ok: true }));
+		for (let i = 0; i < 4; i++)
+			assert.strictEqual((await browser.nextReply()).message.ok, true);
+	}
+	assert.strictEqual(used.size, 2 * LOOPS);
+	const further = far.registrations.filter(({ message }) => message.usher.further === true);
+	assert.strictEqual(further.length, LOOPS);
+
+	const worker = await startUsherd(t, workerOf(WORKER) + FOUR);
+	const other = await startUsherd(t, masterOf(worker.url, 'node_links: 2') + ADMIN + FOUR);
+	await linkedOnAllLoops(other, 2);
+	assertOracle(await load(t, other.port, { pages: 8, requests: 12, window: 4 }));
+});
+
 test('a stock service answers a crowd on all loops', async (t) => {
 	const service = await startStockService(t);
 	const master = await startUsherd(t, masterOf(service.url) + FOUR);
