@@ -14,9 +14,10 @@
 #include "base/xmalloc.h"
 
 #define BUCKET_BITS_FIRST 4	/* of the table of durations */
+#define ABOUT_BITS	  8	/* "about" is up to this power of two of the duration */
 
 struct timerq_list {
-	uint64_t after_ms;
+	uint64_t key;			/* list_key() of its timers */
 	struct timer *first, *last;
 	size_t heap_at;			/* index in the heap */
 	struct timerq_list *next;	/* in its bucket */
@@ -98,10 +99,17 @@ heap_mend(struct timerq *q, size_t i)
 	}
 }
 
-static struct timerq_list **
-bucket_of(struct timerq *q, uint64_t after_ms)
+/* Those that are due about then are not among the exact ones: they come in another order. */
+static uint64_t
+list_key(uint64_t after_ms, bool is_about)
 {
-	return &q->bucket[(after_ms * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - q->bucket_bits)];
+	return after_ms << 1 | is_about;
+}
+
+static struct timerq_list **
+bucket_of(struct timerq *q, uint64_t key)
+{
+	return &q->bucket[(key * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - q->bucket_bits)];
 }
 
 /* As many buckets as there are lists, where deadlines that came from elsewhere differ all. */
@@ -112,29 +120,29 @@ more_buckets(struct timerq *q)
 	q->bucket_bits++;
 	q->bucket = xcalloc((size_t)1 << q->bucket_bits, sizeof(*q->bucket));
 	for (size_t i = 0; i < q->n; i++) {
-		struct timerq_list **at = bucket_of(q, q->heap[i]->after_ms);
+		struct timerq_list **at = bucket_of(q, q->heap[i]->key);
 
 		q->heap[i]->next = *at;
 		*at = q->heap[i];
 	}
 }
 
-/* The filled list of this duration, or a new one that is not in the heap yet. */
+/* The filled list of this key, or a new one that is not in the heap yet. */
 static struct timerq_list *
-list_get(struct timerq *q, uint64_t after_ms)
+list_get(struct timerq *q, uint64_t key)
 {
-	struct timerq_list **at = bucket_of(q, after_ms), *l;
+	struct timerq_list **at = bucket_of(q, key), *l;
 
 	for (l = *at; l != NULL; l = l->next)
-		if (l->after_ms == after_ms)
+		if (l->key == key)
 			return l;
 	if (q->n >= (size_t)1 << q->bucket_bits) {
 		more_buckets(q);
-		at = bucket_of(q, after_ms);
+		at = bucket_of(q, key);
 	}
 	l = q->spare != NULL ? q->spare : xmalloc(sizeof(*l));
 	q->spare = NULL;
-	*l = (struct timerq_list){ .after_ms = after_ms, .next = *at };
+	*l = (struct timerq_list){ .key = key, .next = *at };
 	*at = l;
 	return l;
 }
@@ -142,7 +150,7 @@ list_get(struct timerq *q, uint64_t after_ms)
 static void
 list_remove(struct timerq *q, struct timerq_list *l)
 {
-	struct timerq_list **at = bucket_of(q, l->after_ms);
+	struct timerq_list **at = bucket_of(q, l->key);
 	size_t i = l->heap_at;
 
 	while (*at != l)
@@ -157,15 +165,15 @@ list_remove(struct timerq *q, struct timerq_list *l)
 	q->spare = l;
 }
 
-void
-timer_set(struct timerq *q, struct timer *t, uint64_t now_ms, uint64_t after_ms,
-    void (*on_due)(void *), void *arg)
+static void
+set(struct timerq *q, struct timer *t, uint64_t key, uint64_t due_ms, void (*on_due)(void *),
+    void *arg)
 {
 	struct timerq_list *l;
 
 	timer_stop(q, t);
-	l = list_get(q, after_ms);
-	t->due_ms = now_ms + after_ms;
+	l = list_get(q, key);
+	t->due_ms = due_ms;
 	t->on_due = on_due;
 	t->arg = arg;
 	t->list = l;
@@ -186,6 +194,25 @@ timer_set(struct timerq *q, struct timer *t, uint64_t now_ms, uint64_t after_ms,
 	}
 	heap_put(q, q->n++, l);
 	heap_mend(q, l->heap_at);
+}
+
+void
+timer_set(struct timerq *q, struct timer *t, uint64_t now_ms, uint64_t after_ms,
+    void (*on_due)(void *), void *arg)
+{
+	set(q, t, list_key(after_ms, false), now_ms + after_ms, on_due, arg);
+}
+
+void
+timer_set_about(struct timerq *q, struct timer *t, uint64_t now_ms, uint64_t after_ms,
+    void (*on_due)(void *), void *arg)
+{
+	uint64_t most = after_ms >> ABOUT_BITS, step = 1;
+
+	while (2 * step <= most)
+		step *= 2;
+	/* The end of a step of the clock, the same for all. */
+	set(q, t, list_key(after_ms, true), (now_ms + after_ms + step - 1) & ~(step - 1), on_due, arg);
 }
 
 void

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Timers by the hundred thousand: one FIFO list per duration, exact to the
- * millisecond.
+ * millisecond where that is wanted.
  *
  * Most timers of a server share a few durations (deadlines, heart-beats), and of one
  * duration the first to be set is the first to be due.  So setting and stopping
@@ -39,6 +39,12 @@ void		 timerq_free(struct timerq *);
  */
 void		 timer_set(struct timerq *, struct timer *, uint64_t now_ms, uint64_t after_ms,
 		    void (*on_due)(void *), void *arg);
+/*
+ * The same, but up to a 256th of after_ms later: of many timers that were set one after the other,
+ * as those of heart-beats, many are due at once, and whoever waits for them wakes less often.
+ */
+void		 timer_set_about(struct timerq *, struct timer *, uint64_t now_ms,
+		    uint64_t after_ms, void (*on_due)(void *), void *arg);
 void		 timer_stop(struct timerq *, struct timer *);	/* fine if not set */
 bool		 timer_is_set(const struct timer *);
 

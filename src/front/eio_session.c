@@ -135,9 +135,9 @@ eio_session_begin(struct eio_session *s, const struct eio_transport *transport, 
 	s->transport = transport;
 	s->carrier = carrier;
 	if (s->revision == 3)
-		loop_timer_set(env->loop, &s->timer, silence_max_ms(s), on_silence, s);
+		loop_timer_set_about(env->loop, &s->timer, silence_max_ms(s), on_silence, s);
 	else
-		loop_timer_set(env->loop, &s->timer, s->ping_interval_ms, on_ping_due, s);
+		loop_timer_set_about(env->loop, &s->timer, s->ping_interval_ms, on_ping_due, s);
 	metrics_inc(loop_metrics(env->loop), METRIC_SESSIONS);
 	send_open(s, strcmp(transport->name, "polling") == 0);
 	env->on_session(s, env->arg);
@@ -175,7 +175,7 @@ eio_session_describe(const struct eio_session *s, struct eio_session_info *info)
 	};
 }
 
-/* ---- heart-beat ---- */
+/* ---- heart-beat: nobody needs it to the millisecond, and a crowd's costs less together ---- */
 
 static void
 on_ping_due(void *arg)
@@ -186,7 +186,7 @@ on_ping_due(void *arg)
 	if (s->has_ended || s->is_full)
 		return;
 	/* Its pong sets the clock anew; without one it is gone. */
-	loop_timer_set(s->env->loop, &s->timer, s->ping_timeout_ms, on_silence, s);
+	loop_timer_set_about(s->env->loop, &s->timer, s->ping_timeout_ms, on_silence, s);
 }
 
 /* The timer is not moved with every packet: it looks when the last one came. */
@@ -197,7 +197,7 @@ on_silence(void *arg)
 	uint64_t silent_ms = clock_mono_ms() - s->heard_ms, max_ms = silence_max_ms(s);
 
 	if (s->revision == 3 && silent_ms < max_ms)
-		loop_timer_set(s->env->loop, &s->timer, max_ms - silent_ms, on_silence, s);
+		loop_timer_set_about(s->env->loop, &s->timer, max_ms - silent_ms, on_silence, s);
 	else
 		eio_session_end(s, ERR_PING_TIMEOUT, NULL);
 }
@@ -216,7 +216,7 @@ on_pong(struct eio_session *s)
 {
 	if (s->revision == 3 || s->is_full)
 		return;
-	loop_timer_set(s->env->loop, &s->timer, s->ping_interval_ms, on_ping_due, s);
+	loop_timer_set_about(s->env->loop, &s->timer, s->ping_interval_ms, on_ping_due, s);
 }
 
 /* ---- packets in ---- */

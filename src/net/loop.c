@@ -402,6 +402,13 @@ loop_timer_set_from(struct loop *loop, struct timer *t, uint64_t from_ms, uint64
 }
 
 void
+loop_timer_set_about(struct loop *loop, struct timer *t, uint64_t after_ms, void (*on_due)(void *),
+    void *arg)
+{
+	timer_set_about(loop->timers, t, clock_mono_ms(), after_ms, on_due, arg);
+}
+
+void
 loop_timer_stop(struct loop *loop, struct timer *t)
 {
 	timer_stop(loop->timers, t);

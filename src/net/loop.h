@@ -63,11 +63,16 @@ int64_t		 loop_wall_ms(struct loop *);
 
 struct spares	*loop_spares(struct loop *);	/* memory for what is short-lived */
 
-/* Timers of this loop: after_ms from now; or from from_ms, which was now in this turn. */
+/*
+ * Timers of this loop: after_ms from now; or from from_ms, which was now in this turn; or up to a
+ * 256th later, together with others (timer_set_about()).
+ */
 void		 loop_timer_set(struct loop *, struct timer *, uint64_t after_ms,
 		    void (*on_due)(void *), void *arg);
 void		 loop_timer_set_from(struct loop *, struct timer *, uint64_t from_ms,
 		    uint64_t after_ms, void (*on_due)(void *), void *arg);
+void		 loop_timer_set_about(struct loop *, struct timer *, uint64_t after_ms,
+		    void (*on_due)(void *), void *arg);
 void		 loop_timer_stop(struct loop *, struct timer *);
 
 /* Calls on_signal(signo, arg) on this loop whenever the process gets that signal. */

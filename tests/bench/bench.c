@@ -7,7 +7,8 @@
  * requests are due at fixed times, and latency counts from then, whether or not an
  * earlier reply held the sending up (no coordinated omission).
  *
- * Idle: memory of each client that sits there, after --requests of it; with --beat what its pings cost.
+ * Idle: memory of each client that sits there, after --requests of it; with --beat what its pings
+ * cost, or in revision 4 those of the server.
  */
 #include <err.h>
 #include <getopt.h>
@@ -126,14 +127,15 @@ usage(void)
 	    "    [--application NAME]\n"
 	    "    [--connections N] [--outstanding N | --rate PER_SECOND | --connects | --idle]\n"
 	    "    [--seconds S | --requests N] [--warmup S] [--payload BYTES | --play FILE]\n"
-	    "    [--intermediates N] [--any-order] [--beat S] [--hold]");
+	    "    [--intermediates N] [--any-order] [--beat S] [--hold] [--revision 3|4]");
 }
 
 static void
 read_options(int argc, char **argv)
 {
 	enum { PORT, LABEL, PID, APPLICATION, CONNECTIONS, OUTSTANDING, RATE, CONNECT, IDLING,
-	    SECONDS, REQUESTS, WARMUP, PAYLOAD, PLAY, STEPS, ANY_ORDER, PID_ALONE, BEAT, HOLD };
+	    SECONDS, REQUESTS, WARMUP, PAYLOAD, PLAY, STEPS, ANY_ORDER, PID_ALONE, BEAT, HOLD,
+	    REVISION };
 	static const struct option known[] = {
 		{ "port", required_argument, NULL, PORT },
 		{ "label", required_argument, NULL, LABEL },
@@ -153,12 +155,14 @@ read_options(int argc, char **argv)
 		{ "any-order", no_argument, NULL, ANY_ORDER },
 		{ "beat", required_argument, NULL, BEAT },
 		{ "hold", no_argument, NULL, HOLD },
+		{ "revision", required_argument, NULL, REVISION },
 		{ "pid-alone", required_argument, NULL, PID_ALONE },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
 	bench.plan.application = "bench";
+	bench.plan.revision = 3;
 	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
 		switch (c) {
 		case PORT:	  bench.plan.port = port_of(optarg); break;
@@ -177,6 +181,7 @@ read_options(int argc, char **argv)
 		case PLAY:	  options.play = optarg; break;
 		case BEAT:	  options.beat = number_of(optarg); break;
 		case HOLD:	  options.is_holding = true; bench.plan.n_steps = 1; break;
+		case REVISION:	  bench.plan.revision = (int)number_of(optarg); break;
 		case ANY_ORDER:	  bench.plan.any_order = true; break;
 		case PID_ALONE:	  procs_add_alone((pid_t)number_of(optarg)); break;
 		case STEPS:	  bench.plan.n_steps = (unsigned)number_of(optarg); break;
@@ -184,7 +189,8 @@ read_options(int argc, char **argv)
 		}
 	}
 	if (optind != argc || bench.plan.port == 0 || options.connections == 0 ||
-	    options.outstanding == 0 || (options.mode == OPEN_LOOP && options.rate == 0))
+	    options.outstanding == 0 || (options.mode == OPEN_LOOP && options.rate == 0) ||
+	    (bench.plan.revision != 3 && bench.plan.revision != 4))
 		usage();
 	bench.plan.window = options.mode == OPEN_LOOP ? OPEN_WINDOW : options.outstanding;
 }
@@ -233,16 +239,22 @@ add_client(void)
 	bench.n_made++;
 }
 
-/* Opens clients up to number n, and waits until all of them are registered. */
+/*
+ * Opens clients up to number n, and waits until all of them are registered.  Evenly over an interval
+ * of heart-beats if those are the server's, which come as the sessions have begun.
+ */
 static void
 open_clients(unsigned n)
 {
-	uint64_t until = now_ns() + OPEN_NS;
+	uint64_t began = now_ns(), until = began + OPEN_NS;
+	uint64_t gap_ns = bench.plan.revision == 4 ? (uint64_t)(options.beat * SECOND_NS / n) : 0;
+	unsigned first = bench.n_made;
 
 	while (bench.n_ready < n) {
-		while (bench.n_made < n && bench.n_made - bench.n_ready < OPENING_MAX)
+		while (bench.n_made < n && bench.n_made - bench.n_ready < OPENING_MAX &&
+		    now_ns() >= began + (bench.n_made - first) * gap_ns)
 			add_client();
-		turn_run(bench.turn, SECOND_NS);
+		turn_run(bench.turn, gap_ns > 0 ? SECOND_NS / 1000 : SECOND_NS);
 		if (now_ns() > until)
 			errx(1, "%u of %u clients registered", bench.n_ready, n);
 	}
@@ -376,27 +388,61 @@ make_requests(unsigned from, unsigned to)
 		}
 }
 
-/* Heart-beats, evenly over the interval; each ping has to be answered by a pong. */
-static void
-beat(void)
+/* Pings, evenly over the interval; gives their number.  Each has to be answered by a pong. */
+static uint64_t
+ping_until(uint64_t until)
 {
-	uint64_t began = now_ns(), until = began + (uint64_t)(options.seconds * SECOND_NS);
-	uint64_t gap_ns = (uint64_t)(options.beat * SECOND_NS / bench.n_ready), next = began;
+	uint64_t gap_ns = (uint64_t)(options.beat * SECOND_NS / bench.n_ready), next = now_ns();
 	uint64_t now, n_pings = 0;
 
 	client_pongs = 0;
-	bench.cpu_ns = procs_cpu_ns();
-	bench.user_ns = procs_user_ns();
 	while ((now = now_ns()) < until) {
 		for (; next <= now; next += gap_ns)
 			client_ping(bench.client[n_pings++ % bench.n_ready]);
 		turn_run(bench.turn, (int64_t)(next - now));
 	}
+	bench.n_finals = client_pongs;
+	return n_pings;
+}
+
+/* The server's: to each client as many as there are intervals in the time, each a second longer. */
+static void
+answer_until(uint64_t until)
+{
+	unsigned least = (unsigned)(options.seconds / (options.beat + 1));
+	unsigned *before = xcalloc(bench.n_ready, sizeof(*before));
+	uint64_t now;
+
+	for (unsigned i = 0; i < bench.n_ready; i++)
+		before[i] = client_pings(bench.client[i]);
+	while ((now = now_ns()) < until)
+		turn_run(bench.turn, (int64_t)(until - now));
+	for (unsigned i = 0; i < bench.n_ready; i++) {
+		unsigned n = client_pings(bench.client[i]) - before[i];
+
+		bench.n_finals += n;
+		bench.n_beats_lost += n < least ? least - n : 0;
+	}
+	free(before);
+}
+
+static void
+beat(void)
+{
+	uint64_t began = now_ns(), until = began + (uint64_t)(options.seconds * SECOND_NS);
+	uint64_t n_pings = 0;
+
+	bench.cpu_ns = procs_cpu_ns();
+	bench.user_ns = procs_user_ns();
+	if (bench.plan.revision == 3)
+		n_pings = ping_until(until);
+	else
+		answer_until(until);
 	bench.took_ns = now_ns() - began;
 	bench.cpu_ns = procs_cpu_ns() - bench.cpu_ns;
 	bench.user_ns = procs_user_ns() - bench.user_ns;
-	bench.n_finals = client_pongs;
-	drain_beats(n_pings);
+	if (bench.plan.revision == 3)
+		drain_beats(n_pings);
 }
 
 static void

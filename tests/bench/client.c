@@ -18,7 +18,7 @@
 #include "codec/ws_encoder.h"
 #include "codec/ws_handshake.h"
 
-#define TARGET	    "/socket.io/?EIO=3&transport=websocket"
+#define TARGET	    "/socket.io/?transport=websocket&EIO="
 #define MESSAGE_MAX (64 << 20)
 #define DEPTH_MAX   64
 #define ADDRESSES   32		/* that clients come from */
@@ -37,6 +37,7 @@ struct client {
 	struct ws_decoder *ws;		/* afterwards */
 	struct buf token;		/* the newest, in quotes */
 	uint64_t n_sent, n_done;	/* requests; the next has number n_sent */
+	unsigned n_pings;		/* of the server */
 	unsigned n_steps;		/* intermediates of the oldest request, so far */
 	/*
 	 * Those outstanding, by number modulo window; in any order, from there on in the first place
@@ -63,6 +64,7 @@ struct client *
 client_new(struct turn *t, const struct client_plan *plan, unsigned id)
 {
 	struct client *c = xcalloc(1, sizeof(*c));
+	const char *target = plan->revision == 4 ? TARGET "4" : TARGET "3";
 	unsigned char nonce[16];
 
 	c->plan = plan;
@@ -70,7 +72,7 @@ client_new(struct turn *t, const struct client_plan *plan, unsigned id)
 	c->open = xcalloc(plan->window, sizeof(*c->open));
 	stream_open(&c->stream, t, turn_connect(plan->port, 1 + id % ADDRESSES), &stream_events);
 	id_random(nonce, sizeof(nonce));
-	ws_handshake_request(&c->stream.out, "127.0.0.1", TARGET, nonce, c->key);
+	ws_handshake_request(&c->stream.out, "127.0.0.1", target, nonce, c->key);
 	stream_touch(&c->stream);
 	return c;
 }
@@ -95,6 +97,12 @@ void
 client_ping(struct client *c)
 {
 	send_text(c, "2", 1);
+}
+
+unsigned
+client_pings(const struct client *c)
+{
+	return c->n_pings;
 }
 
 void
@@ -306,6 +314,12 @@ on_message(enum ws_opcode op, const char *data, size_t len, void *arg)
 	if (op != WS_TEXT || eio_packet_decode(&p, data, len) != 0)
 		errx(1, "client %u: malformed packet", c->id);
 	client_pongs += p.type == EIO_PONG;
+	if (p.type == EIO_OPEN && c->plan->revision == 4)
+		send_text(c, "40", 2);		/* the namespace, which revision 3 does not ask for */
+	if (p.type == EIO_PING) {
+		c->n_pings++;
+		send_text(c, "3", 1);
+	}
 	if (p.type != EIO_MESSAGE)
 		return;
 	if (sio_packet_decode(&packet, p.data, p.len) != 0)

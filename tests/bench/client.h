@@ -21,6 +21,7 @@ struct client;
 struct client_plan {
 	uint16_t port;
 	const char *application;
+	int revision;			/* of Engine.IO: 3, the client pings, or 4, the server does */
 	unsigned window;		/* most requests outstanding at a time */
 	unsigned n_steps;		/* intermediate replies to ask for */
 	bool any_order;			/* finals may overtake each other: several links, several workers */
@@ -52,6 +53,7 @@ struct client	*client_new(struct turn *, const struct client_plan *, unsigned id
 void		 client_request(struct client *, uint64_t due_ns);
 unsigned	 client_outstanding(const struct client *);
 void		 client_ping(struct client *);		/* a heart-beat; the answer is counted */
+unsigned	 client_pings(const struct client *);	/* the server's, all of them answered */
 void		 client_close(struct client *);
 
 #endif

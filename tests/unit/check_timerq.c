@@ -146,6 +146,45 @@ START_TEST(timers_still_set_are_dropped_with_the_queue)
 }
 END_TEST
 
+/* 25,000 / 256 is 97, and the power of two below it 64. */
+START_TEST(many_that_are_due_about_then_are_due_together)
+{
+	struct timer t[1000] = { 0 }, exact = { 0 };
+	uint64_t last = 0;
+	unsigned times = 0;
+
+	set(&exact, 10, 25000, "x");
+	for (unsigned i = 0; i < 1000; i++) {
+		timer_set_about(q, &t[i], i, 25000, note, (void *)(uintptr_t)"");
+		ck_assert_uint_ge(t[i].due_ms, i + 25000);
+		ck_assert_uint_lt(t[i].due_ms, i + 25000 + 64);
+		times += t[i].due_ms != last;
+		last = t[i].due_ms;
+	}
+	ck_assert_uint_le(times, 1000 / 64 + 2);
+	ck_assert_uint_eq(exact.due_ms, 25010);
+	set(&exact, 11, 25000, "x");
+	ck_assert_uint_eq(exact.due_ms, 25011);
+	ck_assert_uint_eq(timerq_durations(q), 2);
+	timerq_run(q, last);
+	ck_assert_str_eq(fired, "x");
+	ck_assert_uint_eq(timerq_durations(q), 0);
+}
+END_TEST
+
+/* A duration whose 256th is less than two milliseconds leaves nothing to choose. */
+START_TEST(short_ones_are_exact_whoever_sets_them)
+{
+	struct timer t = { 0 };
+
+	for (uint64_t after_ms = 0; after_ms < 512; after_ms++) {
+		timer_set_about(q, &t, 12345, after_ms, note, (void *)(uintptr_t)"");
+		ck_assert_uint_eq(t.due_ms, 12345 + after_ms);
+	}
+	timer_stop(q, &t);
+}
+END_TEST
+
 /* ---- inside a callback ---- */
 
 struct pair {
@@ -276,6 +315,12 @@ model_step(void)
 		timerq_run(q, model_now_ms);
 		ck_assert_uint_gt(model_next_due(), model_now_ms);
 		break;
+	case 2:
+		timer_set_about(q, &m->timer, model_now_ms, after_ms, on_model_due, m);
+		m->due_ms = m->timer.due_ms;
+		ck_assert_uint_ge(m->due_ms, model_now_ms + after_ms);
+		ck_assert_uint_le(m->due_ms, model_now_ms + after_ms + after_ms / 256);
+		break;
 	default:
 		timer_set(q, &m->timer, model_now_ms, after_ms, on_model_due, m);
 		m->due_ms = model_now_ms + after_ms;
@@ -368,6 +413,8 @@ make_suite(void)
 	tcase_add_test(tc, durations_mix_by_the_time_they_are_due);
 	tcase_add_loop_test(tc, a_stopped_timer_is_not_due, 0, 3);
 	tcase_add_test(tc, a_timer_set_anew_moves);
+	tcase_add_test(tc, many_that_are_due_about_then_are_due_together);
+	tcase_add_test(tc, short_ones_are_exact_whoever_sets_them);
 	tcase_add_test(tc, a_clock_that_went_back_keeps_the_order);
 	tcase_add_test(tc, timers_still_set_are_dropped_with_the_queue);
 	tcase_add_loop_test(tc, a_callback_may_stop_one_that_is_due_as_well, 0, 2);
