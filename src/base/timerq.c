@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * FIFO lists by duration, and a binary heap of the lists by the time their first
+ * FIFO lists by duration, of exact timers and of others, and a binary heap of the lists by the time their first
  * timer is due.
  *
  * A list stays for as long as it is filled; the heap and the table hold filled lists only, so

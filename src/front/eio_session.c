@@ -71,8 +71,8 @@ struct eio_session {
 _Static_assert(sizeof(void *) > 8 || offsetof(struct eio_session, client) <= 312,
     "each client has one");
 
-static void on_ping_due(void *);
 static void on_silence(void *);
+static void ping_when_due(struct eio_session *);
 static void send_queue(struct eio_session *);
 static size_t queue_max(const struct eio_session *);
 
@@ -137,7 +137,7 @@ eio_session_begin(struct eio_session *s, const struct eio_transport *transport, 
 	if (s->revision == 3)
 		loop_timer_set_about(env->loop, &s->timer, silence_max_ms(s), on_silence, s);
 	else
-		loop_timer_set_about(env->loop, &s->timer, s->ping_interval_ms, on_ping_due, s);
+		ping_when_due(s);
 	metrics_inc(loop_metrics(env->loop), METRIC_SESSIONS);
 	send_open(s, strcmp(transport->name, "polling") == 0);
 	env->on_session(s, env->arg);
@@ -189,6 +189,15 @@ on_ping_due(void *arg)
 	loop_timer_set_about(s->env->loop, &s->timer, s->ping_timeout_ms, on_silence, s);
 }
 
+/* A 256th before the client expects it, and as much later as "about" may be: never after that. */
+static void
+ping_when_due(struct eio_session *s)
+{
+	uint64_t after_ms = s->ping_interval_ms - s->ping_interval_ms / 256;
+
+	loop_timer_set_about(s->env->loop, &s->timer, after_ms, on_ping_due, s);
+}
+
 /* The timer is not moved with every packet: it looks when the last one came. */
 static void
 on_silence(void *arg)
@@ -216,7 +225,7 @@ on_pong(struct eio_session *s)
 {
 	if (s->revision == 3 || s->is_full)
 		return;
-	loop_timer_set_about(s->env->loop, &s->timer, s->ping_interval_ms, on_ping_due, s);
+	ping_when_due(s);
 }
 
 /* ---- packets in ---- */

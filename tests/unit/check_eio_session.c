@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/compiler.h"
 #include "base/log.h"
 #include "base/strmap.h"
@@ -341,6 +342,86 @@ START_TEST(silence_ends_a_session)
 }
 END_TEST
 
+/* ---- many, whose heart-beats leave together ---- */
+
+#define CROWD_N		    20
+#define CROWD_INTERVAL_MS   2560	/* a 256th of it is 10, and the power of two below that 8 */
+#define CROWD_APART_MS	    3
+
+static struct crowd {
+	struct timer timer;
+	unsigned n_begun, n_pinged, n_times;
+	uint64_t last_ms;		/* when one was pinged */
+	struct one {
+		struct eio_session *session;
+		uint64_t begun_ms;
+	} one[CROWD_N];
+} crowd;
+
+static bool
+on_crowd_send(void *carrier, const char *data, size_t len)
+{
+	const struct one *one = carrier;
+	uint64_t now_ms = clock_mono_ms();
+
+	if (len != 1 || *data != '2')
+		return true;		/* its open packet */
+	ck_assert_uint_ge(now_ms, one->begun_ms + CROWD_INTERVAL_MS - CROWD_INTERVAL_MS / 256);
+	crowd.n_times += now_ms > crowd.last_ms + 1;	/* one turn may see two milliseconds */
+	crowd.last_ms = now_ms;
+	crowd.n_pinged++;
+	return true;
+}
+
+static void
+on_crowd_close(void *carrier, enum err why UNUSED, const char *detail UNUSED,
+    bool is_orderly UNUSED)
+{
+	eio_session_gone(((struct one *)carrier)->session);
+}
+
+static const struct eio_transport crowd_transport = {
+	.name = "websocket", .send = on_crowd_send, .flush = on_flush,
+	.set_send_max = on_send_max, .close = on_crowd_close,
+};
+
+static void
+begin_next(void *arg UNUSED)
+{
+	struct one *one = &crowd.one[crowd.n_begun++];
+
+	ck_assert_ptr_null(admission_take_session(admission, client.address, true));
+	one->begun_ms = clock_mono_ms();
+	one->session = eio_session_new(&env, &client, 4);
+	eio_session_begin(one->session, &crowd_transport, one);
+	if (crowd.n_begun < CROWD_N)
+		loop_timer_set(loop, &crowd.timer, CROWD_APART_MS, begin_next, NULL);
+}
+
+static bool
+all_are_pinged(void *arg UNUSED)
+{
+	return crowd.n_pinged == CROWD_N;
+}
+
+/* Begun at twenty times, pinged at eight or so. */
+START_TEST(heart_beats_of_a_crowd_leave_together)
+{
+	crowd = (struct crowd){ 0 };
+	admission_free(admission);
+	admission = env.admission = admission_new(CROWD_N + 1, CROWD_N + 1);
+	ck_assert_ptr_null(admission_take_session(admission, client.address, true));
+	conf.socketio.ping_interval_ms = CROWD_INTERVAL_MS;
+	begin(4);
+	begin_next(NULL);
+	loop_run_until(loop, all_are_pinged, NULL);
+	ck_assert_uint_le(crowd.n_times, CROWD_N * 3 / 5);
+	for (unsigned i = 0; i < CROWD_N; i++)
+		eio_session_close(crowd.one[i].session, ERR_STOPPING, NULL);
+	n_ends = 0;
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -359,6 +440,7 @@ make_suite(void)
 	tcase_add_test(tc, its_place_is_given_back);
 	tcase_add_loop_test(tc, each_packet_means_what_its_revision_says, 0, ARRAY_LEN(packets));
 	tcase_add_loop_test(tc, silence_ends_a_session, 3, 5);
+	tcase_add_test(tc, heart_beats_of_a_crowd_leave_together);
 	suite_add_tcase(s, tc);
 	return s;
 }
