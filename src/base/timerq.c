@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * FIFO lists by duration, of exact timers and of others, and a binary heap of the lists by the time their first
- * timer is due.
+ * FIFO lists by duration, of exact timers and of others, and a binary heap of the lists by the time
+ * their first timer is due.
  *
  * A list stays for as long as it is filled; the heap and the table hold filled lists only, so
  * a duration used once (the rest of a remote deadline) costs nothing afterwards.

@@ -53,8 +53,8 @@ void		 timerq_run(struct timerq *, uint64_t now_ms);
 
 /*
  * Different durations among the timers that are set (one that is exact for some and "about" for
- * others is two): what an operation costs depends on the
- * logarithm of their number, and not on the number of timers.
+ * others is two): what an operation costs depends on the logarithm of their number, and not on the
+ * number of timers.
  */
 size_t		 timerq_durations(const struct timerq *);
 

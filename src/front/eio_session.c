@@ -189,7 +189,7 @@ on_ping_due(void *arg)
 	loop_timer_set_about(s->env->loop, &s->timer, s->ping_timeout_ms, on_silence, s);
 }
 
-/* A 256th before the client expects it, and as much later as "about" may be: never after that. */
+/* Up to a 256th before the client expects it, and never after that. */
 static void
 ping_when_due(struct eio_session *s)
 {

@@ -138,8 +138,9 @@ is_loopback(const struct sockaddr *a)
 
 /*
  * BBR spreads what is sent over a round trip, by a timer for each packet, so that no queue builds
- * up on the way.  The loopback interface has no way, and the timers cost more than the packets
- * (doc/performance.md).  Reno is in every kernel.  Nothing but that is lost if it is refused.
+ * up on the way.  The loopback interface has no way, and the timers took a third of the CPU for
+ * large messages (doc/performance.md).  Reno is in every kernel; if it is refused, nothing else is
+ * lost.
  */
 static void
 leave_out_pacing(int fd)
